@@ -1,0 +1,110 @@
+"""The unit of few-shot learning: an episode, and the families that episodes come from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Episode:
+    """T tasks side by side, each with a support set to learn from and a query set to be judged on.
+
+    Shapes: T tasks, S support items and Q query items a task.
+        support_x: (T, S, ...)   support_y: (T, S) class numbers, or (T, S, outputs) for regression
+        query_x:   (T, Q, ...)   query_y:   (T, Q) or (T, Q, outputs)
+        hidden:    what made each task, (T,) each, such as its amplitude. For plots: no learner sees it.
+
+    Iterating gives one task at a time, without the tasks dimension:
+    ``for support_x, support_y, query_x, query_y in episode``.
+
+    Raises:
+        ValueError: the four tensors do not belong together.
+    """
+
+    support_x: Tensor
+    support_y: Tensor
+    query_x: Tensor
+    query_y: Tensor
+    hidden: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for part, x, y in (
+            ("support", self.support_x, self.support_y),
+            ("query", self.query_x, self.query_y),
+        ):
+            if x.ndim < 2 or y.ndim < 2:
+                raise ValueError(f"{part}: x {tuple(x.shape)} and y {tuple(y.shape)} need (tasks, items, ...): add [None]")
+            if x.shape[:2] != y.shape[:2]:
+                raise ValueError(f"{part}: x has (tasks, items) {tuple(x.shape[:2])} and y {tuple(y.shape[:2])}: make them equal")
+            if x.shape[1] == 0:
+                raise ValueError(f"{part}: the set is empty: it needs at least 1 item")
+        if self.support_x.shape[0] != self.query_x.shape[0]:
+            raise ValueError(f"{self.support_x.shape[0]} support sets and {self.query_x.shape[0]} query sets: one of each a task")
+
+    @property
+    def tasks(self) -> int:
+        """T, how many tasks there are."""
+        return self.support_x.shape[0]
+
+    def __len__(self) -> int:
+        return self.tasks
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        return iter(zip(self.support_x, self.support_y, self.query_x, self.query_y))
+
+    def map(self, change) -> "Episode":
+        """A new episode with ``change`` applied to the four tensors, such as ``lambda t: t.double()``."""
+        four = (change(t) for t in (self.support_x, self.support_y, self.query_x, self.query_y))
+        return Episode(*four, hidden=self.hidden)
+
+
+def finite(episode: Episode) -> Episode:
+    """The episode itself, once it is known to hold no NaN and no infinity.
+
+    Raises:
+        ValueError: one of the tensors does; the message names it.
+    """
+    for name in ("support_x", "support_y", "query_x", "query_y"):
+        tensor = getattr(episode, name)
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds NaN or infinity: mend the task family before training on it")
+    return episode
+
+
+class TaskFamily:
+    """Where tasks come from: a distribution over tasks that can be sampled.
+
+    A family overrides `sample` and `settings`. Episodes are made on ``device``; nothing moves them later.
+    """
+
+    device: torch.device = torch.device("cpu")
+
+    def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
+        """Draw ``tasks`` tasks, each with ``shots`` support items (a class, if there are classes) and ``queries`` query items."""
+        raise NotImplementedError
+
+    def settings(self) -> dict:
+        """What defines this family, as plain values: part of the key of a checkpoint."""
+        raise NotImplementedError
+
+    def generator(self, seed: int) -> torch.Generator:
+        """A seeded source of randomness on this family's device."""
+        return torch.Generator(self.device).manual_seed(seed)
+
+
+def at_least_one(**counts: int) -> None:
+    """Refuse counts below 1.
+
+    Raises:
+        ValueError: names the count and says what it needs.
+    """
+    needs = {
+        "shots": "a support set needs at least 1 example",
+        "queries": "a query set needs at least 1 example",
+        "tasks": "an episode needs at least 1 task",
+    }
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"{name}={count!r}: {needs.get(name, 'it must be a whole number of at least 1')}")

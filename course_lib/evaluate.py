@@ -1,0 +1,104 @@
+"""How good is a learner? A mean over many episodes, with the interval that says how well it is known."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from course_lib.episodes import Episode, TaskFamily, at_least_one, finite
+from course_lib.learners.base import Learner, right_shape
+
+
+@dataclass(frozen=True)
+class Score:
+    """A mean over episodes and half the width of its 95 % interval, 1.96 standard errors.
+
+    The interval covers which episodes were drawn. It does not cover which seed trained the learner.
+    """
+
+    per_episode: Tensor
+    metric: str = "MSE"
+    chance: float | None = None
+
+    @property
+    def mean(self) -> float:
+        return self.per_episode.mean().item()
+
+    @property
+    def half_width(self) -> float:
+        if len(self) < 2:
+            raise ValueError("an interval needs at least 2 episodes: evaluate on more")
+        return (1.96 * self.per_episode.std() / len(self) ** 0.5).item()
+
+    def __len__(self) -> int:
+        return self.per_episode.numel()
+
+    def __str__(self) -> str:
+        chance = "" if self.chance is None else f", chance {self.chance:.3g}"
+        return f"{self.metric} {self.mean:.3f} ± {self.half_width:.3f} ({len(self)} episodes{chance})"
+
+
+def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of each episode: two (T, Q, outputs) -> (T,)."""
+    return (predictions - targets).square().flatten(1).mean(1)
+
+
+def accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Share of query items classified right in each episode: (T, Q, classes) and (T, Q) -> (T,)."""
+    return (predictions.argmax(-1) == targets).float().flatten(1).mean(1)
+
+
+def test_episodes(family: TaskFamily, episodes: int, *, shots: int, queries: int, seed: int) -> Episode:
+    """The same episodes for everyone who asks with the same seed: what makes a comparison paired."""
+    at_least_one(episodes=episodes)
+    return finite(family.sample(episodes, shots=shots, queries=queries, generator=family.generator(seed)))
+
+
+test_episodes.__test__ = False  # no test, whatever its name makes pytest think
+
+
+def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
+    """Adapt to each task of ``episode`` and score the query predictions: MSE for real targets, accuracy for classes.
+
+    Args:
+        batch: tasks adapted at a time; more need more memory and give the same numbers.
+
+    Raises:
+        ValueError: the learner returns a wrong shape.
+    """
+    regression = episode.query_y.is_floating_point()
+    scores = []
+    with torch.no_grad():
+        for part in parts(episode, batch):
+            predictions = right_shape(learner, learner(part), part)
+            scores.append((squared_error if regression else accuracy)(predictions, part.query_y))
+    if regression:
+        return Score(torch.cat(scores))
+    return Score(torch.cat(scores), "accuracy", chance=1 / (int(episode.query_y.max()) + 1))
+
+
+def evaluate_each_step(learner, episode: Episode, steps: int, batch: int = 100) -> list[Score]:
+    """MSE after 0, 1, ..., ``steps`` inner steps, for learners that adapt by steps (`MAML.after_each_step`)."""
+    columns = []
+    for part in parts(episode, batch):
+        every_step = learner.after_each_step(part, steps)
+        columns.append(torch.stack([squared_error(right_shape(learner, p, part), part.query_y) for p in every_step]))
+    return [Score(row) for row in torch.cat(columns, dim=1)]
+
+
+def paired(one: Score, other: Score) -> Score:
+    """one - other, episode by episode: the interval to read when two learners met the same episodes.
+
+    Raises:
+        ValueError: the two scores come from different numbers of episodes.
+    """
+    if len(one) != len(other):
+        raise ValueError(f"{len(one)} and {len(other)} episodes: score both learners on the same episodes")
+    return Score(one.per_episode - other.per_episode, f"difference in {one.metric}")
+
+
+def parts(episode: Episode, size: int):
+    """The episode in pieces of at most ``size`` tasks."""
+    at_least_one(batch=size)
+    for i in range(0, episode.tasks, size):
+        yield episode.map(lambda t, i=i: t[i : i + size])

@@ -1,0 +1,7 @@
+"""Few-shot learners: one file a method, one signature for all (see base.py)."""
+
+from course_lib.learners.base import Learner
+from course_lib.learners.joint import Joint
+from course_lib.learners.maml import MAML
+
+__all__ = ["Joint", "Learner", "MAML"]

@@ -1,0 +1,139 @@
+"""MAML: a start from which a few gradient steps go far (Finn, Abbeel, Levine 2017)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.episodes import Episode
+from course_lib.learners.base import Learner
+from course_lib.learners.inner_loop import query_predictions
+
+WAYS = ("higher", "autograd", "vmap")
+OPTIMIZERS = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
+
+
+class MAML(Learner):
+    """Adapt by gradient descent on the support set; the outer loop learns where to start.
+
+    Args:
+        network: its parameters are theta, the start.
+        loss_fn: inner and outer loss, (predictions, targets) -> scalar.
+        alpha: inner learning rate.   steps: inner steps k.
+        first_order: drop the second derivatives (FOMAML).
+        adapt: "all" layers, or only the "head": the last layer that has parameters (as ANIL does).
+        way: "higher", "autograd" or "vmap": three ways to the same numbers; vmap is the fast one.
+        inner_optimizer, override: for way="higher" only; see `inner_loop.with_higher`.
+
+    Raises:
+        ValueError: a setting is out of range or would fail silently later.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss_fn=F.mse_loss,
+        *,
+        alpha: float = 0.01,
+        steps: int = 1,
+        first_order: bool = False,
+        adapt: str = "all",
+        way: str = "higher",
+        inner_optimizer=torch.optim.SGD,
+        override: dict | None = None,
+    ):
+        super().__init__()
+        if not (math.isfinite(alpha) and alpha >= 0):
+            raise ValueError(f"alpha={alpha}: the inner learning rate must be a finite number of at least 0")
+        if steps < 0:
+            raise ValueError(f"steps={steps}: use 0 for no adaptation, or a positive number of inner steps")
+        if adapt not in ("all", "head"):
+            raise ValueError(f"adapt={adapt!r}: choose 'all' or 'head'")
+        if way not in WAYS:
+            raise ValueError(f"way={way!r}: choose one of {', '.join(WAYS)}")
+        check_optimizer(inner_optimizer, override, way)
+        check_normalisation(network)
+        self.network, self.loss_fn = network, loss_fn
+        self.alpha, self.steps, self.first_order, self.adapt, self.way = alpha, steps, first_order, adapt, way
+        self.special = {"inner_optimizer": inner_optimizer, "override": override} if way == "higher" else {}
+
+    @property
+    def adapted(self) -> list[str]:
+        """Names of the parameters that the inner loop moves."""
+        names = [name for name, _ in self.network.named_parameters()]
+        if self.adapt == "all":
+            return names
+        layer = names[-1].rpartition(".")[0]
+        return [name for name in names if name.rpartition(".")[0] == layer]
+
+    def after_each_step(self, episode: Episode, steps: int | None = None) -> Tensor:
+        """Query predictions after 0, 1, ..., k inner steps: (k + 1, T, Q, outputs), cut from theta's graph."""
+        return self._walk(episode, self.steps if steps is None else steps, every_step=True, graph=False)
+
+    def forward(self, episode: Episode) -> Tensor:
+        """Query predictions after the inner loop: (T, Q, outputs). Works under ``torch.no_grad()`` too."""
+        return self._walk(episode, self.steps, every_step=False, graph=torch.is_grad_enabled())
+
+    def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
+        """One task: see `Learner.predict`."""
+        # the walk never looks at query_y, so any tensor of the right length can stand in its place
+        return self(Episode(support_x[None], support_y[None], query_x[None], query_x[None]))[0]
+
+    def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
+        with torch.enable_grad():  # the inner loop needs gradients even where the caller wants none
+            predictions = query_predictions(
+                self.network,
+                self.loss_fn,
+                episode,
+                self.way,
+                every_step,
+                alpha=self.alpha,
+                steps=steps,
+                first_order=self.first_order or not graph,
+                adapted=self.adapted,
+                **self.special,
+            )
+        return predictions if graph else predictions.detach()
+
+    def settings(self) -> dict:
+        """The way is not among them: it changes the time, not the numbers."""
+        return super().settings() | {
+            "alpha": self.alpha,
+            "inner_steps": self.steps,
+            "first_order": self.first_order,
+            "adapt": self.adapt,
+            "network": str(self.network),
+        }
+
+
+def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
+    """Refuse what ``higher`` would take wrongly or without a word.
+
+    Raises:
+        ValueError: says what to use instead.
+    """
+    plain = inner_optimizer is torch.optim.SGD and override is None
+    if way != "higher" and not plain:
+        raise ValueError(f"way={way!r} takes plain gradient steps: for another inner optimiser or override use way='higher'")
+    if inner_optimizer not in OPTIMIZERS:
+        name = getattr(inner_optimizer, "__name__", inner_optimizer)
+        raise ValueError(f"higher cannot differentiate through {name}: use torch.optim.SGD or torch.optim.Adam")
+    known = inner_optimizer([torch.zeros(1)], lr=0.1).defaults
+    for key in override or {}:
+        if key not in known:
+            raise ValueError(f"override key {key!r} is no setting of {inner_optimizer.__name__}: choose from {sorted(known)}")
+
+
+def check_normalisation(network: nn.Module) -> None:
+    """Refuse batch norm that would carry running averages from one task into the next.
+
+    Raises:
+        ValueError: names the layer and the setting to change.
+    """
+    for name, module in network.named_modules():
+        if getattr(module, "track_running_stats", False):
+            raise ValueError(
+                f"layer {name!r} ({type(module).__name__}) keeps running averages, which leak between tasks in an inner "
+                "loop: build it with track_running_stats=False"
+            )

@@ -1,0 +1,151 @@
+"""The outer loop: sample tasks, let the learner adapt, improve what it started from. The same for every learner."""
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+
+import torch
+
+from course_lib import checkpoints
+from course_lib.episodes import TaskFamily, at_least_one, finite
+from course_lib.learners.base import Learner
+from course_lib.progress_bar import bar
+
+# Raised whenever a change of the code changes what training computes; a test replays the shipped runs to notice.
+CODE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of one meta-training run.
+
+    Args:
+        outer_steps: how many times the start is improved.   tasks: tasks per outer step.
+        shots, queries: support and query items per task (per class, where there are classes).
+        beta: outer learning rate, of Adam.   seed: of the tasks drawn, and of torch while training.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    outer_steps: int = 1000
+    tasks: int = 25
+    shots: int = 10
+    queries: int = 10
+    beta: float = 1e-3
+    seed: int = 0
+
+    def __post_init__(self):
+        at_least_one(outer_steps=self.outer_steps, tasks=self.tasks, shots=self.shots, queries=self.queries)
+        if not (math.isfinite(self.beta) and self.beta > 0):
+            raise ValueError(f"beta={self.beta}: the outer learning rate must be a finite number above 0")
+
+
+@dataclass
+class Training:
+    """What a run left behind: the outer loss of every step, the seconds it took, and the step it resumed from."""
+
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    resumed_at: int = 0
+
+
+def run_settings(learner: Learner, family: TaskFamily, plan: Plan) -> dict:
+    """Everything that decides the numbers of a run, as plain values: the key of its checkpoint. Ask before training."""
+    start = sum(p.detach().double().abs().sum().item() for p in learner.parameters())
+    everything = {"code": CODE_VERSION} | family.settings() | learner.settings() | asdict(plan)
+    everything["start"] = round(start, 3)  # a fingerprint of the weights that training starts from
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in everything.items()}
+
+
+def meta_train(
+    learner: Learner,
+    family: TaskFamily,
+    plan: Plan,
+    *,
+    checkpoint=None,
+    save_every: int = 1000,
+    progress: bool = True,
+) -> Training:
+    """Train a learner over a family of tasks. Learner and family must be on the same device.
+
+    Args:
+        checkpoint: a path; the run saves there and, if the file exists, resumes from it. On one thread a resumed
+            run gives bit for bit the numbers of an uninterrupted one.
+        save_every: outer steps between two saves.
+        progress: show a bar with the outer loss and the time left.
+
+    Raises:
+        ValueError: the family gives NaN, the learner a wrong shape, or the loss is no longer finite.
+        CheckpointError: the file at ``checkpoint`` belongs to other settings or is damaged.
+    """
+    settings = run_settings(learner, family, plan)
+    optimizer = torch.optim.Adam(learner.parameters(), lr=plan.beta)
+    generator = family.generator(plan.seed)
+    run, began = Training(), time.monotonic()
+    with torch.random.fork_rng():
+        torch.manual_seed(plan.seed)
+        if checkpoint is not None:
+            run = resume(checkpoint, settings, learner, optimizer, generator)
+        steps = range(run.resumed_at, plan.outer_steps)
+        if progress:
+            note = lambda: f"outer loss {run.losses[-1]:.3f}"  # noqa: E731
+            steps = bar(steps, plan.outer_steps, "meta-training", note, start=run.resumed_at)
+        for step in steps:
+            episode = finite(family.sample(plan.tasks, shots=plan.shots, queries=plan.queries, generator=generator))
+            loss = learner.outer_loss(episode)
+            if not torch.isfinite(loss):
+                raise ValueError(f"the outer loss is {loss.item()} at outer step {step}: lower alpha or beta")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            run.losses.append(loss.item())
+            if checkpoint is not None and ((step + 1) % save_every == 0 or step + 1 == plan.outer_steps):
+                save_run(checkpoint, settings, learner, optimizer, generator, run.losses)
+    run.seconds = time.monotonic() - began
+    return run
+
+
+def save_run(path, settings: dict, learner, optimizer, generator, losses: list[float]) -> None:
+    """Write all that a run needs to go on: weights, outer optimiser, random states, losses."""
+    tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
+    tensors |= {"random.tasks": generator.get_state(), "random.torch": torch.get_rng_state()}
+    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
+    checkpoints.write(path, tensors, {"settings": settings, "step": len(losses)})
+
+
+def resume(path, settings: dict, learner, optimizer, generator) -> Training:
+    """Put a saved run back, or start anew where there is no file.
+
+    Raises:
+        CheckpointError: the file is damaged, or its settings are not the ones asked for.
+    """
+    try:
+        tensors, about = checkpoints.read(path)
+    except FileNotFoundError:
+        return Training()
+    if "step" not in about:
+        raise checkpoints.CheckpointError("the file holds weights, but not a training run: choose another path to train to")
+    if differing := differences(about["settings"], settings):
+        raise checkpoints.CheckpointError(f"the checkpoint belongs to another run: {differing}. Delete it or choose another path")
+    weights = {name.removeprefix("learner."): t for name, t in tensors.items() if name.startswith("learner.")}
+    checkpoints.load_weights(learner, weights)
+    state: dict[int, dict] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    generator.set_state(tensors["random.tasks"])
+    torch.set_rng_state(tensors["random.torch"])
+    return Training(losses=tensors["losses"].tolist(), resumed_at=about["step"])
+
+
+def differences(found: dict, wanted: dict) -> str:
+    """In words, which settings differ; empty where none does."""
+    keys = sorted(found.keys() | wanted.keys())
+    return ", ".join(
+        f"{key} is {wanted.get(key)!r} here and {found.get(key)!r} there" for key in keys if found.get(key) != wanted.get(key)
+    )

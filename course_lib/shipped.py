@@ -1,0 +1,52 @@
+"""Training runs that come with the course, used only when the settings are exactly the ones asked for."""
+
+from pathlib import Path
+
+import torch
+
+from course_lib import checkpoints
+from course_lib.episodes import TaskFamily
+from course_lib.learners.base import Learner
+from course_lib.meta_train import Plan, Training, differences, meta_train, run_settings
+from course_lib.progress_bar import duration
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+STRIDE = 100  # shipped losses are averages over this many outer steps
+
+
+def ship(path, learner: Learner, settings: dict, run: Training, **about) -> None:
+    """Write a finished run as a small file: weights, averaged losses, settings, and what else is worth knowing."""
+    tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
+    whole = len(run.losses) // STRIDE * STRIDE
+    tensors["losses"] = torch.tensor(run.losses[:whole]).view(-1, STRIDE).mean(1)
+    tensors["first_losses"] = torch.tensor(run.losses[:STRIDE], dtype=torch.float64)
+    checkpoints.write(path, tensors, {"settings": settings, "seconds": round(run.seconds, 1), **about})
+
+
+def load_or_train(name: str, learner: Learner, family: TaskFamily, plan: Plan, folder: Path = DATA) -> str:
+    """Fill the learner with the shipped run ``name``, or train it when any setting differs.
+
+    Returns:
+        One sentence that begins with "loaded" or "trained" and says why.
+
+    Raises:
+        CheckpointError: the shipped file is damaged.
+    """
+    settings = run_settings(learner, family, plan)
+    path = folder / f"{name}.safetensors"
+    if path.is_file():
+        tensors, about = checkpoints.read(path)
+        reason = differences(about["settings"], settings)
+        if not reason:
+            weights = {key.removeprefix("learner."): t for key, t in tensors.items() if key.startswith("learner.")}
+            checkpoints.load_weights(learner, weights, source=path.name)
+            return f"loaded {path.name}: {plan.outer_steps} outer steps that took {duration(about['seconds'])} when it was made"
+    else:
+        reason = f"the course ships no {path.name}"
+    run = meta_train(learner, family, plan)
+    return f"trained for {duration(run.seconds)}, because {reason}"
+
+
+def shipped_losses(name: str, folder: Path = DATA) -> torch.Tensor:
+    """The outer loss of a shipped run, averaged over each 100 outer steps."""
+    return checkpoints.read(folder / f"{name}.safetensors")[0]["losses"]
