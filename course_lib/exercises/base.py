@@ -8,8 +8,9 @@ from __future__ import annotations
 import dis
 import inspect
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any
 
 import torch
 
@@ -27,7 +28,7 @@ class Mistake:
 
     name: str
     wrong: Callable
-    says: str | Callable[["Numbers"], str]
+    says: str | Callable[[Numbers], str]
     read: str
 
 
@@ -112,7 +113,7 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
     if not callable(function):
         return "not_function", f"`check` needs the function itself, and got {diagnose.kind(function)}. Pass its name without brackets."
     if untouched(function):
-        return "not_tried", "Write your function in the cell above, run it, then run this cell again."
+        return "not_tried", "Replace the `...` by your own lines, run the function, then run this check again."
     clash = wrong_signature(exercise, function)
     if clash:
         return "signature", clash
@@ -122,14 +123,14 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
         return "time", diagnose.too_slow(exercise.seconds, got)
     if any(leftover(outcome) for outcome in got):
         return "not_tried", "There is still a `...` to replace."
-    agree = [compare.same(g, w, exercise.tolerance) for g, w in zip(got, wanted)]
+    agree = [compare.same(g, w, exercise.tolerance) for g, w in zip(got, wanted, strict=True)]
     broken = failed_properties(exercise, function) if all(agree) else {}
     if all(agree) and not broken:
         return "passed", f"Your function agrees with the course's on all {len(agree)} cases" + (
             " and has the properties asked for." if exercise.properties else ".")
     for mistake in exercise.mistakes:
         made = outcomes(exercise, mistake.wrong)
-        if all(compare.same(g, m, exercise.tolerance) for g, m in zip(got, made)):
+        if all(compare.same(g, m, exercise.tolerance) for g, m in zip(got, made, strict=True)):
             if not broken or failed_properties(exercise, mistake.wrong).keys() == broken.keys():
                 return f"mistake:{mistake.name}", f"{spoken(mistake, exercise, got, wanted, agree)} Read again: {mistake.read}."
     if broken:

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any
 
 import torch
 
@@ -21,7 +22,7 @@ class Outcome:
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every tensor, number or other plain value inside `value`, with the path that leads to it."""
     if isinstance(value, dict):
-        for key in value:
+        for key in sorted(value, key=str):
             yield from leaves(value[key], f"{path}[{key!r}]")
     elif isinstance(value, (tuple, list)):
         for place, item in enumerate(value):
@@ -34,6 +35,16 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{path}.{name}", item
     else:
         yield path, value
+
+
+def paths(value: Any) -> list[str]:
+    return [path for path, _ in leaves(value)]
+
+
+def pairs(a: Any, b: Any) -> Iterator[tuple[str, Any, Any]]:
+    """(path, leaf of a, leaf of b), as far as both go."""
+    for (path, x), (_, y) in zip(leaves(a), leaves(b), strict=False):
+        yield path, x, y
 
 
 def tensors(value: Any) -> list[torch.Tensor]:
@@ -68,8 +79,7 @@ def same_leaf(a: Any, b: Any, tolerance: float) -> bool:
 
 def same_values(a: Any, b: Any, tolerance: float) -> bool:
     """Same structure (a list is as good as a tuple), same shapes, close values."""
-    a, b = list(leaves(a)), list(leaves(b))
-    return [path for path, _ in a] == [path for path, _ in b] and all(same_leaf(x, y, tolerance) for (_, x), (_, y) in zip(a, b))
+    return paths(a) == paths(b) and all(same_leaf(x, y, tolerance) for _, x, y in pairs(a, b))
 
 
 def same(a: Any, b: Any, tolerance: float) -> bool:
@@ -83,7 +93,7 @@ def same(a: Any, b: Any, tolerance: float) -> bool:
 
 def detached(result: Any, right: Any) -> str | None:
     """The path of a tensor that has lost its graph where the right one has it."""
-    for (path, a), (_, b) in zip(leaves(result), leaves(right)):
+    for path, a, b in pairs(result, right):
         if isinstance(b, torch.Tensor) and b.requires_grad and not (isinstance(a, torch.Tensor) and a.requires_grad):
             return path or "the result"
     return None
@@ -101,8 +111,7 @@ def gradients(result: Any, case: Any) -> list[torch.Tensor]:
 
 def changed(case: Any, pristine: Any) -> dict[str, torch.Tensor]:
     """The inputs that no longer equal their untouched twins."""
-    pairs = zip(leaves(case), leaves(pristine))
-    return {path: after.detach().clone() for (path, after), (_, before) in pairs
+    return {path: after.detach().clone() for path, after, before in pairs(case, pristine)
             if isinstance(after, torch.Tensor) and not same_leaf(after, before, 0.0)}
 
 
@@ -110,7 +119,7 @@ def furthest(got: Outcome, wanted: Outcome) -> tuple[float, float]:
     """The two numbers that differ most, in the results or else in the gradients or the changed inputs."""
     best, gap = (math.nan, math.nan), -1.0
     for part in ("result", "gradients", "changed"):
-        for (_, a), (_, b) in zip(leaves(getattr(got, part)), leaves(getattr(wanted, part))):
+        for _, a, b in pairs(getattr(got, part), getattr(wanted, part)):
             if not comparable(a, b) or not wide(b).numel():
                 continue
             difference = (wide(a) - wide(b)).abs().nan_to_num(math.inf).flatten()

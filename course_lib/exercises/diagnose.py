@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import html
 import inspect
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from . import compare
-from .compare import is_number, leaves, wide
+from .compare import is_number, leaves, pairs, wide
 from .running import Raised
 
 
@@ -20,10 +21,10 @@ def general(exercise, function: Callable, got: list, wanted: list, agree: list[b
             found = look(function, got[i], wanted[i])
             if found:
                 return *found, shown(exercise, function, i, got[i], wanted[i])
-    values = [compare.same_values(g.result, w.result, exercise.tolerance) for g, w in zip(got, wanted)]
+    values = [compare.same_values(g.result, w.result, exercise.tolerance) for g, w in zip(got, wanted, strict=True)]
     if all(values):
         return hidden(function, exercise, [(got[i], wanted[i]) for i in wrong])
-    found = scaled([(g.result, w.result) for g, w in zip(got, wanted)], exercise.tolerance)
+    found = scaled([(g.result, w.result) for g, w in zip(got, wanted, strict=True)], exercise.tolerance)
     smallest = min((i for i in wrong if not values[i]), key=lambda i: sum(t.numel() for t in compare.tensors(exercise.fresh()[i])))
     picture = shown(exercise, function, smallest, got[smallest], wanted[smallest])
     if found:
@@ -46,7 +47,8 @@ def raised(function, got, wanted) -> tuple | None:
     where = got.where(function)
     message = " ".join(str(got.error).split())
     message = message[:300] + (" ..." if len(message) > 300 else "")
-    return "raised", f"It stopped with `{type(got.error).__name__}`" + (f", {where}" if where else "") + (f". Python says: {message}" if message else ".")
+    end = f". Python says: {message}" if message else "."
+    return "raised", f"It stopped with `{type(got.error).__name__}`{', ' + where if where else ''}{end}"
 
 
 def returned_nothing(function, got, wanted) -> tuple | None:
@@ -56,25 +58,29 @@ def returned_nothing(function, got, wanted) -> tuple | None:
 
 
 def wrong_type(function, got, wanted) -> tuple | None:
-    have, want = list(leaves(got.result)), list(leaves(wanted.result))
-    if [path for path, _ in have] != [path for path, _ in want]:
-        return "type", f"Your function returned {kind(got.result)}; {kind(wanted.result)} is wanted."
-    for (path, a), (_, b) in zip(have, want):
-        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) or is_number(a) and is_number(b):
+    if compare.paths(got.result) != compare.paths(wanted.result):
+        return "type", f"Your function returned {kind(got.result)}; {kind(wanted.result)} is wanted.{into_tensor(got.result, wanted.result)}"
+    for path, a, b in pairs(got.result, wanted.result):
+        if isinstance(a, torch.Tensor) and (isinstance(b, torch.Tensor) or is_number(b)) or is_number(a) and is_number(b):
             continue
-        if isinstance(a, torch.Tensor) and is_number(b):
-            return "shape", f"{place(path)} has shape {tuple(a.shape)}; one number is wanted. A `.mean()`, `.sum()` or `.squeeze()` may be missing."
         if isinstance(b, torch.Tensor) or is_number(b) or type(a) is not type(b):
-            hint = " `torch.stack` or `torch.tensor` turns it into one." if isinstance(b, torch.Tensor) else ""
-            return "type", f"{place(path)} is {kind(a)}; {kind(b)} is wanted.{hint}"
+            return "type", f"{place(path)} is {kind(a)}; {kind(b)} is wanted.{into_tensor(a, b)}"
     return None
 
 
+def into_tensor(a: Any, b: Any) -> str:
+    if not isinstance(b, torch.Tensor):
+        return ""
+    return " `torch.stack` makes one tensor of several." if isinstance(a, (list, tuple)) else " `torch.as_tensor` makes one, without a graph."
+
+
 def wrong_shape(function, got, wanted) -> tuple | None:
-    for (path, a), (_, b) in zip(leaves(got.result), leaves(wanted.result)):
-        if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or a.shape == b.shape:
+    for path, a, b in pairs(got.result, wanted.result):
+        if compare.comparable(a, b) or not isinstance(a, torch.Tensor) or not (isinstance(b, torch.Tensor) or is_number(b)):
             continue
-        have, want = tuple(a.shape), tuple(b.shape)
+        have, want = tuple(a.shape), tuple(getattr(b, "shape", ()))
+        if not want:
+            return "shape", f"{place(path)} has shape {have}; one number is wanted. Is a `.mean()`, `.sum()` or `.squeeze()` missing?"
         if len(have) != len(want):
             why = f"it has {len(have)} dimension{'s' * (len(have) != 1)} in place of {len(want)}"
             if [n for n in have if n != 1] == [n for n in want if n != 1]:
@@ -89,7 +95,7 @@ def wrong_shape(function, got, wanted) -> tuple | None:
 
 
 def not_finite(function, got, wanted) -> tuple | None:
-    for (path, a), (_, b) in zip(leaves(got.result), leaves(wanted.result)):
+    for path, a, b in pairs(got.result, wanted.result):
         if compare.comparable(a, b) and bool(wide(b).isfinite().all()) and not bool(wide(a).isfinite().all()):
             word = "NaN (not a number)" if bool(wide(a).isnan().any()) else "infinity"
             return "not_finite", (f"{place(path)} contains {word} for the inputs below. Look for a division by zero, the logarithm or square root "
@@ -97,14 +103,14 @@ def not_finite(function, got, wanted) -> tuple | None:
     return None
 
 
-def hidden(function, exercise, pairs: list) -> tuple:
+def hidden(function, exercise, both: list) -> tuple:
     """The values are right in every case, and something that cannot be seen in them is not."""
-    for got, wanted in pairs:
+    for got, wanted in both:
         path = compare.detached(got.result, wanted.result)
         if path:
             return "detached", (f"The values are right, but {path} has lost its graph: no gradient can flow back through it. Look for `.detach()`, "
                                 "`.item()`, `.data`, `torch.no_grad()` or `torch.tensor(...)` around a tensor.")
-    for got, wanted in pairs:
+    for got, wanted in both:
         extra = [name for name in got.changed if name not in wanted.changed]
         if extra:
             return "mutated", (f"The result is right, but your function changes its input {argument(function, extra[0])} in place. Whoever called it "
@@ -112,16 +118,16 @@ def hidden(function, exercise, pairs: list) -> tuple:
         if not compare.same_values(got.changed, wanted.changed, exercise.tolerance):
             name = next(iter(wanted.changed))
             return "not_updated", f"This function must change {argument(function, name)} in place, and it leaves other numbers there than wanted."
-    a, b = compare.furthest(*next(p for p in pairs if not compare.same_values(p[0].gradients, p[1].gradients, exercise.tolerance)))
+    a, b = compare.furthest(*next(p for p in both if not compare.same_values(p[0].gradients, p[1].gradients, exercise.tolerance)))
     return "gradient", (f"The values are right, but the gradient that flows back through them is not: one entry is {number(a)} where {number(b)} is "
                         "wanted. Is a part of the graph cut (`detach`, `create_graph=False`) or kept that should be cut?")
 
 
-def scaled(pairs: list[tuple], tolerance: float) -> tuple | None:
+def scaled(both: list[tuple], tolerance: float) -> tuple | None:
     """Is every result the right one times a constant: -1, 2, 1/2, the size of something?"""
-    factors = [factor(result, right, tolerance) for result, right in pairs]
+    factors = [factor(result, right, tolerance) for result, right in both]
     known = [f for f in factors if f is not None and f != "any"]
-    if not known or None in factors:
+    if None in factors or sum(numbers(right).numel() for _, right in both) < 2 or not known:
         return None
     if max(known) - min(known) <= 1e-3 * abs(known[0]):
         f = known[0]
@@ -129,17 +135,22 @@ def scaled(pairs: list[tuple], tolerance: float) -> tuple | None:
             return "sign", "Every number has the right size and the wrong sign. Is a difference or a gradient step the wrong way round?"
         word = f"{f:.4g} times what is wanted" if f < 0 or 0.1 < f < 1 else f"{f:.4g} times too large" if f > 1 else f"{1 / f:.4g} times too small"
         return "factor", f"Every number is exactly {word}. Is a factor missing, or there twice?"
-    if all(f > 0 for f in known):
+    if all(f > 0 and abs(max(f, 1 / f) - round(max(f, 1 / f))) < 1e-3 for f in known):  # 5, 10, 1/5: the sizes of something
         sizes = ", ".join(f"{f:.4g}" for f in dict.fromkeys(round(f, 6) for f in known[:4]))
         return "factor_by_case", (f"In each case every number is off by one factor, and the factor differs from case to case ({sizes}). Is a sum "
                                   "taken where a mean is wanted, or the reverse?")
     return None
 
 
+def numbers(value: Any) -> torch.Tensor:
+    """All numbers inside `value`, in one row."""
+    found = [wide(leaf).flatten() for _, leaf in leaves(value) if is_number(leaf) or isinstance(leaf, torch.Tensor)]
+    return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)
+
+
 def factor(result: Any, right: Any, tolerance: float) -> float | str | None:
     """The one number with result = factor * right; "any" if all is zero, None if there is none."""
-    a = torch.cat([wide(leaf).flatten() for _, leaf in leaves(result) if is_number(leaf) or isinstance(leaf, torch.Tensor)] or [torch.zeros(0)])
-    b = torch.cat([wide(leaf).flatten() for _, leaf in leaves(right) if is_number(leaf) or isinstance(leaf, torch.Tensor)] or [torch.zeros(0)])
+    a, b = numbers(result), numbers(right)
     if a.shape != b.shape or not b.numel() or float(b.abs().max()) < 1e-8:
         return "any" if a.shape == b.shape and (not a.numel() or float(a.abs().max()) < 1e-8) else None
     f = float((a * b).sum() / (b * b).sum())
@@ -150,7 +161,7 @@ def shown(exercise, function, case_number: int, got, wanted) -> str:
     """One case as a small table: what went in, what came out, what was wanted."""
     case = exercise.fresh()[case_number]
     names = list(inspect.signature(exercise.solution).parameters)
-    inputs = case if isinstance(case, dict) else dict(zip(names, case))
+    inputs = case if isinstance(case, dict) else dict(zip(names, case, strict=False))
     rows = [(f"input {name}", brief(value)) for name, value in inputs.items()]
     rows += [("your function gave", "an error" if isinstance(got, Raised) else brief(got.result))]
     rows += [("wanted", "an error" if isinstance(wanted, Raised) else brief(wanted.result))]

@@ -7,8 +7,8 @@ import linecache
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 
 class TimeUp(BaseException):
@@ -36,27 +36,29 @@ class Raised:
 def run_limited(work: Callable, seconds: float):
     """`work()` in a thread of its own; after `seconds` the thread is asked to stop, and `Raised(TimeUp)` is returned."""
     box: list = []
+    done = threading.Event()  # not thread.join: Python 3.11 takes an interrupted join for a finished thread
 
     def keep():
         try:
             box.append(work())
         except BaseException as error:
             box.append(Raised(error))
+        finally:
+            done.set()
 
     # The context carries the notebook's cell along, so that what the function prints appears below that cell.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(keep,), daemon=True)
     thread.start()
     end = time.monotonic() + seconds
     try:
-        while thread.is_alive() and time.monotonic() < end:
-            thread.join(0.05)  # short waits, so that an interrupt reaches this thread on every system
+        while not done.wait(0.05) and time.monotonic() < end:
+            pass  # short waits, so that an interrupt reaches this thread on every system
     finally:
-        stopped = not thread.is_alive() or _stop(thread)
+        stopped = done.is_set() or _stop(thread, done)
     return box[0] if box else Raised(TimeUp(), ended=stopped)
 
 
-def _stop(thread: threading.Thread) -> bool:
+def _stop(thread: threading.Thread, done: threading.Event) -> bool:
     """Raise TimeUp inside the thread. It reaches a Python loop at once, and one long torch call when that call returns."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp))
-    thread.join(1.0)
-    return not thread.is_alive()
+    return done.wait(1.0)

@@ -20,7 +20,7 @@ __all__ = ["predict", "prediction", "reveal"]
 
 HERE = Path(__file__).parent
 FOLDED = "Predict first: lock an answer above and run this cell again. Or open this to see what happens."
-_questions: dict[str, "Question"] = {}  # the questions this kernel has asked, so that reveal can check its keys
+_questions: dict[str, Question] = {}  # the questions this kernel has asked, so that reveal can check its keys
 
 
 class Question(anywidget.AnyWidget):

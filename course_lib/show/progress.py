@@ -50,7 +50,7 @@ def read() -> dict:
         if not all(isinstance(entry, dict) for kind in KINDS for entry in stored.get(kind, {}).values()):
             raise ValueError("an entry is not a table")
         return {"version": 1, **stored, **{kind: stored.get(kind, {}) for kind in KINDS}}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         print(f"{place.name} cannot be read ({error.strerror}), so your progress is not shown.")
