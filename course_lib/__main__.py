@@ -1,0 +1,29 @@
+"""`python -m course_lib <command>`: what the course does without a notebook.
+
+The module behind a command has a function add_parser(subparsers); it adds its parsers, each ending with
+`parser.set_defaults(run=function)`, and the function takes the parsed arguments and returns the exit code. To add a command, name it
+and its module in COMMANDS. Only the module of the command asked for is imported, so `check` answers even where torch is broken.
+"""
+import argparse
+import importlib
+import sys
+
+COMMANDS = {"check": "check"}  # command: module of course_lib
+
+
+def parser(words: list[str]) -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m course_lib", description="Learning to Learn without a notebook.")
+    subparsers = top.add_subparsers(title="commands", metavar="command", required=True)
+    asked = [COMMANDS[word] for word in words[:1] if word in COMMANDS]
+    for module in dict.fromkeys(asked or COMMANDS.values()):
+        importlib.import_module(f"course_lib.{module}").add_parser(subparsers)
+    return top
+
+
+def main(words: list[str]) -> int:
+    options = parser(words).parse_args(words)
+    return options.run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
