@@ -138,7 +138,7 @@ def test_each_mistake_meets_its_own_diagnosis(exercise):
 
 def test_a_diagnosis_uses_the_readers_numbers_and_names_a_section():
     said = check("98.step", lambda x, y, theta, alpha: 2 * theta - step(x, y, theta, alpha)).text
-    assert "your step climbs" in said and "Read again: One step down." in said and "{" not in said
+    assert "Your step climbs" in said and "lower. Read again: One step down." in said and "{" not in said
     got, wanted = (float(word) for word in said.split() if word[0].isdigit() and "." in word)
     assert got != wanted
 

@@ -132,7 +132,7 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
         made = outcomes(exercise, mistake.wrong)
         if all(compare.same(g, m, exercise.tolerance) for g, m in zip(got, made, strict=True)):
             if not broken or failed_properties(exercise, mistake.wrong).keys() == broken.keys():
-                return f"mistake:{mistake.name}", f"{spoken(mistake, exercise, got, wanted, agree)} Read again: {mistake.read}."
+                return f"mistake:{mistake.name}", f"{spoken(mistake, exercise, got, wanted, agree)} Read again: {mistake.read.rstrip('.')}."
     if broken:
         name, sentence = next(iter(broken.items()))
         return f"property:{name}", sentence
@@ -175,9 +175,10 @@ def spoken(mistake: Mistake, exercise: Exercise, got: list, wanted: list, agree:
         result, right = got[first].result, wanted[first].result
     numbers = Numbers(a, b, exercise.fresh()[first], result, right)
     try:
-        return mistake.says(numbers) if callable(mistake.says) else mistake.says.format(got=a, wanted=b)
+        said = mistake.says(numbers) if callable(mistake.says) else mistake.says.format(got=a, wanted=b)
     except Exception:
-        return mistake.says if isinstance(mistake.says, str) else f"This looks like a known mistake ({mistake.name})."
+        said = mistake.says if isinstance(mistake.says, str) else f"This looks like a known mistake ({mistake.name})."
+    return said[:1].upper() + said[1:].rstrip() + ("" if said.rstrip()[-1:] in ".?:" else ".")
 
 
 def untouched(function: Callable) -> bool:

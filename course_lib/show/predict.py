@@ -38,7 +38,7 @@ class Question(anywidget.AnyWidget):
 
     def __init__(self, identity, question, options, number):
         self.texts = options
-        super().__init__(identity=identity, question=inline(question), number=number,
+        super().__init__(identity=identity, question=f"Predict: {inline(question)}", number=number,
                          options=[[key, inline(text)] for key, text in options.items()])
         self.on_msg(self._received)
         self.refresh()
@@ -73,7 +73,7 @@ class Question(anywidget.AnyWidget):
             return
         self.answer, self.said = entry["answer"], self.words(entry["answer"])
         day = str(entry.get("locked_at", ""))[:16].replace("T", " at ")
-        self.locked = inline(f"Locked on {day}: **{self.said}**. Now run the next cells to see what happens.")
+        self.locked = f"Locked on {inline(day)}. Now run the next cells to see what happens."
 
     def static(self) -> str:
         """The question for readers without a kernel: GitHub, an exported page, paper."""
@@ -83,7 +83,7 @@ class Question(anywidget.AnyWidget):
         else:
             low, high, step, unit = self.number
             answer = f"<p>A number from {low:g} to {high:g}{' ' + inline(unit) if unit else ''}.</p>"
-        return panel("ask", f"<p><strong>Predict: {self.question}</strong></p>{answer}", f'class="course-question" data-id="{self.identity}"')
+        return panel("ask", f"<p><strong>{self.question}</strong></p>{answer}", f'class="course-question" data-id="{self.identity}"')
 
     def _repr_mimebundle_(self, **kwargs):
         shown = super()._repr_mimebundle_(**kwargs)
@@ -131,7 +131,7 @@ def reveal(identity: str, *, right, says, show=None, alt: str = "", tolerance: f
     if entry.get("right") is not correct:
         with progress.change() as stored:
             stored["predictions"].setdefault(identity, entry)["right"] = correct
-    body = paragraph(f"You predicted: **{entry.get('said', entry['answer'])}**. " + ("That is what happened." if correct else "It went another way."))
+    body = paragraph(f"You predicted: **{entry.get('said', entry['answer'])}**. {_turn(key, right, numeric)}")
     body += paragraph(says(entry["answer"], right) if callable(says) else says[key]) + picture
     if not correct:
         body += _outcome(asked, right, says, numeric)
@@ -165,6 +165,12 @@ def _judge(answer, right, says, tolerance) -> str | None:
     if not isinstance(answer, (int, float)):
         return None
     return "close" if abs(answer - right) <= tolerance else "low" if answer < right else "high"
+
+
+def _turn(key, right, numeric) -> str:
+    if numeric:
+        return {"low": "The number measured is larger.", "high": "The number measured is smaller.", "close": f"Measured: {right:.3g}."}[key]
+    return "That is what happened." if key == right else "It went another way."
 
 
 def _outcome(asked, right, says, numeric) -> str:

@@ -189,8 +189,8 @@ def table(exercises=()) -> Shown:
     lines = "".join(cell.format("th", "col", "left" if i == 0 else "right", word) for i, word in enumerate(head))
     body = ""
     for chapter, n in rows.items():
-        values = (f'{n["made"]} of {n["predictions"]}', n["right"] if n["made"] else "-", f'{n["passed"]} of {n["exercises"]}',
-                  n["tried"], n["exercises"] - n["passed"] - n["tried"])
+        values = [f'{n["made"]} of {n["predictions"]}', n["right"]] if n["predictions"] else ["-", "-"]
+        values += [f'{n["passed"]} of {n["exercises"]}', n["tried"], n["exercises"] - n["passed"] - n["tried"]] if n["exercises"] else ["-"] * 3
         body += "<tr>" + cell.format("th", "row", "left", inline(f"{chapter} {titles.get(chapter, '')}".strip()))
         body += "".join(cell.format("td", "", "right", value).replace(' scope=""', "") for value in values) + "</tr>"
     return Shown(f'<table class="course-progress"><thead><tr>{lines}</tr></thead><tbody>{body}</tbody></table>'
