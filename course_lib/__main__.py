@@ -8,7 +8,7 @@ import argparse
 import importlib
 import sys
 
-COMMANDS = {"check": "check"}  # command: module of course_lib
+COMMANDS = {"check": "check", "train": "commands", "evaluate": "commands"}  # command: module of course_lib
 
 
 def parser(words: list[str]) -> argparse.ArgumentParser:
@@ -22,7 +22,14 @@ def parser(words: list[str]) -> argparse.ArgumentParser:
 
 def main(words: list[str]) -> int:
     options = parser(words).parse_args(words)
-    return options.run(options)
+    try:
+        return options.run(options)
+    except (ValueError, OSError) as error:  # what the library raises when the reader can mend it: the message says how
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on from its last save", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""The commands behind ``python -m course_lib``: train, evaluate and benchmark without a notebook."""
+"""The commands behind ``python -m course_lib``: train and evaluate without a notebook."""
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 import torch
@@ -19,7 +18,17 @@ CHECKED_STEPS = (0, 1, 5, 10)
 
 
 def build(options: argparse.Namespace):
-    """Learner, family and plan from the words of the command line, on the chosen device."""
+    """Learner, family and plan from the words of the command line, on the chosen device.
+
+    Raises:
+        ValueError: a setting is out of range, or there is no such device.
+    """
+    try:
+        torch.empty(1, device=options.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {options.device}: this machine has no such device, use cpu") from error
+    if options.episodes < 2:
+        raise ValueError(f"--episodes {options.episodes}: an interval needs at least 2")
     family = Sinusoids(device=options.device)
     learner = METHODS[options.method](
         mlp(seed=options.seed),
@@ -29,8 +38,19 @@ def build(options: argparse.Namespace):
         adapt=options.adapt,
         way=options.way,
     ).to(options.device)
-    plan = Plan(options.outer_steps, options.tasks, options.shots, options.queries or options.shots, options.beta, options.seed)
+    queries = options.shots if options.queries is None else options.queries
+    plan = Plan(options.outer_steps, options.tasks, options.shots, queries, options.beta, options.seed)
     return learner, family, plan
+
+
+def command(options: argparse.Namespace) -> str:
+    """The command that repeats this training, with every setting spelled out, so that a changed default changes nothing."""
+    words = ["python", "-m", "course_lib", "train"]
+    for name, value in vars(options).items():
+        if name in ("out", "device", "save_every") or value is None or value is False or callable(value):
+            continue
+        words += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    return shlex.join(words)
 
 
 def test_scores(learner, family, options) -> dict[int, object]:
@@ -58,9 +78,8 @@ def train(options: argparse.Namespace) -> int:
     scores = test_scores(learner, family, options)
     print_scores(scores)
     figures = {str(step): [score.mean, score.half_width] for step, score in scores.items()}
-    command = "python -m course_lib " + shlex.join(sys.argv[1:])
-    shipped.ship(out, learner, settings, run, command=command, test_mse=figures, test_episodes=options.episodes)
-    print(f"wrote {out}; the run itself, to resume or extend, is in {out.with_suffix('.run')}")
+    shipped.ship(out, learner, settings, run, command=command(options), test_mse=figures, test_episodes=options.episodes)
+    print(f"wrote {out}; the run itself is in {out.with_suffix('.run')}")
     return 0
 
 
@@ -96,13 +115,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_parser(subparsers) -> None:
-    """Add train, evaluate and benchmark to ``python -m course_lib``."""
+    """Add train and evaluate to ``python -m course_lib``."""
     training = subparsers.add_parser("train", help="meta-train a learner and score it on fresh tasks")
     add_options(training)
     training.add_argument("--out", help="file to write; runs/... unless told")
     training.add_argument("--save-every", type=int, default=2000, help="outer steps between two saves")
-    training.set_defaults(function=train)
+    training.set_defaults(run=train)
     scoring = subparsers.add_parser("evaluate", help="score a trained file on fresh tasks")
     add_options(scoring)
     scoring.add_argument("file")
-    scoring.set_defaults(function=score)
+    scoring.set_defaults(run=score)

@@ -36,6 +36,8 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self):
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed={self.seed}: choose a whole number of at least 0, below 2**63")
         at_least_one(outer_steps=self.outer_steps, tasks=self.tasks, shots=self.shots, queries=self.queries)
         if not (math.isfinite(self.beta) and self.beta > 0):
             raise ValueError(f"beta={self.beta}: the outer learning rate must be a finite number above 0")
@@ -43,7 +45,7 @@ class Plan:
 
 @dataclass
 class Training:
-    """What a run left behind: the outer loss of every step, the seconds it took, and the step it resumed from."""
+    """What a run left behind: the outer loss of every step, the seconds it took in all, and the step it resumed from."""
 
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -55,6 +57,7 @@ def run_settings(learner: Learner, family: TaskFamily, plan: Plan) -> dict:
     start = sum(p.detach().double().abs().sum().item() for p in learner.parameters())
     everything = {"code": CODE_VERSION} | family.settings() | learner.settings() | asdict(plan)
     everything["start"] = round(start, 3)  # a fingerprint of the weights that training starts from
+    everything["dtype"] = str(next(learner.parameters()).dtype)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in everything.items()}
 
 
@@ -76,17 +79,19 @@ def meta_train(
         progress: show a bar with the outer loss and the time left.
 
     Raises:
-        ValueError: the family gives NaN, the learner a wrong shape, or the loss is no longer finite.
-        CheckpointError: the file at ``checkpoint`` belongs to other settings or is damaged.
+        ValueError: the family gives NaN, the learner a wrong shape, or loss or weights are no longer finite.
+        CheckpointError: the file at ``checkpoint`` belongs to other settings, is damaged, or cannot be written.
     """
+    at_least_one(save_every=save_every)
     settings = run_settings(learner, family, plan)
     optimizer = torch.optim.Adam(learner.parameters(), lr=plan.beta)
     generator = family.generator(plan.seed)
-    run, began = Training(), time.monotonic()
+    run = Training()
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         if checkpoint is not None:
             run = resume(checkpoint, settings, learner, optimizer, generator)
+        began = time.monotonic() - run.seconds
         steps = range(run.resumed_at, plan.outer_steps)
         if progress:
             note = lambda: f"outer loss {run.losses[-1]:.3f}"  # noqa: E731
@@ -100,24 +105,28 @@ def meta_train(
             loss.backward()
             optimizer.step()
             run.losses.append(loss.item())
-            if checkpoint is not None and ((step + 1) % save_every == 0 or step + 1 == plan.outer_steps):
-                save_run(checkpoint, settings, learner, optimizer, generator, run.losses)
-    run.seconds = time.monotonic() - began
+            if (step + 1) % save_every == 0 or step + 1 == plan.outer_steps:
+                if not all(torch.isfinite(weights).all() for weights in learner.parameters()):
+                    raise ValueError(f"weights hold NaN or infinity at outer step {step}: a gradient did, though the loss did not")
+                run.seconds = time.monotonic() - began
+                if checkpoint is not None:
+                    save_run(checkpoint, settings, learner, optimizer, generator, run)
     return run
 
 
-def save_run(path, settings: dict, learner, optimizer, generator, losses: list[float]) -> None:
-    """Write all that a run needs to go on: weights, outer optimiser, random states, losses."""
+def save_run(path, settings: dict, learner, optimizer, generator, run: Training) -> None:
+    """Write all that a run needs to go on: weights, outer optimiser, random states, losses, seconds so far."""
     tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
     tensors |= {"random.tasks": generator.get_state(), "random.torch": torch.get_rng_state()}
-    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
-    checkpoints.write(path, tensors, {"settings": settings, "step": len(losses)})
+    tensors["losses"] = torch.tensor(run.losses, dtype=torch.float64)
+    about = {"settings": settings, "step": len(run.losses), "seconds": run.seconds, "tensors": sorted(tensors)}
+    checkpoints.write(path, tensors, about)
 
 
 def resume(path, settings: dict, learner, optimizer, generator) -> Training:
-    """Put a saved run back, or start anew where there is no file.
+    """Put a saved run back, or start anew where there is no file. Everything is checked before anything changes.
 
     Raises:
         CheckpointError: the file is damaged, or its settings are not the ones asked for.
@@ -126,11 +135,12 @@ def resume(path, settings: dict, learner, optimizer, generator) -> Training:
         tensors, about = checkpoints.read(path)
     except FileNotFoundError:
         return Training()
-    if "step" not in about:
+    if not {"settings", "step", "seconds", "tensors"} <= about.keys():
         raise checkpoints.CheckpointError("the file holds weights, but not a training run: choose another path to train to")
     if differing := differences(about["settings"], settings):
         raise checkpoints.CheckpointError(f"the checkpoint belongs to another run: {differing}. Delete it or choose another path")
     weights = {name.removeprefix("learner."): t for name, t in tensors.items() if name.startswith("learner.")}
+    check_run(tensors, about, learner, optimizer, generator)
     checkpoints.load_weights(learner, weights)
     state: dict[int, dict] = {}
     for name, tensor in tensors.items():
@@ -140,7 +150,30 @@ def resume(path, settings: dict, learner, optimizer, generator) -> Training:
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     generator.set_state(tensors["random.tasks"])
     torch.set_rng_state(tensors["random.torch"])
-    return Training(losses=tensors["losses"].tolist(), resumed_at=about["step"])
+    return Training(tensors["losses"].tolist(), about["seconds"], about["step"])
+
+
+def check_run(tensors: dict, about: dict, learner, optimizer, generator) -> None:
+    """Whether a saved run is complete and fits, so that putting it back cannot stop half-way.
+
+    Raises:
+        CheckpointError: says what is missing or does not fit.
+    """
+    if missing := set(about["tensors"]) - tensors.keys():
+        raise checkpoints.CheckpointError(f"the checkpoint is damaged, it lacks {sorted(missing)}: delete it and train again")
+    wanted = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
+    for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
+        moments = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+        if f"optimizer.{index}.step" in tensors:  # a parameter that no gradient has reached yet has no state
+            wanted |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+    wanted |= {"random.tasks": generator.get_state(), "random.torch": torch.get_rng_state()}
+    wanted["losses"] = torch.zeros(about["step"])
+    checkpoints.check_fit(wanted, tensors, "the checkpoint")
+    try:
+        torch.Generator(generator.device).set_state(tensors["random.tasks"])
+        torch.Generator().set_state(tensors["random.torch"])
+    except (RuntimeError, TypeError) as error:
+        raise checkpoints.CheckpointError("the checkpoint's random state is damaged: delete it and train again") from error
 
 
 def differences(found: dict, wanted: dict) -> str:

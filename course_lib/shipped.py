@@ -8,6 +8,7 @@ from course_lib import checkpoints
 from course_lib.episodes import TaskFamily
 from course_lib.learners.base import Learner
 from course_lib.meta_train import Plan, Training, differences, meta_train, run_settings
+from course_lib.networks import mlp
 from course_lib.progress_bar import duration
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -18,7 +19,7 @@ def ship(path, learner: Learner, settings: dict, run: Training, **about) -> None
     """Write a finished run as a small file: weights, averaged losses, settings, and what else is worth knowing."""
     tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
     whole = len(run.losses) // STRIDE * STRIDE
-    tensors["losses"] = torch.tensor(run.losses[:whole]).view(-1, STRIDE).mean(1)
+    tensors["losses"] = torch.tensor(run.losses[:whole]).view(whole // STRIDE, STRIDE).mean(1)
     tensors["first_losses"] = torch.tensor(run.losses[:STRIDE], dtype=torch.float64)
     checkpoints.write(path, tensors, {"settings": settings, "seconds": round(run.seconds, 1), **about})
 
@@ -50,3 +51,13 @@ def load_or_train(name: str, learner: Learner, family: TaskFamily, plan: Plan, f
 def shipped_losses(name: str, folder: Path = DATA) -> torch.Tensor:
     """The outer loss of a shipped run, averaged over each 100 outer steps."""
     return checkpoints.read(folder / f"{name}.safetensors")[0]["losses"]
+
+
+def shipped_network(name: str, folder: Path = DATA) -> torch.nn.Sequential:
+    """The 1-40-40-1 network of a shipped sinusoid run, whatever learner trained it."""
+    tensors, _ = checkpoints.read(folder / f"{name}.safetensors")
+    network = mlp()
+    prefix = "learner.network."
+    weights = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    checkpoints.load_weights(network, weights, source=name)
+    return network

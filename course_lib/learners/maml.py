@@ -46,8 +46,10 @@ class MAML(Learner):
         super().__init__()
         if not (math.isfinite(alpha) and alpha >= 0):
             raise ValueError(f"alpha={alpha}: the inner learning rate must be a finite number of at least 0")
-        if steps < 0:
+        if not isinstance(steps, int) or steps < 0:
             raise ValueError(f"steps={steps}: use 0 for no adaptation, or a positive number of inner steps")
+        if not list(network.parameters()):
+            raise ValueError(f"network {type(network).__name__} has no parameters: there is nothing that an inner loop could adapt")
         if adapt not in ("all", "head"):
             raise ValueError(f"adapt={adapt!r}: choose 'all' or 'head'")
         if way not in WAYS:
@@ -104,7 +106,15 @@ class MAML(Learner):
             "first_order": self.first_order,
             "adapt": self.adapt,
             "network": str(self.network),
+            "loss": getattr(self.loss_fn, "__name__", str(self.loss_fn)),
+            "inner_optimizer": self.special.get("inner_optimizer", torch.optim.SGD).__name__,
+            "override": plain_numbers(self.special.get("override")),
         }
+
+
+def plain_numbers(override: dict | None) -> dict | None:
+    """The tensors of an override as lists of numbers, to be compared and stored."""
+    return override and {key: [torch.as_tensor(value).tolist() for value in values] for key, values in override.items()}
 
 
 def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
