@@ -118,6 +118,7 @@ def sample_chapter(monkeypatch):
 
 @pytest.mark.parametrize("identity, function", [
     ("98.step", step), ("98.step", step_again), ("98.graph", inner), ("98.table", TABLE.solution), ("98.descend", descend),
+    ("98.step", lambda x, y, theta, alpha: step(x, y, theta.requires_grad_(), alpha)),
     ("98.loss", lambda x: float((x ** 2).mean())), ("98.loss", lambda x: (x ** 2).mean().numpy()), ("98.loss", lambda x: (x ** 2).mean().item()),
     ("98.table", lambda n: {"parts": [torch.tensor(n), (torch.zeros(n, 2, dtype=torch.float64), n)], "mean": torch.ones(n)}),
 ])

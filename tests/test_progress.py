@@ -116,6 +116,29 @@ def test_a_place_that_cannot_be_written_is_said_once_and_kept_in_memory(tmp_path
     assert set(progress.read()["exercises"]) == {"02.a", "02.b"}
 
 
+def test_a_full_disk_is_said_once_and_kept_in_memory(monkeypatch, capsys, own_progress):
+    def full(place, text):
+        raise OSError(28, "No space left on device")
+    put("exercises", "02.a", tries=1)
+    monkeypatch.setattr(progress, "write", full)
+    put("exercises", "02.b", tries=1)
+    put("exercises", "02.c", tries=1)
+    assert capsys.readouterr().out.count("No space left") == 1
+    assert set(progress.read()["exercises"]) == {"02.a", "02.b", "02.c"} and not own_progress.with_name("progress.json.lock").exists()
+
+
+def test_a_file_that_may_not_be_read_is_never_overwritten(monkeypatch, capsys, own_progress):
+    put("exercises", "02.a", tries=1)
+    before = own_progress.read_text()
+
+    def refuse(place):
+        raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(progress, "_text", refuse)
+    assert progress.read()["exercises"] == {} and "cannot be read" in capsys.readouterr().out
+    put("exercises", "02.b", tries=1)
+    assert own_progress.read_text() == before
+
+
 def test_forget_starts_one_again(capsys):
     put("predictions", "02.a", answer="x")
     put("predictions", "02.b", answer="y")

@@ -48,8 +48,8 @@ class Exercise:
     """One exercise. `cases(generator)` must build the same fresh inputs each time: every run gets its own, so nothing is cloned.
 
     A case is a tuple (positional) or a dict (keywords). With `gradients=True` the gradients of the result with respect to the inputs
-    that require one are compared as well: needed where a right value can hide a cut graph. A property is (name, function of the
-    reader's function that returns None or a sentence).
+    that require one are compared as well; without it, a result that has lost its graph is as good as one that has it. A property is
+    (name, function of the reader's function that returns None or a sentence).
     """
 
     id: str

@@ -83,12 +83,11 @@ def same_values(a: Any, b: Any, tolerance: float) -> bool:
 
 
 def same(a: Any, b: Any, tolerance: float) -> bool:
-    """Do two outcomes agree: results, graph where `b` has one, gradients, changed inputs; or the same error?"""
+    """Do two outcomes agree: results, gradients (if asked for), changed inputs; or the same error?"""
     if not (isinstance(a, Outcome) and isinstance(b, Outcome)):
         errors = getattr(a, "error", None), getattr(b, "error", None)
         return None not in errors and type(errors[0]) is type(errors[1]) and str(errors[0]) == str(errors[1])
-    return (same_values(a.result, b.result, tolerance) and not detached(a.result, b.result)
-            and same_values(a.gradients, b.gradients, tolerance) and same_values(a.changed, b.changed, tolerance))
+    return all(same_values(getattr(a, part), getattr(b, part), tolerance) for part in ("result", "gradients", "changed"))
 
 
 def detached(result: Any, right: Any) -> str | None:

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -43,20 +43,28 @@ def now() -> str:
 def read() -> dict:
     """Everything stored. A file that cannot be understood is put aside under another name, and one sentence says so."""
     place = path()
-    if str(place) in _unsaved:
-        return _unsaved[str(place)]
     try:
-        stored = json.loads(_text(place))
-        if not all(isinstance(entry, dict) for kind in KINDS for entry in stored.get(kind, {}).values()):
-            raise ValueError("an entry is not a table")
-        return {"version": 1, **stored, **{kind: stored.get(kind, {}) for kind in KINDS}}
-    except (FileNotFoundError, NotADirectoryError):
-        pass
+        return _unsaved.get(str(place)) or _load(place)
     except OSError as error:
         print(f"{place.name} cannot be read ({error.strerror}), so your progress is not shown.")
+        return _nothing()
+
+
+def _nothing() -> dict:
+    return {"version": 1, **{kind: {} for kind in KINDS}}
+
+
+def _load(place: Path) -> dict:
+    try:
+        stored = json.loads(_text(place))
+        if not all(isinstance(entry, dict) for kind in KINDS for entry in stored.get(kind, {}).values()):  # AttributeError where a kind is no table
+            raise ValueError("an entry is not a table")
+        return {**_nothing(), **stored}
+    except (FileNotFoundError, NotADirectoryError):
+        return _nothing()
     except (ValueError, AttributeError, TypeError, RecursionError):
         _put_aside(place)
-    return {"version": 1, **{kind: {} for kind in KINDS}}
+        return _nothing()
 
 
 def _text(place: Path) -> str:
@@ -80,22 +88,32 @@ def _put_aside(place: Path) -> None:
 @contextmanager
 def change():
     """`with change() as stored:` reads what is there now, lets you alter it, and writes it back before anyone else can."""
-    place = path()
+    place, lock = path(), None
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = _take_lock(place.with_name(place.name + ".lock"))
-    except OSError as error:
-        if str(place) not in _unsaved:
-            print(f"{place} cannot be written ({error.strerror}): your progress is kept until this kernel stops.")
-            _unsaved[str(place)] = read()
-        yield _unsaved[str(place)]
-        return
-    try:
-        stored = read()
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            lock = _take_lock(place.with_name(place.name + ".lock"))
+            stored = _unsaved.get(str(place)) or _load(place)
+        except OSError as error:
+            stored = _keep(place, _nothing(), error)
         yield stored
-        write(place, json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True))
+        if str(place) in _unsaved:
+            return
+        try:
+            write(place, json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True))
+        except OSError as error:
+            _keep(place, stored, error)
     finally:
-        lock.unlink(missing_ok=True)
+        if lock:
+            with suppress(OSError):
+                lock.unlink()
+
+
+def _keep(place: Path, stored: dict, error: OSError) -> dict:
+    """A read-only folder, a full disk: one sentence, and the rest of the session works from memory."""
+    if str(place) not in _unsaved:
+        print(f"{place} cannot be written ({error.strerror}): what you do now is kept until this kernel stops.")
+    return _unsaved.setdefault(str(place), stored)
 
 
 def _take_lock(lock: Path) -> Path:
