@@ -65,7 +65,7 @@ export default () => {
     const painters = [], handles = [];
     const change = (name, value) => { shared.values = { ...shared.values, [name]: value }; send(model); };
 
-    const root = make("div", "course-explorer", el, { role: "group", "aria-labelledby": id, "data-lm-suppress-shortcuts": "true" });
+    const root = make("div", "course-explorer", el, { role: "group", "aria-labelledby": id });
     root.style.maxWidth = `${natural + 8}px`;
     make("div", "course-question", root, { id, textContent: question, role: "heading", "aria-level": "4" });
     const panel = make("div", "course-controls", root);
@@ -270,6 +270,8 @@ export default () => {
       shared.fit = { width, density };
       if (answer.width !== width || answer.density !== density) send(model);
     }
+    // JupyterLab's shortcuts (arrows, N, Enter...) stay away from whatever has this attribute.
+    root.querySelectorAll("input, select, button, .course-stage").forEach((node) => node.setAttribute("data-lm-suppress-shortcuts", "true"));
     const observer = new ResizeObserver(fit);
     const view = { show, wait: (yes) => { wait.hidden = !yes; } };
     views.add(view);

@@ -1,0 +1,75 @@
+"""How long a reader waits for the picture: from key press to new picture on the page, for each explorer of a notebook.
+
+    python -m tools.latency notebooks/02_inner_loop.ipynb [--changes 40] [--density 2] [--width 1280]
+
+Measured inside the page, from the time stamp of the key event to the moment the new picture is loaded, in headless Chromium.
+Targets on a quiet machine: median under 80 ms, 95th percentile under 150 ms; the exit status is 1 when one is missed.
+"""
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+
+from tools.lab import Lab, browser
+
+MEDIAN, SLOWEST = 80, 150
+
+WATCH = """(img) => {
+    window.courseTimes = [];
+    let pressed = null;
+    document.addEventListener('keydown', (event) => { pressed = event.timeStamp; }, true);
+    new MutationObserver(() => {
+        if (pressed !== null) window.courseTimes.push(performance.now() - pressed);
+        pressed = null;
+    }).observe(img, { attributes: true, attributeFilter: ['data-frame'] });
+}"""
+
+
+def measure(explorer, changes: int) -> list[float]:
+    """Milliseconds, one for each change; empty when the explorer has nothing that keys can move."""
+    movable = explorer.controls("input[type=range]") or explorer.controls(".course-stage.has-points") or explorer.controls("input[type=checkbox]")
+    if not movable:
+        return []
+    control = movable[0]
+    control.focus()
+    explorer.settle()
+    explorer.picture.evaluate(WATCH)
+    key = "ArrowRight"
+    for _ in range(changes):
+        before = explorer.frame()
+        if control.get_attribute("type") == "range":
+            place, end = int(control.input_value()), int(control.get_attribute("max"))
+            key = "ArrowLeft" if place == end else "ArrowRight" if place == 0 else key
+        elif control.get_attribute("type") == "checkbox":
+            key = "Space"
+        explorer.page.keyboard.press(key)
+        explorer.page.wait_for_function("([img, frame]) => Number(img.dataset.frame) > frame", arg=[explorer.picture.element_handle(), before])
+        explorer.page.wait_for_timeout(60)
+    return explorer.page.evaluate("window.courseTimes")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("--changes", type=int, default=40)
+    parser.add_argument("--density", type=float, default=1.0)
+    parser.add_argument("--width", type=int, default=1280)
+    wish = parser.parse_args()
+    late = 0
+    with Lab(wish.notebook) as lab, browser() as chromium:
+        with lab.open(chromium, wish.notebook.name, width=wish.width, density=wish.density) as reader:
+            reader.run_all()
+            for explorer in reader.explorers():
+                times = measure(explorer, wish.changes)
+                if not times:
+                    print(f"nothing to press   {explorer.question}")
+                    continue
+                median, slowest = statistics.median(times), statistics.quantiles(times, n=20)[-1]
+                late += median > MEDIAN or slowest > SLOWEST
+                print(f"median {median:4.0f} ms, 95th percentile {slowest:4.0f} ms, {len(times)} changes   {explorer.question}")
+    sys.exit(late > 0)
+
+
+if __name__ == "__main__":
+    main()
