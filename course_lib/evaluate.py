@@ -70,7 +70,7 @@ def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
     scores = []
     with torch.no_grad():
         for part in parts(episode, batch):
-            predictions = right_shape(learner, learner(part), part)
+            predictions = right_shape(learner, learner(part), part.query_y)
             scores.append((squared_error if regression else accuracy)(predictions, part.query_y))
     if regression:
         return Score(torch.cat(scores))
@@ -82,7 +82,7 @@ def evaluate_each_step(learner, episode: Episode, steps: int, batch: int = 100) 
     columns = []
     for part in parts(episode, batch):
         every_step = learner.after_each_step(part, steps)
-        columns.append(torch.stack([squared_error(right_shape(learner, p, part), part.query_y) for p in every_step]))
+        columns.append(torch.stack([squared_error(right_shape(learner, p, part.query_y), part.query_y) for p in every_step]))
     return [Score(row) for row in torch.cat(columns, dim=1)]
 
 

@@ -26,7 +26,7 @@ class Learner(nn.Module):
 
     def outer_loss(self, episode: Episode) -> Tensor:
         """The loss of the adapted learner on the query sets, averaged over tasks: a scalar to differentiate."""
-        predictions = right_shape(self, self(episode), episode)
+        predictions = right_shape(self, self(episode), episode.query_y)
         return self.loss_fn(predictions.flatten(0, 1), episode.query_y.flatten(0, 1))
 
     def settings(self) -> dict:
@@ -34,20 +34,19 @@ class Learner(nn.Module):
         return {"learner": type(self).__name__.lower()}
 
 
-def right_shape(learner: Learner, predictions: Tensor, episode: Episode) -> Tensor:
-    """The predictions themselves, once they fit the query targets.
+def right_shape(learner: Learner, predictions: Tensor, target: Tensor) -> Tensor:
+    """The predictions themselves, once they fit the targets.
 
     A wrong shape would broadcast inside the loss and train on nonsense without a word.
 
     Raises:
         ValueError: says which shape came and which was expected.
     """
-    target = episode.query_y
     wanted = f"{tuple(target.shape)}" if target.is_floating_point() else f"{tuple(target.shape)} + (classes,)"
     fits = predictions.shape == target.shape if target.is_floating_point() else predictions.shape[:-1] == target.shape
     if not fits:
         raise ValueError(
             f"{type(learner).__name__} returned predictions of shape {tuple(predictions.shape)}; "
-            f"the query targets ask for {wanted}: mend its predict()"
+            f"the targets ask for {wanted}: mend its predict() or its network"
         )
     return predictions

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from course_lib.episodes import Episode
+from course_lib.learners.base import right_shape
 from course_lib.learners.maml import MAML
 
 
@@ -18,4 +19,4 @@ class Joint(MAML):
     def outer_loss(self, episode: Episode) -> Tensor:
         x = torch.cat([episode.support_x, episode.query_x], dim=1).flatten(0, 1)
         y = torch.cat([episode.support_y, episode.query_y], dim=1).flatten(0, 1)
-        return self.loss_fn(self.network(x), y)
+        return self.loss_fn(right_shape(self, self.network(x), y), y)
