@@ -81,10 +81,13 @@ def choose_port(asked, is_free=port_is_free):
     return port
 
 
-def jupyter_command(python, root, port, browser, is_root):
-    """JupyterLab on this machine only, with its token, without the question about news and the look for updates."""
+def jupyter_command(python, root, port, browser, is_root, others=0):
+    """JupyterLab on this machine only, with its token, without the question about news and the look for updates.
+
+    `others`: how many later ports it may try by itself, for the case of two starts in the same second.
+    """
     page = "/lab/tree/" + FIRST_CHAPTER if (root / FIRST_CHAPTER).exists() else "/lab"
-    command = [python, "-c", QUIET_JUPYTER, "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+    command = [python, "-c", QUIET_JUPYTER, "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--ServerApp.port_retries={others}",
                f"--ServerApp.root_dir={root}", f"--LabApp.default_url={page}", "--LabApp.news_url=None",
                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.answer_yes=True", "--log-level=WARN"]
     return command + ["--no-browser"] * (not browser) + ["--allow-root"] * is_root
@@ -150,12 +153,15 @@ def main(words):
         python, env = set_up(ROOT, test=True, cpu=options.cpu), course_env(os.environ, venv)
         browser = None if "not browser" in pytest_words else find_browser(env) or fetch_browser(python, env)
         return run([python, "-m", "pytest", *pytest_words], {**env, "COURSE_BROWSER": browser} if browser else env)
-    port = choose_port(options.port)
+    if options.port:
+        choose_port(options.port)  # before a long install, not after it
     python = set_up(ROOT, test=False, cpu=options.cpu)
+    port = choose_port(options.port)
     where = "at the address below" if options.no_browser else "in your browser"
     say(f"JupyterLab opens {where}. To end it, press Ctrl-C here.")
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return run(jupyter_command(python, ROOT, port, not options.no_browser, is_root), course_env(os.environ, venv))
+    command = jupyter_command(python, ROOT, port, not options.no_browser, is_root, others=0 if options.port else 9)
+    return run(command, course_env(os.environ, venv))
 
 
 def guarded(work, *inputs):

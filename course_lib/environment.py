@@ -61,7 +61,7 @@ PIP_ERRORS = {  # the first pattern found in what pip wrote decides
     r"[Nn]etwork is unreachable|getaddrinfo failed|name resolution": NO_NETWORK,
     r"No matching distribution|not a supported wheel":
         "A package has no build for this computer: use a 64-bit Python 3.11, 3.12 or 3.13 on Linux, Windows or a Mac with Apple silicon.",
-    r"DLL load failed|error loading .*\.dll":
+    r"DLL load failed|[Ee]rror loading .*\.dll":
         "PyTorch misses a Windows library: install https://aka.ms/vs/17/release/vc_redist.x64.exe and start again.",
 }
 
