@@ -79,6 +79,8 @@ def clean(notebook: nbformat.NotebookNode) -> None:
         seen[digest] = seen.get(digest, -1) + 1
         cell.id = f"{digest}-{seen[digest]}"
         cell.metadata = nbformat.NotebookNode(slideshow=cell.metadata.get("slideshow", {"slide_type": "-"}))
+        if cell.cell_type == "code" and re.search(r"^(predict|reveal)\(", cell.source, flags=re.M):
+            cell.metadata.jupyter = {"source_hidden": True}  # its source would tell the answer; a click unfolds it
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             data.pop("application/vnd.jupyter.widget-view+json", None)

@@ -17,7 +17,8 @@ from course_lib.show.figures import COLOURS, new_figure, picture
 
 X = torch.linspace(-5, 5, 161)[:, None]
 PHASES, AMPLITUDES = torch.linspace(-1, 5, 61), torch.linspace(-4, 6, 61)
-STARTS = {"random": None, "trained on everything": "sinusoids_joint_10shot"}
+STARTS = {"random": None, "trained on everything": "sinusoids_joint_10shot", "MAML": "sinusoids_maml_10shot"}
+WALK = 300  # inner steps of the long walk
 
 
 @lru_cache
@@ -134,17 +135,17 @@ def start_network(name: str) -> torch.nn.Sequential:
 
 @lru_cache(maxsize=64)
 def long_walk(start: str, alpha: float, points: tuple) -> dict:
-    """100 inner steps of a network on the points: its curve and both losses after every step."""
+    """300 inner steps of a network on the points: its curve and both losses after every step."""
     network = start_network(start)
     support_x, support_y = torch.tensor(points).split(1, dim=1)
-    path = inner_loop.written_out(network, F.mse_loss, support_x, support_y, alpha=alpha, steps=100, first_order=True)
+    path = inner_loop.written_out(network, F.mse_loss, support_x, support_y, alpha=alpha, steps=WALK, first_order=True)
     with torch.no_grad():
         stacked = {name: torch.stack([phi[name] for phi in path]) for name in path[0]}
-        curves = inner_loop.predict_all_with(network, stacked, X.expand(101, -1, -1))
-        at_support = inner_loop.predict_all_with(network, stacked, support_x.expand(101, -1, -1))
+        curves = inner_loop.predict_all_with(network, stacked, X.expand(WALK + 1, -1, -1))
+        at_support = inner_loop.predict_all_with(network, stacked, support_x.expand(WALK + 1, -1, -1))
     support = (at_support - support_y).square().mean((1, 2))
     query = (curves - sine(X, 3.0, 1.0)).square().mean((1, 2))
-    return {"curves": curves, "support": support, "query": query}
+    return {"curves": curves.nan_to_num(99, 99, -99).clamp(-99, 99), "support": support, "query": query}
 
 
 def bend(start: str, alpha: float, steps: int, points: tuple) -> dict:
@@ -162,30 +163,38 @@ def draw_bend(result: dict, axes: dict) -> None:
     curve.set(xlim=(-5, 5), ylim=(-7, 7), xlabel="x", ylabel="y", title="The curve")
     curve.legend(ncols=2, loc="upper left", fontsize=9)
     for name in ("support", "query"):
-        losses.plot(result[name].clamp(1e-3, 99), color=COLOURS[name], label=name)
-        losses.plot(steps, result[name][steps].clamp(1e-3, 99), "o", ms=8, color=COLOURS[name])
+        shown = result[name].nan_to_num(99).clamp(1e-3, 99)
+        losses.plot(shown, color=COLOURS[name], label=name)
+        losses.plot(steps, shown[steps], "o", ms=8, color=COLOURS[name])
     losses.axhline(3.01, color=COLOURS["joint"], lw=1, ls=":", label="best single curve, 3.01")
-    losses.set(yscale="log", xlim=(0, 100), ylim=(1e-3, 100), xlabel="inner step", ylabel="MSE", title="The error")
+    losses.set(yscale="log", xlim=(0, WALK), ylim=(1e-3, 100), xlabel="inner step", ylabel="MSE", title="The error")
     losses.legend(ncols=2, loc="upper right", fontsize=9)
 
 
-def bend_network() -> Explorer:
-    """A network pulled through five points: what happens between them?"""
+def bend_network(starts=("random", "trained on everything")) -> Explorer:
+    """A network pulled through five points: what happens between them? ``starts`` are names from STARTS."""
+
+    def number(result):
+        k, support, query = result["steps"], result["support"], result["query"]
+        if not query[k] < 100:
+            return f"After {k} steps from the {result['start']} start the error has passed 100: the steps are too long and the walk diverges."
+        return f"After {k} steps from the {result['start']} start: support MSE {support[k]:.2f}, query MSE {query[k]:.2f}."
+
     return Explorer(
-        question="The curve reaches the five points. What does it do between them?",
+        question="The curve is pulled to five points. What does it do between them?",
         compute=bend,
         draw=draw_bend,
         controls=[
-            Slider("steps", "inner steps k", 0, 100, 1, value=10, play=True),
-            Slider("alpha", "inner rate alpha", 0.001, 0.1, 0.25, value=0.01, log=True),
-            Choice("start", "start from", tuple(STARTS), "random"),
+            Slider("steps", "inner steps k", 0, WALK, 10, value=100, play=True),
+            Slider("alpha", "inner rate alpha", 0.001, 0.1, 0.25, value=0.01 if "MAML" in starts else 0.0316, log=True),
+            Choice("start", "start from", starts, starts[-1] if "MAML" in starts else starts[0]),
             Points("points", "support", value=tuple((x, sine(torch.tensor(x), 3.0, 1.0).item()) for x in (-4.0, -2.0, 0.5, 2.0, 3.5)),
                    axes="curve", bounds=((-5, 5), (-6, 6))),
         ],
-        number=lambda r: f"After {r['steps']} steps from the {r['start']} start: support MSE {r['support'][r['steps']]:.2f}, query MSE {r['query'][r['steps']]:.2f}.",
+        number=number,
         alt=lambda r: (
             f"Left: a network's curve before and after {r['steps']} gradient steps on five support points, beside the task's sine wave. "
-            f"Right: support and query error over 100 steps; support ends at {r['support'][-1]:.3f}, query at {r['query'][-1]:.2f}."
+            f"Right: support and query error over {WALK} steps; after {r['steps']} steps they are {r['support'][r['steps']]:.3f} and {r['query'][r['steps']]:.2f}."
         ),
         size=(9.0, 3.5),
         mosaic=[["curve", "losses"]],
