@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from course_lib import checkpoints, learners, shipped
 from course_lib.evaluate import evaluate, evaluate_each_step, test_episodes
 from course_lib.families import Sinusoids
-from course_lib.meta_train import Plan, meta_train, run_settings
+from course_lib.meta_train import Plan, differences, meta_train, run_settings
 from course_lib.networks import mlp
 from course_lib.progress_bar import duration
 
@@ -73,26 +74,42 @@ def train(options: argparse.Namespace) -> int:
     learner, family, plan = build(options)
     settings = run_settings(learner, family, plan)
     out = Path(options.out or f"runs/sinusoids_{options.method}_{options.shots}shot.safetensors")
-    run = meta_train(learner, family, plan, checkpoint=out.with_suffix(".run"), save_every=options.save_every)
+    running = out.with_name(out.name + ".run")
+    try:
+        run = meta_train(learner, family, plan, checkpoint=running, save_every=options.save_every)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted: the same command goes on from the last save, every {options.save_every} outer steps", file=sys.stderr)
+        return 130
     print(f"trained for {duration(run.seconds)}" + (f", resumed at outer step {run.resumed_at}" if run.resumed_at else ""))
     scores = test_scores(learner, family, options)
     print_scores(scores)
     figures = {str(step): [score.mean, score.half_width] for step, score in scores.items()}
     shipped.ship(out, learner, settings, run, command=command(options), test_mse=figures, test_episodes=options.episodes)
-    print(f"wrote {out}; the run itself is in {out.with_suffix('.run')}")
+    print(f"wrote {out}; the run itself is in {running}")
     return 0
 
 
 def score(options: argparse.Namespace) -> int:
     """Score a trained file on fresh tasks."""
-    learner, family, _ = build(options)
-    tensors, _ = checkpoints.read(options.file)
+    learner, family, plan = build(options)
+    tensors, about = checkpoints.read(options.file)
+    matter = ("learner", "alpha", "inner_steps", "adapt", "shots")
+    here, there = run_settings(learner, family, plan), about["settings"]
+    if differing := differences({name: there[name] for name in matter}, {name: here[name] for name in matter}):
+        print(f"note, it was trained otherwise: {differing}")
     weights = {name.removeprefix("learner."): t for name, t in tensors.items() if name.startswith("learner.")}
     checkpoints.load_weights(learner, weights, source=options.file)
     print_scores(test_scores(learner, family, options))
     episode = test_episodes(family, options.episodes, shots=options.shots, queries=100, seed=options.test_seed)
     print(f"after its own {options.inner_steps} inner steps: {evaluate(learner, episode)}")
     return 0
+
+
+def seed(text: str) -> int:
+    """A seed from the command line."""
+    if text.isdecimal() and int(text) < 2**63:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text}: choose a whole number of at least 0, below 2**63")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -108,10 +125,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-order", action="store_true")
     parser.add_argument("--adapt", choices=["all", "head"], default="all")
     parser.add_argument("--way", choices=["vmap", "higher", "autograd"], default="vmap", help="to the meta-gradient")
-    parser.add_argument("--seed", type=int, default=0, help="of starting weights and training tasks")
+    parser.add_argument("--seed", type=seed, default=0, help="of starting weights and training tasks")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--episodes", type=int, default=2000, help="fresh tasks to score on")
-    parser.add_argument("--test-seed", type=int, default=12345)
+    parser.add_argument("--test-seed", type=seed, default=12345)
 
 
 def add_parser(subparsers) -> None:
