@@ -26,7 +26,9 @@ def evidence(notebook) -> list[float]:
             seen.append(re.sub(r'"(?:[^"\\\n]|\\.)*"', " ", cell.source))  # not its texts: those are prose too
             for output in cell.outputs:
                 html = str(output.get("data", {}).get("text/html", ""))
-                seen.append(output.get("text", "") + re.sub(r"<[^>]*>", " ", html) * ("course-reveal" not in html))
+                if "course-reveal" in html:  # what it says is prose; what it measured stands in <pre>
+                    html = " ".join(re.findall(r"<pre[^>]*>(.*?)</pre>", html, flags=re.S))
+                seen.append(output.get("text", "") + re.sub(r"<[^>]*>", " ", html))
     return [float(n) for n in re.findall(r"\d+\.\d+(?:e[+-]?\d+)?|\d+", " ".join(seen).replace("−", "-"))]
 
 

@@ -115,7 +115,7 @@ def descent_on_map() -> Explorer:
             Slider("steps", "inner steps k", 0, 20, 1, value=3, play=True),
             Slider("alpha", "inner rate alpha", 0.01, 1.0, 0.1, value=0.1, log=True),
             Slider("shots", "shots K", 1, 20, 1, value=5),
-            Points("start", "start", value=((2.2, 1.0),), axes="map", bounds=((-1, 5), (-4, 5.5))),
+            Points("start", "start", value=((2.2, 1.0),), axes="map", bounds=((-1, 4.6), (-4, 5.5))),
         ],
         number=number,
         alt=lambda r: (
@@ -186,7 +186,7 @@ def bend_network(starts=("random", "trained on everything")) -> Explorer:
         draw=draw_bend,
         controls=[
             Slider("steps", "inner steps k", 0, WALK, 10, value=100, play=True),
-            Slider("alpha", "inner rate alpha", 0.001, 0.1, 0.25, value=0.01 if "MAML" in starts else 0.0316, log=True),
+            Slider("alpha", "inner rate alpha", 0.001, 0.1, 0.25, value=0.01 if "MAML" in starts else 0.0178, log=True),
             Choice("start", "start from", starts, starts[-1] if "MAML" in starts else starts[0]),
             Points("points", "support", value=tuple((x, sine(torch.tensor(x), 3.0, 1.0).item()) for x in (-4.0, -2.0, 0.5, 2.0, 3.5)),
                    axes="curve", bounds=((-5, 5), (-6, 6))),

@@ -7,6 +7,7 @@ Both are the last line of their cell. Without a locked answer (Run All, GitHub, 
 """
 from __future__ import annotations
 
+import html
 import math
 from pathlib import Path
 
@@ -110,18 +111,19 @@ def prediction(identity: str):
     return progress.read()["predictions"].get(identity, {}).get("answer")
 
 
-def reveal(identity: str, *, right, says, show=None, alt: str = "", tolerance: float | None = None) -> Shown:
+def reveal(identity: str, *, right, says, show=None, alt: str = "", lines=(), tolerance: float | None = None) -> Shown:
     """Show what happens, beginning with what the reader predicted.
 
     `right` is the key that was measured, and `says` has a text for each option. For a number, `right` is the number measured, an
     answer within `tolerance` counts as close, and `says` has texts for "low", "high", "close" or is a function (answer, right) -> text.
-    `show` is a matplotlib figure (with `alt`), anything with _repr_html_, or HTML.
+    `show` is a matplotlib figure (with `alt`), anything with _repr_html_, or HTML. `lines` are the measured numbers as plain text,
+    shown above it: printed in a cell of their own they would give the answer away.
     """
     numeric = tolerance is not None
     asked = _questions.get(identity)
     right = _measured(identity, right) if numeric else right
     _complain(identity, asked, right, says, numeric)
-    picture = _picture(identity, show, alt)
+    picture = _table(lines) + _picture(identity, show, alt)
     entry = progress.read()["predictions"].get(identity)
     key = _judge(entry.get("answer"), right, says, tolerance) if entry else None
     attributes = f'class="course-reveal" data-id="{identity}"'
@@ -186,6 +188,11 @@ def _unasked(asked, right, says, numeric, picture) -> str:
     others = {} if callable(says) else {key: text for key, text in says.items() if key not in (right, "close" if numeric else right)}
     lines = "".join(f"<li>{inline(f'*{words.get(key, key)}*: {text}')}</li>" for key, text in others.items())
     return _outcome(asked, right, says, numeric) + picture + (f"<p>If you expected</p><ul>{lines}</ul>" if lines else "")
+
+
+def _table(lines) -> str:
+    text = lines if isinstance(lines, str) else "\n".join(lines)
+    return f'<pre style="line-height: 1.35; margin: .4em 0;">{html.escape(text)}</pre>' if text else ""
 
 
 def _picture(identity, show, alt) -> str:
