@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from toys import DEVICES, WAYS, episode, flat, smooth
 
+from course_lib.benchmark import peak_memory
 from course_lib.evaluate import evaluate
 from course_lib.learners import MAML, Learner
 from course_lib.networks import mlp
@@ -34,6 +35,14 @@ def test_it_adapts_under_no_grad_and_gives_the_same_numbers(way):
         predictions = maml(tasks)
     assert predictions.equal(maml(tasks)) and not predictions.requires_grad
     assert not torch.allclose(predictions, learner(steps=0)(tasks), atol=0.01)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_under_no_grad_it_keeps_no_second_derivatives_in_memory(way):
+    maml, tasks = learner(way=way, steps=8), episode(shots=100)
+    with torch.no_grad():
+        frugal = peak_memory(lambda: maml(tasks))
+    assert frugal < 0.5 * peak_memory(lambda: maml(tasks))
 
 
 @pytest.mark.parametrize("way, inner_optimizer", [*((way, torch.optim.SGD) for way in WAYS), ("higher", torch.optim.Adam)])
