@@ -4,9 +4,8 @@
 
 const NARROWEST = 420, BUCKET = 60; // CSS pixels: the widths for which Python draws its own picture
 const WAIT_MS = 1500, PLAY_MS = 400, REACH = 48;
-const WAITING = "Waiting for Python. If another cell is running, the picture follows when it ends; after a restart, run this cell again.";
+const WAITING = "Waiting for Python. The picture follows when Python is free; after a restart of the kernel, run this cell again.";
 const HINT = "Drag a point in the picture. With the keyboard: arrow keys move the point with the dark ring, N takes the next one.";
-let count = 0;
 
 function make(tag, className, parent, properties = {}) {
   const node = document.createElement(tag);
@@ -32,7 +31,7 @@ export default () => {
   const me = Math.random().toString(36).slice(2);
   const views = new Set();
   const shared = { values: {}, fit: {}, waiting: null, stale: false };
-  let serial = 0, timer;
+  let serial = 0, count = 0, timer;
 
   function send(model) {
     shared.stale = shared.waiting !== null;
@@ -61,7 +60,7 @@ export default () => {
 
   function render({ model, el }) {
     const { question, controls, width: natural } = model.get("spec");
-    const id = `course-${++count}`;
+    const id = `course-${me}-${++count}`;
     const painters = [], handles = [];
     const change = (name, value) => { shared.values = { ...shared.values, [name]: value }; send(model); };
 

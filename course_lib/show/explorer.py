@@ -11,6 +11,7 @@ import html
 import inspect
 import io
 import logging
+import threading
 from itertools import product
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from course_lib.show import quick
 from course_lib.show.controls import Choice, Points, Slider, Toggle
 from course_lib.show.figures import STYLE
 
@@ -29,8 +31,10 @@ __all__ = ["Choice", "Explorer", "Points", "Slider", "Toggle"]
 
 HERE = Path(__file__).parent
 DPI = 100  # one inch of a figure is 100 CSS pixels
-LIVE_STYLE = {**STYLE, "axes.titley": 1.0}  # a fixed title height: matplotlib then need not search for one in each frame
+# A fixed title height: matplotlib then need not search for one in each frame.
+LIVE_STYLE = {**STYLE, "axes.titley": 1.0, "figure.constrained_layout.h_pad": 0.07, "figure.constrained_layout.w_pad": 0.07}
 STATIC = "Run this cell in JupyterLab to move the sliders."
+DRAWING = threading.RLock()  # JupyterLab answers sliders in a thread of their own, while a cell may be drawing
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +65,7 @@ class Explorer(anywidget.AnyWidget):
         self._check()
         self.defaults = {control.name: control.value for control in self.controls}
         self.state = dict(self.defaults)
-        self._canvases, self._first = {}, None
+        self._canvases, self._first, self._lock = {}, None, threading.RLock()
         self._fit, self._frame = (round(size[0] * DPI), 2.0), 0
         specs = [{"name": c.name, "label": c.label, "value": c.pack(c.value), **c.spec()} for c in self.controls]
         super().__init__(spec={"question": question, "controls": specs, "width": self._fit[0]})
@@ -135,28 +139,36 @@ class Explorer(anywidget.AnyWidget):
             if mosaic and len(mosaic) == 1 and width < 0.72 * wide * DPI:
                 mosaic = [[name] for name in dict.fromkeys(mosaic[0])]
                 high = max(high, 2.4 * len(mosaic))
-            with matplotlib.rc_context(LIVE_STYLE):
-                figure = Figure(figsize=(width / DPI, high), dpi=DPI * density, layout="constrained")
-                FigureCanvasAgg(figure)
-                axes = figure.subplot_mosaic(mosaic) if mosaic else figure.subplots()
-                self.draw(self._first, axes)
-                figure.draw_without_rendering()
-                figure.set_layout_engine("none")
-            self._canvases[fit] = figure, axes
+            figure = Figure(figsize=(width / DPI, high), dpi=DPI * density, layout="constrained")
+            FigureCanvasAgg(figure)
+            axes = figure.subplot_mosaic(mosaic) if mosaic else figure.subplots()
+            own = list(figure.axes)
+            self.draw(self._first, axes)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            for one in own:
+                quick.remember(one.xaxis)
+                quick.remember(one.yaxis)
+            self._canvases[fit] = figure, axes, [(one, one.get_position(original=True).bounds) for one in own]
         return self._canvases[fit]
 
     def _draw(self, result, fit):
         """PNG bytes, and for each `Points` where its axes lie in the picture."""
-        figure, axes = self._canvas(fit)
-        with matplotlib.rc_context(LIVE_STYLE):
-            for one in figure.axes:
-                one.clear()
+        with DRAWING, matplotlib.rc_context(LIVE_STYLE):
+            figure, axes, own = self._canvas(fit)
+            keep = {figure.patch, *(one for one, _ in own)}
+            for child in figure.get_children():
+                if child not in keep:
+                    child.remove()  # what the last draw added to the figure: a line between axes, a second scale
+            for one, _ in own:
+                quick.clear(one)
             self.draw(result, axes)
             figure.canvas.draw()
-        image, buffer = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"), io.BytesIO()
-        image.save(buffer, "PNG", compress_level=1)
-        points = [control for control in self.controls if isinstance(control, Points)]
-        return buffer.getvalue(), {c.name: _place(figure, axes[c.axes] if c.axes else axes) for c in points}
+            if any(one.get_position(original=True).bounds != bounds for one, bounds in own):
+                raise ValueError("draw moved its axes, as a colour bar does: give it room with cax=axes.inset_axes([1.02, 0, 0.03, 1])")
+            png = quick.png(np.asarray(figure.canvas.buffer_rgba()))
+            points = [control for control in self.controls if isinstance(control, Points)]
+            return png, {c.name: _place(figure, axes[c.axes] if c.axes else axes) for c in points}
 
     # The browser
 
@@ -165,12 +177,12 @@ class Explorer(anywidget.AnyWidget):
         self._answer(change["new"])
 
     def _answer(self, request):
-        values = request.get("values", {})
-        self.state = {c.name: c.unpack(values.get(c.name, c.pack(self.state[c.name]))) for c in self.controls}
-        self._fit = int(request.get("width", self._fit[0])), float(request.get("density", self._fit[1]))
-        packed = {control.name: control.pack(self.state[control.name]) for control in self.controls}
-        answer = {**self.answer, "serial": request.get("serial"), "values": packed, "error": "", "number": ""}
-        with self.hold_sync():
+        with self._lock, self.hold_sync():
+            values = request.get("values", {})
+            self.state = {c.name: c.unpack(values.get(c.name, c.pack(self.state[c.name]))) for c in self.controls}
+            self._fit = int(request.get("width", self._fit[0])), float(request.get("density", self._fit[1]))
+            packed = {control.name: control.pack(self.state[control.name]) for control in self.controls}
+            answer = {**self.answer, "serial": request.get("serial"), "values": packed, "error": "", "number": ""}
             try:
                 result = self.compute(**self.state)
                 self.png, places = self._draw(result, self._fit)
@@ -194,7 +206,7 @@ class Explorer(anywidget.AnyWidget):
         """For viewers without a kernel: the picture as it stands, in few bytes."""
         buffer = io.BytesIO()
         if self.png:
-            Image.open(io.BytesIO(self.png)).quantize(256).save(buffer, "PNG", optimize=True)
+            Image.open(io.BytesIO(self.png)).convert("RGB").quantize(256).save(buffer, "PNG", optimize=True)
         data, escape = base64.b64encode(buffer.getvalue()).decode(), html.escape
         return (
             f'<figure style="margin:0"><figcaption><strong>{escape(self.question)}</strong></figcaption>'

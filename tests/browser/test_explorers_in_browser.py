@@ -1,0 +1,201 @@
+"""The machinery of explorers in JupyterLab, on three explorers with every kind of control."""
+
+import nbformat
+import pytest
+
+from tests.browser.test_notebooks_in_browser import move_everything
+from tools.lab import Lab
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CELLS = [
+    "from tests.browser import gallery\nimport time",
+    "waves = gallery.waves()\nwaves",
+    "gallery.prototypes()",
+    "display(gallery.descent())",
+    "waves  # the same explorer a second time",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(chromium, tmp_path_factory):
+    path = tmp_path_factory.mktemp("gallery") / "gallery.ipynb"
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    nbformat.write(notebook, path)
+    with Lab(path) as started:
+        yield started
+
+
+@pytest.fixture
+def reader(lab, chromium):
+    with lab.open(chromium, "gallery.ipynb") as someone:
+        someone.run_all()
+        yield someone
+        someone.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+
+
+def values(face):
+    return face.root.evaluate("(root) => [...root.querySelectorAll('input, select')].map((one) => one.type === 'checkbox' ? one.checked : one.value)")
+
+
+def test_everything_moves_and_nothing_complains(reader):
+    waves, prototypes, descent, _ = reader.explorers()
+    for explorer in (waves, prototypes, descent):
+        move_everything(explorer)
+    assert not reader.complaints
+
+
+def test_two_views_of_one_explorer_agree(reader):
+    waves, *_, again = reader.explorers()
+    waves.controls("input[type=range]")[0].press("End")
+    waves.settle()
+    again.settle()
+    assert values(again) == values(waves)
+    assert again.pixels() == waves.pixels()
+
+
+def test_a_storm_of_changes_ends_in_the_last_one(reader):
+    """Forty changes at once: few pictures, none stale, and the last shows where the slider stands."""
+    waves = reader.explorers()[0]
+    frame = waves.frame()
+    waves.controls("input[type=range]")[0].evaluate("""(slider) => {
+        for (let place = 0; place < 40; place++) { slider.value = place; slider.dispatchEvent(new Event('input')); } }""")
+    waves.settle()
+    assert waves.frame() == frame + 2  # the first of them and the last
+    assert "4.0" in waves.root.locator(".course-slider").first.inner_text()
+    assert waves.root.locator(".course-number").inner_text().endswith("to 4.00.")
+
+
+def test_a_failing_setting_is_told_and_left_again(reader):
+    descent = reader.explorers()[2]
+    first, told = descent.pixels(), descent.root.locator(".course-error")
+    alpha = descent.root.locator("input[data-name=alpha]")
+    alpha.press("End")
+    descent.settle()
+    assert "OverflowError: this toy leaves its valley" in told.inner_text()
+    assert descent.pixels() == first
+    alpha.press("Home")
+    descent.settle()
+    assert not told.is_visible()
+    assert descent.pixels() != first
+
+
+def test_points_by_keyboard(reader):
+    prototypes = reader.explorers()[1]
+    stage, hint = prototypes.root.locator(".course-stage"), prototypes.root.locator(".course-hint")
+    first = prototypes.pixels()
+    stage.focus()
+    stage.press("ArrowUp")
+    prototypes.settle()
+    assert prototypes.pixels() != first
+    assert "support point, 1 of 6: (−1.5, 0.595)" in hint.inner_text()
+    stage.press("n")
+    assert "support point, 2 of 6" in hint.inner_text()
+    for _ in range(5):
+        stage.press("n")
+    assert "outlier, 1 of 1" in hint.inner_text()
+    stage.press("ArrowUp")  # it moves along x only
+    prototypes.settle()
+    assert "(−2.5, 1.5)" in hint.inner_text()
+
+
+def test_play_stops_at_the_end_and_starts_again(reader):
+    descent = reader.explorers()[2]
+    play, step = descent.root.locator(".course-play"), descent.root.locator("input[data-name=step]")
+    for _ in range(13):
+        step.press("ArrowRight")
+    play.click()
+    assert play.inner_text() == "Pause"
+    descent.page.wait_for_function("(button) => button.textContent === 'Play'", arg=play.element_handle(), timeout=10_000)
+    assert step.input_value() == "20"
+    play.click()
+    descent.page.wait_for_function("(slider) => Number(slider.value) < 3", arg=step.element_handle())
+    play.click()
+
+
+def test_every_control_is_named_and_reachable_by_keyboard(reader):
+    for explorer in reader.explorers():
+        for control in explorer.controls("input, select"):
+            assert control.evaluate("(one) => one.labels.length") >= 1
+        for slider in explorer.controls("input[type=range]"):
+            assert slider.get_attribute("aria-valuetext") in explorer.root.inner_text()
+        for button in explorer.controls("button"):
+            assert button.get_attribute("aria-label")
+    slider = reader.explorers()[0].controls("input[type=range]")[0]
+    slider.focus()
+    reader.page.keyboard.press("Tab")
+    assert reader.page.evaluate("document.activeElement.dataset.name") == "phase"
+    cells = reader.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length")
+    reader.page.keyboard.press("b")  # in command mode this would add a cell
+    assert reader.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length") == cells
+
+
+def execute(reader, code):
+    """Run code in the kernel as a cell would, without waiting for its end."""
+    reader.page.evaluate("(code) => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", code)
+
+
+def test_a_picture_that_takes_long_is_announced(reader):
+    waves = reader.explorers()[0]
+    execute(reader, "quick = waves.compute\nwaves.compute = lambda **state: (time.sleep(4), quick(**state))[1]")
+    reader.page.wait_for_timeout(500)
+    waves.controls("input[type=range]")[0].press("End")
+    waves.root.locator(".course-wait").wait_for(state="visible", timeout=4000)
+    waves.settle()
+    assert not waves.root.locator(".course-wait").is_visible()
+    assert waves.root.locator(".course-number").inner_text().endswith("to 5.00.")
+
+
+def test_sliders_move_while_a_cell_runs(reader):
+    """JupyterLab answers widgets in a thread of their own; a cell that draws at the same time must not disturb it, nor be disturbed."""
+    waves = reader.explorers()[0]
+    first, frame, slider = waves.pixels(), waves.frame(), waves.controls("input[type=range]")[0]
+    execute(reader, """
+import matplotlib
+other, before, end = gallery.descent(), dict(matplotlib.rcParams), time.time() + 5
+while time.time() < end:
+    other.picture(step=3)
+other = "undisturbed" if dict(matplotlib.rcParams) == before else "the style leaked"
+""")
+    for _ in range(10):
+        slider.press("ArrowRight")
+        waves.page.wait_for_timeout(100)
+    waves.settle(5)
+    assert waves.frame() > frame
+    execute(reader, "waves.show(phase=1.0 if other == 'undisturbed' else 2.0)")
+    reader.page.wait_for_function("(slider) => slider.value > 0", arg=waves.root.locator("input[data-name=phase]").element_handle(), timeout=20_000)
+    assert waves.root.locator("input[data-name=phase]").input_value() == "10", "the style of the figures leaked"
+    waves.root.locator(".course-reset").click()
+    waves.page.wait_for_timeout(100)
+    waves.settle()
+    assert waves.pixels() == first
+    assert not reader.complaints
+
+
+def test_a_narrow_page_gets_a_picture_of_its_own(reader):
+    prototypes = reader.explorers()[1]
+    wide = prototypes.picture.evaluate("(img) => [img.naturalWidth, img.naturalHeight]")
+    reader.page.evaluate("window.jupyterapp.shell.collapseLeft()")
+    reader.page.set_viewport_size({"width": 640, "height": 720})
+    reader.page.wait_for_function("([img, wide]) => img.naturalWidth < wide", arg=[prototypes.picture.element_handle(), wide[0]])
+    prototypes.settle()
+    narrow = prototypes.picture.evaluate("(img) => [img.naturalWidth, img.naturalHeight]")
+    assert narrow[0] >= 420 and narrow[1] > wide[1], "two axes side by side become two above each other"
+
+
+def test_explorers_survive_scrolling_out_of_sight(chromium, lab):
+    """Readers' JupyterLab takes cells out of the page that are far away, and brings them back."""
+    with Lab(lab.folder / "notebooks" / "gallery.ipynb", whole=False) as other, other.open(chromium, "gallery.ipynb") as reader:
+        reader.run_all()
+        for _ in range(2):
+            for _ in reader.screens():
+                reader.settle()
+        reader.page.locator(".jp-WindowedPanel-outer").first.evaluate("(box) => { box.scrollTop = 0; }")
+        reader.page.wait_for_timeout(500)
+        waves = reader.explorers()[0]
+        first = waves.pixels()
+        waves.controls("input[type=range]")[0].press("End")
+        waves.settle()
+        assert waves.pixels() != first
+        assert not reader.complaints

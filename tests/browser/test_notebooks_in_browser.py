@@ -1,0 +1,150 @@
+"""Every notebook, as a reader meets it: opened in JupyterLab, run from top to bottom, and everything that moves is moved."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from course_lib.show.explorer import STATIC
+from tools.lab import ROOT, Lab
+
+pytestmark = pytest.mark.browser
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def lab(chromium):
+    with Lab(ROOT / "notebooks") as started:
+        yield started
+
+
+@pytest.mark.notebook
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_everything_that_moves_in_a_notebook(lab, chromium, notebook):
+    with lab.open(chromium, notebook.name) as reader:
+        reader.run_all(seconds=900)
+        explorers = reader.explorers()
+        assert len(explorers) >= stored_explorers(notebook), "fewer explorers than the stored notebook has"
+        for explorer in explorers:
+            move_everything(explorer)
+        assert not reader.complaints, "\n".join(reader.complaints)
+
+
+def stored_explorers(notebook: Path) -> int:
+    """How many explorers the stored notebook shows, counted by their static pictures."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    return sum(STATIC in "".join(data.get("text/html", "")) for data in outputs)
+
+
+def move_everything(explorer):
+    """Each control by keyboard and by mouse: a new picture each time; and reset brings the first one back."""
+    explorer.root.scroll_into_view_if_needed()
+    explorer.settle()
+    first = explorer.pixels()
+    assert explorer.picture.get_attribute("alt"), f"{explorer.question}: no alt text"
+    for slider in explorer.controls("input[type=range]"):
+        by_keys(explorer, slider)
+        by_mouse(explorer, slider)
+        put_back(explorer, first)
+    for choice in explorer.controls("select"):
+        start = choice.input_value()
+        for place in map(str, range(choice.locator("option").count())):
+            if place != start:
+                changes(explorer, partial(choice.select_option, place), f"{name_of(choice)} at its option {place}")
+        put_back(explorer, first)
+    for toggle in explorer.controls("input[type=checkbox]"):
+        changes(explorer, partial(toggle.press, "Space"), name_of(toggle))
+        changes(explorer, toggle.click, name_of(toggle))
+        put_back(explorer, first)
+    for index in range(explorer.root.locator(".course-handles circle").count()):
+        changes(explorer, partial(drag_point, explorer, index), f"point {index}")
+        put_back(explorer, first)
+    for button in explorer.controls("button.course-play"):
+        start = explorer.frame()
+        button.click()
+        wait_for_frame(explorer, start + 1)
+        button.click()
+        put_back(explorer, first)
+
+
+def name_of(control) -> str:
+    return control.get_attribute("data-name")
+
+
+def act(explorer, action):
+    """Do something that calls for a new picture, and wait for it; True when it differs from the last."""
+    frame, before = explorer.frame(), explorer.pixels()
+    action()
+    wait_for_frame(explorer, frame)
+    explorer.settle()
+    assert not explorer.root.locator(".course-error").is_visible(), explorer.root.locator(".course-error").inner_text()
+    return explorer.pixels() != before
+
+
+def wait_for_frame(explorer, last):
+    """Until a picture after the last one is shown."""
+    newer = "([img, last]) => Number(img.dataset.frame) > last"
+    explorer.page.wait_for_function(newer, arg=[explorer.picture.element_handle(), last], timeout=30_000)
+
+
+def changes(explorer, action, what):
+    assert act(explorer, action), f"{explorer.question}: {what} does not change the picture"
+
+
+def put_back(explorer, first):
+    explorer.root.locator(".course-reset").click()
+    explorer.page.wait_for_timeout(30)
+    explorer.settle()
+    assert explorer.pixels() == first, f"{explorer.question}: reset does not bring the first picture back"
+
+
+def by_keys(explorer, slider):
+    """Right (left at the end), twice; a step may be too small to see, three are not."""
+    slider.focus()
+    key = "ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight"
+    for _ in range(2):
+        if slider.input_value() == ("0" if key == "ArrowLeft" else slider.get_attribute("max")):
+            break
+        tries = [act(explorer, lambda: slider.press(key))]
+        while not tries[-1] and len(tries) < 3 and slider.input_value() not in ("0", slider.get_attribute("max")):
+            tries.append(act(explorer, lambda: slider.press(key)))
+        assert any(tries), f"{explorer.question}: {len(tries)} key presses on {name_of(slider)} do not change the picture"
+
+
+def by_mouse(explorer, slider):
+    """Drag the thumb to the farther end."""
+    slider.scroll_into_view_if_needed()
+    box, last = slider.bounding_box(), int(slider.get_attribute("max"))
+    start = int(slider.input_value())
+    goal = 0 if start > last / 2 else last
+
+    def across(place):
+        return box["x"] + 8 + (box["width"] - 16) * place / last
+
+    def drag():
+        mouse, height = explorer.page.mouse, box["y"] + box["height"] / 2
+        mouse.move(across(start), height)
+        mouse.down()
+        for part in range(1, 6):
+            mouse.move(across(start + (goal - start) * part / 5), height)
+        mouse.up()
+
+    changes(explorer, drag, f"dragging {name_of(slider)}")
+    assert int(slider.input_value()) == goal, f"{explorer.question}: {name_of(slider)} does not follow the mouse"
+
+
+def drag_point(explorer, index):
+    """Drag a point towards the middle of the picture, in both directions at once."""
+    explorer.picture.scroll_into_view_if_needed()
+    ring, picture = explorer.root.locator(".course-handles circle").nth(index).bounding_box(), explorer.picture.bounding_box()
+    x, y = ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2
+    towards = [30 if at < picture[side] + picture[length] / 2 else -30 for at, side, length in ((x, "x", "width"), (y, "y", "height"))]
+    mouse = explorer.page.mouse
+    mouse.move(x, y)
+    mouse.down()
+    for part in range(1, 4):
+        mouse.move(x + towards[0] * part / 3, y + towards[1] * part / 3)
+    mouse.up()

@@ -1,0 +1,85 @@
+"""The quick way to draw gives the picture that matplotlib's own way gives."""
+
+import io
+import random
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from course_lib.show import quick
+from course_lib.show.figures import STYLE
+
+
+def test_png_is_read_back_exactly():
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 4), dtype=np.uint8)
+    image = Image.open(io.BytesIO(quick.png(pixels)))
+    image.load()
+    assert image.mode == "RGBA"
+    np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+# What a draw function may do to its axes; each is drawn after each other one, from memory and plainly.
+HABITS = {
+    "plain": lambda axes: axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="x"),
+    "same limits, other label": lambda axes: axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="another"),
+    "other limits": lambda axes: axes.set(xlim=(-2, 3), ylim=(0, 700)),
+    "upside down": lambda axes: axes.set(xlim=(0, 1), ylim=(1, 0), xlabel="x"),
+    "logarithmic": lambda axes: axes.set(xlim=(0, 1), ylim=(1e-4, 1), yscale="log"),
+    "no grid": lambda axes: axes.grid(False),
+    "small ticks": lambda axes: axes.tick_params(labelsize=6, colors="red"),
+    "no ticks": lambda axes: axes.set(xticks=[], yticks=[]),
+    "named ticks": lambda axes: axes.set_xticks([0, 0.5, 1], ["one", "two", "three"]),
+    "turned tick labels": lambda axes: [label.set_rotation(40) for label in axes.get_xticklabels()],
+    "coloured label": lambda axes: axes.set_xlabel("x", color="green", size=8),
+    "moved label": lambda axes: (axes.set_xlabel("x"), axes.xaxis.set_label_coords(0.2, -0.1)),
+    "label above": lambda axes: (axes.set_xlabel("x"), axes.xaxis.set_label_position("top")),
+    "moved spine": lambda axes: axes.spines["bottom"].set_position("zero"),
+    "large numbers": lambda axes: axes.set(xlim=(1e9, 1e9 + 10), ylim=(0, 1e-7)),
+    "minor ticks": lambda axes: axes.minorticks_on(),
+    "square": lambda axes: axes.set_aspect("equal"),
+    "nothing but data": lambda axes: axes.set_axis_off(),
+    "hidden axis": lambda axes: axes.xaxis.set_visible(False),
+    "data over the axes": lambda axes: axes.imshow(np.eye(4), extent=(0, 1, 0, 1), zorder=0),
+}
+
+
+def drawn(habit, figure, axes):
+    quick.clear(axes)
+    axes.plot([0, 0.3, 1], [0.2, 0.9, 0.1])
+    habit(axes)
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba()).astype(int)
+
+
+def fresh():
+    figure = Figure(figsize=(3, 2), dpi=60)
+    FigureCanvasAgg(figure)
+    return figure, figure.add_axes([0.2, 0.25, 0.7, 0.6])
+
+
+def test_from_memory_as_plainly():
+    """A long walk from habit to habit: what one leaves behind must not be seen in the next."""
+    with matplotlib.rc_context(STYLE):
+        plain = {name: drawn(habit, *fresh()) for name, habit in HABITS.items()}
+        figure, axes = fresh()
+        quick.remember(axes.xaxis)
+        quick.remember(axes.yaxis)
+        walk, last = random.Random(0).choices(list(HABITS), k=250), None
+        for name in walk:
+            far = np.abs(drawn(HABITS[name], figure, axes) - plain[name]).max()
+            assert far <= 2, f"{name!r} after {last!r} differs from a fresh picture by {far}"
+            last = name
+
+
+def test_memory_is_used(monkeypatch):
+    calls = []
+    figure, axes = fresh()
+    plainly = axes.xaxis.draw
+    axes.xaxis.draw = lambda renderer: (calls.append(1), plainly(renderer))
+    quick.remember(axes.xaxis)
+    for _ in range(5):
+        drawn(HABITS["plain"], figure, axes)
+    assert len(calls) == 1
