@@ -6,7 +6,6 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 
-from course_lib.evaluate import test_episodes
 from course_lib.families import Sinusoids
 from course_lib.families.sinusoids import sine
 from course_lib.learners import inner_loop
