@@ -8,7 +8,7 @@ import argparse
 import importlib
 import sys
 
-COMMANDS = {"check": "check", "train": "commands", "evaluate": "commands", "benchmark": "benchmark"}  # command: module of course_lib
+COMMANDS = {"check": "check", "train": "commands", "evaluate": "commands", "benchmark": "benchmark", "slides": "slides"}  # command: module of course_lib
 
 
 def parser(words: list[str]) -> argparse.ArgumentParser:
