@@ -122,12 +122,21 @@ class Lab:
             raise
         return self
 
+    def _ask(self, path, method="GET"):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/{path}?token={self.token}", method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def _end_kernels(self):
+        for session in self._ask("sessions"):
+            self._ask(f"sessions/{session['id']}", "DELETE")
+
     def _wait(self, seconds=90):
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.server.poll() is None:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/status?token={self.token}", timeout=5):
-                    return
+                self._ask("status")
+                return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
         raise RuntimeError(f"JupyterLab did not start:\n{(self.folder / 'server.log').read_text(errors='replace')[-3000:]}")
@@ -153,6 +162,7 @@ class Lab:
             yield Reader(page, complaints)
         finally:
             context.close()
+            self._end_kernels()
 
 
 def _told(message) -> str:
@@ -190,15 +200,16 @@ class Reader:
                 const outputs = code.flatMap((cell) => cell.model.outputs.toJSON());
                 return {{
                     left: code.filter((cell) => cell.model.executionCount === null || cell.model.executionState === 'running').length,
-                    idle: panel.sessionContext.session.kernel.status === 'idle',
+                    kernel: panel.sessionContext.session?.kernel?.status ?? 'gone',
                     errors: outputs.filter((one) => one.output_type === 'error').map((one) => `${{one.ename}}: ${{one.evalue}}`),
                 }}; }}""")
             assert not state["errors"], state["errors"]
-            if state["idle"] and not state["left"]:
+            assert state["kernel"] not in ("dead", "autorestarting"), f"the kernel is {state['kernel']}"
+            if state["kernel"] == "idle" and not state["left"]:
                 break
             self.page.wait_for_timeout(200)
         else:
-            raise TimeoutError(f"after {seconds} seconds {state['left']} cells had not been run")
+            raise TimeoutError(f"after {seconds} seconds {state['left']} cells had not been run; the kernel is {state['kernel']}")
         self.settle()
 
     def settle(self, seconds=60):
