@@ -41,6 +41,14 @@ def test_the_extra_test_is_requirements_test():
     assert extra["pytest"] and extra == listed(text)
 
 
+def test_an_installed_course_has_every_file_of_the_library():
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    library = ROOT / "course_lib"
+    packed = {path for pattern in patterns["*"] for path in library.rglob(pattern)} | {path for more in patterns["course_lib"] for path in library.glob(more)}
+    files = {path for path in library.rglob("*.*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert files and files <= packed, files - packed
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
 def test_every_requirement_is_pinned_exactly_and_says_why(name):
     lines = [line for line in (ROOT / name).read_text().splitlines() if not line.startswith(("#", "-r"))]
