@@ -9,6 +9,7 @@
   hangLongLines();
   keepQuestionsApart();
   const folded = unfoldStepByStep();
+  document.body.getBoundingClientRect(); // a layout, so that the fonts of the equations begin to load
   await document.fonts.ready;
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   narrowEquations();
