@@ -117,7 +117,7 @@ class Strokes(TaskFamily):
         """One drawing of each class of ``classes`` (n,), each in the hand of its row or in a new one: (n, 1, 28, 28)."""
         hands = self.hands(len(classes), generator) if hands is None else hands
         shakes = torch.randn(len(classes), MOST, 5, 2, generator=generator, device=self.device)
-        parts = zip(classes.split(CHUNK), hands.split(CHUNK), shakes.split(CHUNK))
+        parts = zip(classes.split(CHUNK), hands.split(CHUNK), shakes.split(CHUNK), strict=True)
         return torch.cat([self._draw(*part) for part in parts])[:, None]
 
     def _draw(self, classes: Tensor, hands: Tensor, shake: Tensor) -> Tensor:
