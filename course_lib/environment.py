@@ -211,10 +211,11 @@ def run_in_sight(command: list[str], env: dict, lock) -> tuple[int, str]:
     reader = threading.Thread(target=follow)
     reader.start()
     try:
-        return child.wait(), "".join(lines)
-    finally:  # after Ctrl-C, which pip has received as well
         child.wait()
+    finally:  # also after Ctrl-C, which the child has received as well
+        code = child.wait()
         reader.join()
+    return code, "".join(lines)
 
 
 def drop_halves(site: Path) -> list[str]:

@@ -145,7 +145,8 @@ def test_a_killed_start_leaves_no_lock(folder):
 
 def test_what_a_child_says_is_shown_and_kept(tmp_path, capfd):
     with environment.locked(tmp_path) as lock:
-        code = "import sys; print('progress'); print('trouble', file=sys.stderr); sys.exit(3)"
-        assert environment.run_in_sight([sys.executable, "-c", code], dict(os.environ), lock) == (3, "trouble" + os.linesep)
+        code = "import sys; print('progress'); print('trouble\\n' * 20_000, end='', file=sys.stderr); sys.exit(3)"
+        code, errors = environment.run_in_sight([sys.executable, "-c", code], dict(os.environ), lock)
+        assert code == 3 and errors.split() == ["trouble"] * 20_000
     shown = capfd.readouterr()
     assert "progress" in shown.out and "trouble" in shown.err
