@@ -5,11 +5,14 @@ import io
 import json
 import re
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
-from course_lib.show.explorer import STATIC, Choice, Explorer, Points, Slider, Toggle
+from course_lib.show.explorer import LIVE_STYLE, STATIC, Choice, Explorer, Points, Slider, Toggle
 from tests.browser import gallery
 
 
@@ -110,6 +113,19 @@ def test_picture_is_a_png_of_the_declared_size():
     image.load()
     assert image.format == "PNG" and image.size == (300, 200)
     assert declare().picture(slope=1.0) != declare().picture(slope=-1.0)
+
+
+@pytest.mark.parametrize("make", [gallery.waves, gallery.prototypes, gallery.descent], ids=lambda make: make.__name__)
+def test_picture_is_what_matplotlib_draws(make):
+    explorer = make()
+    with matplotlib.rc_context(LIVE_STYLE):
+        figure = Figure(figsize=explorer.size, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplot_mosaic(explorer.mosaic) if explorer.mosaic else figure.subplots()
+        explorer.draw(explorer.compute(**explorer.defaults), axes)
+        figure.canvas.draw()
+    plain = np.asarray(figure.canvas.buffer_rgba()).astype(int)
+    assert np.abs(np.asarray(Image.open(io.BytesIO(explorer.picture()))) - plain).max() <= 2
 
 
 def test_the_same_state_gives_the_same_picture_whatever_came_before():

@@ -47,7 +47,6 @@ HABITS = {
 
 
 def drawn(habit, figure, axes):
-    quick.clear(axes)
     axes.plot([0, 0.3, 1], [0.2, 0.9, 0.1])
     habit(axes)
     figure.canvas.draw()
@@ -65,21 +64,22 @@ def test_from_memory_as_plainly():
     with matplotlib.rc_context(STYLE):
         plain = {name: drawn(habit, *fresh()) for name, habit in HABITS.items()}
         figure, axes = fresh()
-        quick.remember(axes.xaxis)
-        quick.remember(axes.yaxis)
+        clear = quick.prepare(axes)
         walk, last = random.Random(0).choices(list(HABITS), k=250), None
         for name in walk:
+            clear()
             far = np.abs(drawn(HABITS[name], figure, axes) - plain[name]).max()
             assert far <= 2, f"{name!r} after {last!r} differs from a fresh picture by {far}"
             last = name
 
 
-def test_memory_is_used(monkeypatch):
+def test_memory_is_used():
     calls = []
     figure, axes = fresh()
     plainly = axes.xaxis.draw
     axes.xaxis.draw = lambda renderer: (calls.append(1), plainly(renderer))
-    quick.remember(axes.xaxis)
+    clear = quick.prepare(axes)
     for _ in range(5):
+        clear()
         drawn(HABITS["plain"], figure, axes)
     assert len(calls) == 1

@@ -142,29 +142,25 @@ class Explorer(anywidget.AnyWidget):
             figure = Figure(figsize=(width / DPI, high), dpi=DPI * density, layout="constrained")
             FigureCanvasAgg(figure)
             axes = figure.subplot_mosaic(mosaic) if mosaic else figure.subplots()
-            own = list(figure.axes)
+            clear = {one: quick.prepare(one) for one in figure.axes}
             self.draw(self._first, axes)
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
-            for one in own:
-                quick.remember(one.xaxis)
-                quick.remember(one.yaxis)
-            self._canvases[fit] = figure, axes, [(one, one.get_position(original=True).bounds) for one in own]
+            self._canvases[fit] = figure, axes, clear, [one.get_position(original=True).bounds for one in clear]
         return self._canvases[fit]
 
     def _draw(self, result, fit):
         """PNG bytes, and for each `Points` where its axes lie in the picture."""
         with DRAWING, matplotlib.rc_context(LIVE_STYLE):
-            figure, axes, own = self._canvas(fit)
-            keep = {figure.patch, *(one for one, _ in own)}
+            figure, axes, clear, places = self._canvas(fit)
             for child in figure.get_children():
-                if child not in keep:
+                if child is not figure.patch and child not in clear:
                     child.remove()  # what the last draw added to the figure: a line between axes, a second scale
-            for one, _ in own:
-                quick.clear(one)
+            for make_new in clear.values():
+                make_new()
             self.draw(result, axes)
             figure.canvas.draw()
-            if any(one.get_position(original=True).bounds != bounds for one, bounds in own):
+            if places != [one.get_position(original=True).bounds for one in clear]:
                 raise ValueError("draw moved its axes, as a colour bar does: give it room with cax=axes.inset_axes([1.02, 0, 0.03, 1])")
             png = quick.png(np.asarray(figure.canvas.buffer_rgba()))
             points = [control for control in self.controls if isinstance(control, Points)]

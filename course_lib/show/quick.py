@@ -25,21 +25,31 @@ def png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def clear(axes) -> None:
-    """Make axes as good as new: ``axes.clear()`` keeps the aspect, what was hidden or moved, and how ticks look."""
-    for axis in (axes.xaxis, axes.yaxis):
-        axis._reset_major_tick_kw()
-        axis._reset_minor_tick_kw()
-        axis._autolabelpos = True
-        axis.set_visible(True)
-    moved = _moved_spines(axes)
-    axes.clear()
-    axes.set_aspect("auto", anchor="C")
-    for spine in moved:
-        spine.set_position(("outward", 0.0))
+def prepare(axes):
+    """Let new axes remember how they look. Returns the function that clears them.
+
+    It leaves them as they are now: ``axes.clear()`` alone keeps the aspect, what was hidden or moved, and how ticks look.
+    """
+    both = [axes.xaxis, axes.yaxis]
+    ticks = [(dict(axis._major_tick_kw), dict(axis._minor_tick_kw)) for axis in both]
+    for axis in both:
+        _remember(axis)
+
+    def clear():
+        moved = _moved_spines(axes)
+        for axis, (major, minor) in zip(both, ticks, strict=True):
+            axis._major_tick_kw, axis._minor_tick_kw = dict(major), dict(minor)
+            axis._autolabelpos = True
+            axis.set_visible(True)
+        axes.clear()
+        axes.set_aspect("auto", anchor="C")
+        for spine in moved:
+            spine.set_position(("outward", 0.0))
+
+    return clear
 
 
-def remember(axis) -> None:
+def _remember(axis) -> None:
     """From now on draw this axis (ticks, labels, grid) from memory while it would look the same.
 
     Where it cannot be told what the axis looks like (single ticks or the label were moved by hand), it is drawn as always.
