@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import asdict, dataclass, field
+from statistics import mean
 
 import torch
 
@@ -94,7 +95,7 @@ def meta_train(
         began = time.monotonic() - run.seconds
         steps = range(run.resumed_at, plan.outer_steps)
         if progress:
-            note = lambda: f"outer loss {run.losses[-1]:.3f}"  # noqa: E731
+            note = lambda: f"outer loss {mean(run.losses[-100:]):.3f}"  # noqa: E731
             steps = bar(steps, plan.outer_steps, "meta-training", note, start=run.resumed_at)
         for step in steps:
             episode = finite(family.sample(plan.tasks, shots=plan.shots, queries=plan.queries, generator=generator))

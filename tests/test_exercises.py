@@ -312,3 +312,13 @@ def test_an_interrupt_reaches_the_cell():
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         check("98.loss", forever)
+
+
+@pytest.mark.parametrize(("slip", "word"), [
+    (lambda theta, loss_of, alpha: theta - alpha * torch.autograd.grad(loss_of(theta), theta), "tuple"),
+    (lambda theta, loss_of, alpha: theta - alpha * torch.autograd.grad(loss_of, theta)[0], "call it"),
+    (lambda theta, loss_of, alpha: theta - alpha * torch.autograd.grad(loss_of(theta.detach()), theta)[0], "cut from the graph"),
+])
+def test_the_commonest_slips_are_explained_in_the_words_of_the_course(slip, word):
+    verdict = check("02.inner_step", slip)
+    assert verdict.name == "raised" and word in verdict.text

@@ -75,6 +75,18 @@ def adapted_to_query(theta, loss_of, support, query, alpha):
     return maml_loss(theta, loss_of, query, query, alpha)
 
 
+def sets_swapped(theta, loss_of, support, query, alpha):
+    return maml_loss(theta, loss_of, query, support, alpha)
+
+
+def adapted_uphill(theta, loss_of, support, query, alpha):
+    return maml_loss(theta, loss_of, support, query, -alpha)
+
+
+def without_alpha(theta, loss_of, support, query, alpha):
+    return maml_loss(theta, loss_of, support, query, 1.0)
+
+
 def wave_loss(parameters, data):
     """Mean squared error of A sin(x - p), parameters = (A, p), data = (x, y)."""
     x, y = data
@@ -121,6 +133,20 @@ def one_after_the_other(theta, task_losses, beta):
     return theta
 
 
+def one_after_the_other_full(theta, task_losses, beta):
+    for loss in task_losses:
+        theta = outer_step(theta.detach().requires_grad_(), [loss], beta)
+    return theta
+
+
+def first_task(theta, task_losses, beta):
+    return outer_step(theta, task_losses[:1], beta)
+
+
+def without_beta(theta, task_losses, beta):
+    return outer_step(theta, task_losses, 1.0)
+
+
 def uphill(theta, task_losses, beta):
     return outer_step(theta, task_losses, -beta)
 
@@ -145,12 +171,12 @@ EXERCISES = (
         solution=meta_gradient,
         others=(meta_gradient_multiplied_out,),
         mistakes=(
-            Mistake("first_order", first_order, "You have the gradient of the query loss at phi ({got:.3f}), as if phi did not move with theta. "
-                    "When theta moves by 1, phi moves by 1 − 2·alpha·s; with that factor it is {wanted:.3f}.", "One parameter, on paper"),
+            Mistake("first_order", first_order, "You have 2q·(phi − A), which is {got:.3f}. Either dphi/dtheta is missing, or you took the slope at theta "
+                    "instead of phi. When theta moves by 1, phi moves by 1 − 2·alpha·s; slope at phi times that factor is {wanted:.3f}.", "One parameter, on paper"),
             Mistake("at_the_start", at_the_start, "You took the query loss at theta ({got:.3f}). The outer loss looks at phi, where the inner step "
                     "ends; expected {wanted:.3f}.", "One parameter, on paper"),
             Mistake("support_outside", support_outside, "Your outer loss uses the support set: s stands where q belongs, which gives {got:.3f} "
-                    "instead of {wanted:.3f}.", "Two mistakes that still train"),
+                    "instead of {wanted:.3f}.", "A mistake that still trains"),
             Mistake("half_curvature", half_curvature, "Your factor is 1 − alpha·s. The second derivative of s·(theta − A)² is 2s, so the factor is "
                     "1 − 2·alpha·s: {wanted:.3f} instead of {got:.3f}.", "One parameter, on paper"),
         ),
@@ -168,14 +194,19 @@ EXERCISES = (
         gradients=True,
         mistakes=(
             Mistake("support_twice", support_twice, "Your outer loss uses the support set: it is {got:.2f}, the query loss is {wanted:.2f}. "
-                    "The inner loop learns from support; the outer loop judges on query.", "Two mistakes that still train"),
+                    "The inner loop learns from support; the outer loop judges on query.", "A mistake that still trains"),
             Mistake("not_adapted", not_adapted, "You judged theta before adaptation: {got:.2f}. After the inner step the query loss is {wanted:.2f}.",
                     "The outer loss"),
             Mistake("gradient_as_constant", gradient_as_constant, "The loss is right, but its gradient with respect to theta is {got:.3f} where "
                     "{wanted:.3f} is right: the inner gradient is a constant in your graph. That is first-order MAML; "
                     "`create_graph=True` keeps the second derivative.", "Way 1: written out"),
-            Mistake("phi_cut_off", phi_cut_off, "The loss is right, but no gradient reaches theta: phi was cut from it (you get {got:.3f}, "
-                    "and {wanted:.3f} was expected). Detach gradients if you must, never phi.", "Which edge may you cut?"),
+            Mistake("phi_cut_off", phi_cut_off, "The number is right, but no gradient reaches theta where {wanted:.3f} was expected: somewhere "
+                    "the thread is cut, by `.detach()`, `.item()` or a new tensor. Detach gradients if you must, never phi or the loss.", "Which edge may you cut"),
+            Mistake("sets_swapped", sets_swapped, "Support and query have changed places: you adapt on query and judge on support ({got:.2f} instead of "
+                    "{wanted:.2f}).", "The outer loss"),
+            Mistake("adapted_uphill", adapted_uphill, "Your inner step climbs: after it the query loss is {got:.2f} instead of {wanted:.2f}. phi is theta "
+                    "minus alpha times the gradient.", "The outer loss"),
+            Mistake("without_alpha", without_alpha, "Your inner step lacks alpha: the query loss is {got:.2f} instead of {wanted:.2f}.", "The outer loss"),
             Mistake("adapted_to_query", adapted_to_query, "You adapted on the query set: the loss {got:.2f} is flattered, {wanted:.2f} is honest. "
                     "At test time nobody gives you the query targets.", "The outer loss"),
         ),
@@ -196,9 +227,14 @@ EXERCISES = (
             Mistake("last_task", last_task, "Only the last task moved theta: {got:.3f} instead of {wanted:.3f}. A start is for all tasks.", "The outer loss"),
             Mistake("one_after_the_other", one_after_the_other, "You moved theta after each task, so later tasks were judged from another start: "
                     "{got:.4f} instead of {wanted:.4f}. One outer step uses one theta for the whole batch.", "The outer loss"),
+            Mistake("one_after_the_other_full", one_after_the_other_full, "You take a whole step after each task, each from where the last one ended: "
+                    "{got:.3f} instead of {wanted:.3f}. One outer step judges all tasks at one theta, and averages.", "The outer loss"),
+            Mistake("first_task", first_task, "Only the first task moved theta: {got:.3f} instead of {wanted:.3f}. Is a `return` inside the loop?",
+                    "The outer loss"),
+            Mistake("without_beta", without_beta, "Your step lacks beta: {got:.3f} instead of {wanted:.3f}.", "The outer loss"),
             Mistake("uphill", uphill, "Your outer step climbs: {got:.3f} instead of {wanted:.3f}. It is gradient descent once more.", "The outer loss"),
         ),
         hints=("The outer loss is the mean of the task losses, all at the same theta.",
-               "`torch.autograd.grad(mean, theta)` works for any scalar that hangs on theta, inner loops included."),
+               "`torch.autograd.grad(mean, theta)` works for any scalar that depends on theta, inner loops included."),
     ),
 )

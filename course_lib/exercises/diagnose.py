@@ -41,13 +41,24 @@ def too_slow(seconds: float, late: Raised) -> str:
     return f"Your function had not finished after {seconds:g} seconds. Is there a loop that never ends? {end}"
 
 
+SLIPS = {  # what Python says for the commonest slips, and what it means here
+    "non-int of type": "`torch.autograd.grad` returns a tuple: write `gradient, = ...` with a comma, or take its `[0]`.",
+    "and 'tuple'": "`torch.autograd.grad` returns a tuple: write `gradient, = ...` with a comma, or take its `[0]`.",
+    "does not require grad": "This tensor is cut from the graph, by `.detach()` or because it is new: `.requires_grad_()` lets gradients be taken.",
+    "'function' object": "A function was used where its value is needed: call it, as in `loss_of(theta)`.",
+    "got function": "A function was used where its value is needed: call it, as in `loss_of(theta)`.",
+    "must be Tensor": "A plain number was given where a tensor is needed: `.item()` and `float()` leave the graph.",
+}
+
+
 def raised(function, got, wanted) -> tuple | None:
     if not isinstance(got, Raised):
         return None
     where = got.where(function)
     message = " ".join(str(got.error).split())
+    meaning = next((f" {words}" for slip, words in SLIPS.items() if slip in message), "")
     message = message[:300] + (" ..." if len(message) > 300 else "")
-    end = f". Python says: {message}" if message else "."
+    end = f". Python says: {message}" + ("." if meaning and not message.endswith(".") else "") + meaning if message else "."
     return "raised", f"It stopped with `{type(got.error).__name__}`{', ' + where if where else ''}{end}"
 
 

@@ -15,8 +15,8 @@ from course_lib.show.explorer import Choice, Explorer, Points, Slider
 from course_lib.show.figures import COLOURS, new_figure, picture
 
 X = torch.linspace(-5, 5, 161)[:, None]
-PHASES, AMPLITUDES = torch.linspace(-1, 5, 61), torch.linspace(-4, 6, 61)
-STARTS = {"random": None, "trained on everything": "sinusoids_joint_10shot", "MAML": "sinusoids_maml_10shot"}
+PHASES, AMPLITUDES = torch.linspace(-1, 5, 121), torch.linspace(-4, 6, 121)
+STARTS = {"untrained": None, "joint training": "sinusoids_joint_10shot", "MAML": "sinusoids_maml_10shot"}
 WALK = 300  # inner steps of the long walk
 
 
@@ -88,10 +88,10 @@ def draw_path(plane, stations: list, label: str) -> None:
 
 
 def map_picture(starts: list, alpha: float, steps: int):
-    """The map of five shots with one walk for each start (phase, amplitude)."""
+    """The map of five shots with one walk for each start (amplitude, phase)."""
     figure, plane = new_figure(7, 3.6)
     draw_map(plane, 5)
-    for number, start in enumerate(starts, 1):
+    for number, start in enumerate((tuple(reversed(pair)) for pair in starts), 1):
         walk = walk_on_map((start,), steps, alpha, 5)
         draw_path(plane, walk["stations"], label="starts" if number == 1 else None)
         plane.annotate(str(number), start, textcoords="offset points", xytext=(9, 5), fontweight="bold")
@@ -170,7 +170,7 @@ def draw_bend(result: dict, axes: dict) -> None:
     losses.legend(ncols=2, loc="upper right", fontsize=9)
 
 
-def bend_network(starts=("random", "trained on everything")) -> Explorer:
+def bend_network(starts=("untrained", "joint training")) -> Explorer:
     """A network pulled through five points: what happens between them? ``starts`` are names from STARTS."""
 
     def number(result):
@@ -187,7 +187,7 @@ def bend_network(starts=("random", "trained on everything")) -> Explorer:
             Slider("steps", "inner steps k", 0, WALK, 10, value=100, play=True),
             Slider("alpha", "inner rate alpha", 0.001, 0.1, 0.25, value=0.01 if "MAML" in starts else 0.0178, log=True),
             Choice("start", "start from", starts, starts[-1] if "MAML" in starts else starts[0]),
-            Points("points", "support", value=tuple((x, sine(torch.tensor(x), 3.0, 1.0).item()) for x in (-4.0, -2.0, 0.5, 2.0, 3.5)),
+            Points("points", "support", value=tuple((x, sine(torch.tensor(x), 3.0, 1.0).item()) for x in (-4.7, -4.4, -2.1, -0.3, 2.7)),
                    axes="curve", bounds=((-5, 5), (-6, 6))),
         ],
         number=number,

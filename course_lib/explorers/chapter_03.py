@@ -115,7 +115,7 @@ def theta_path() -> Explorer:
         draw=draw_start,
         controls=[
             Slider("outer", "outer step", 0, OUTER_STEPS, 1, value=OUTER_STEPS, play=True),
-            Slider("k", "inner steps k in training", 0, 5, 1, value=1),
+            Slider("k", "inner steps k in training", 0, 5, 1, value=0),
             Slider("alpha", "inner rate alpha", 0.02, 0.2, 0.02, value=0.1),
             Points("start", "first start", value=((0.3, 0.7),), axes="map", bounds=((-0.6, 3.8), (0, 6))),
         ],
@@ -195,7 +195,7 @@ def draw_graph(axes, cut: str, k: int) -> None:
     for j, (left, after) in enumerate(zip(places, places[1:])):
         last = j == shown
         dead = cut == "detached" and j == 0
-        line(axes, (left, 0), (after, 0), dead, COLOURS["query"])
+        line(axes, (left, 0), (after, 0), dead, COLOURS["query"], far=28 if last else 15)
         if last:
             continue
         middle = (left + after) / 2
@@ -214,9 +214,9 @@ def draw_graph(axes, cut: str, k: int) -> None:
     axes.text(-0.45, -0.95, words[cut], fontsize=9.5, va="center")
 
 
-def line(axes, start, end, dead: bool, colour: str) -> None:
+def line(axes, start, end, dead: bool, colour: str, far: int = 15) -> None:
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-" if dead else "-|>", "color": "#BBBBBB" if dead else colour,
-                                              "ls": ":" if dead else "-", "lw": 1.5 if dead else 2.2, "shrinkA": 14, "shrinkB": 15})
+                                              "ls": ":" if dead else "-", "lw": 1.5 if dead else 2.2, "shrinkA": 14, "shrinkB": far})
 
 
 def gradient_paths() -> Explorer:
@@ -226,7 +226,7 @@ def gradient_paths() -> Explorer:
         compute=slopes,
         draw=draw_slopes,
         controls=[
-            Choice("cut", "cut", tuple(WAYS), "nothing (MAML)"),
+            Choice("cut", "cut", tuple(WAYS), "the gradient (first order)"),
             Slider("theta", "theta, the start", -2.5, 4.5, 0.1, value=2.5),
             Slider("alpha", "inner rate alpha", 0.0, 0.5, 0.01, value=0.1),
             Slider("k", "inner steps k", 1, 5, 1, value=2),

@@ -1,15 +1,19 @@
 """What chapter 03 says about the outer loop, each sentence as a test."""
 
+import statistics
+
 import higher
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.func import functional_call
+from torch.nn.utils import parameters_to_vector
 
 from course_lib.episodes import Episode
 from course_lib.evaluate import evaluate_each_step, paired, test_episodes
 from course_lib.explorers.chapter_03 import AMPLITUDES, PHASES, errors_after, objective_map, slopes
 from course_lib.families import Sinusoids
-from course_lib.learners import MAML, Joint
+from course_lib.learners import MAML, Joint, inner_loop
 from course_lib.meta_train import Plan, meta_train
 from course_lib.networks import SineModel, mlp
 from course_lib.shipped import shipped_network
@@ -121,30 +125,37 @@ def test_our_maml_reaches_the_published_figures(scores):
         assert scores["maml"][k].mean - scores["maml"][k].half_width < published
 
 
-def test_at_three_times_alpha_the_error_grows_without_bound():
-    last = evaluate_each_step(MAML(shipped_network("sinusoids_maml_5shot"), alpha=0.03, way="vmap"), TASKS, steps=10)[10].mean
-    assert not last < 1e6
+def test_at_three_times_alpha_the_error_grows_without_bound_on_a_good_part_of_the_tasks():
+    maml = MAML(shipped_network("sinusoids_maml_5shot"), alpha=0.03, way="vmap")
+    errors = evaluate_each_step(maml, TASKS, steps=10)[10].per_episode
+    exploded = ~(errors < 100)
+    assert 0.2 < exploded.float().mean() < 0.5
+    assert errors[~exploded].median() < 3
 
 
-def test_the_start_of_maml_is_more_than_four_times_as_curved_as_the_joint_start():
-    def largest_curvature(network, x, y):
-        parameters = list(network.parameters())
-        gradient = torch.cat([g.flatten() for g in torch.autograd.grad(F.mse_loss(network(x), y), parameters, create_graph=True)])
-        v = torch.ones_like(gradient)
-        for _ in range(30):
-            v = v / v.norm()
-            Hv = torch.cat([g.flatten() for g in torch.autograd.grad(gradient @ v, parameters, retain_graph=True)])
-            h, v = (v @ Hv).item(), Hv
-        return h
+def largest_curvature(network, phi, x, y):
+    parameters = list(phi.values())
+    loss = F.mse_loss(functional_call(network, phi, (x,)), y)
+    gradient = parameters_to_vector(torch.autograd.grad(loss, parameters, create_graph=True))
+    v = torch.ones_like(gradient)
+    for _ in range(30):
+        v = v / v.norm()
+        Hv = parameters_to_vector(torch.autograd.grad(gradient @ v, parameters, retain_graph=True))
+        h, v = (v @ Hv).item(), Hv
+    return h
 
+
+def test_the_start_of_maml_is_about_five_times_as_curved_as_the_joint_start_and_flatter_after_a_step():
     some = test_episodes(FAMILY, 60, shots=5, queries=1, seed=9)
-    median = {
-        name: torch.tensor([largest_curvature(shipped_network(f"sinusoids_{name}_5shot"), x, y) for x, y, _, _ in some]).median().item()
-        for name in ("maml", "joint")
-    }
-    print(median)
-    assert median["maml"] > 4 * median["joint"]
-    assert 2 / median["maml"] < 0.01
+    curvatures = {("joint", 0): [], ("maml", 0): [], ("maml", 1): []}
+    for (name, k), found in curvatures.items():
+        network = shipped_network(f"sinusoids_{name}_5shot")
+        for x, y, _, _ in some:
+            phi = inner_loop.written_out(network, F.mse_loss, x, y, alpha=0.01, steps=k, first_order=True)[k]
+            found.append(largest_curvature(network, {n: p.detach().requires_grad_() for n, p in phi.items()}, x, y))
+    h = {key: statistics.median(found) for key, found in curvatures.items()}
+    assert 4 < h["maml", 0] / h["joint", 0] < 7
+    assert 2 / h["maml", 0] < 0.01 < 2 / h["maml", 1] < 0.03
 
 
 @pytest.mark.slow
@@ -153,7 +164,7 @@ def test_judged_on_the_support_set_the_result_is_worse_than_judged_on_the_query_
         def outer_loss(self, e):
             return super().outer_loss(Episode(e.support_x, e.support_y, e.support_x, e.support_y))
 
-    plan, after = Plan(outer_steps=4000, shots=5, queries=10), {}
+    plan, after = Plan(outer_steps=4000, shots=5, queries=5), {}
     for kind in (JudgedOnSupport, MAML):
         learner = kind(mlp(seed=0), alpha=0.01, way="vmap")
         meta_train(learner, FAMILY, plan, progress=False)
