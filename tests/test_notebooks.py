@@ -25,6 +25,7 @@ def run_under_nbval(paths, progress_file: Path) -> None:
     command += ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
     command += [f"--nbval-kernel-startup-timeout={START_TIMEOUT}", *map(str, paths)]
     environment = os.environ | {"COURSE_PROGRESS": str(progress_file), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    environment["OMP_NUM_THREADS"] = "1"  # two notebooks share two cores
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600 * len(paths))
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
