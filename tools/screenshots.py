@@ -25,10 +25,13 @@ def main():
     name = f"{wish.notebook.stem}_{wish.width}" + "_dark" * wish.dark
     with Lab(wish.notebook, wish.dark) as lab, browser() as chromium:
         with lab.open(chromium, wish.notebook.name, wish.width, wish.height, wish.density) as reader:
+            if wish.width < 1000:
+                reader.page.evaluate("window.jupyterapp.shell.collapseLeft()")  # as a reader with half a screen does
             if not wish.plain:
                 reader.run_all()
             for index, explorer in enumerate(reader.explorers()):
                 explorer.root.scroll_into_view_if_needed()
+                explorer.settle()
                 explorer.root.screenshot(path=wish.folder / f"{name}_explorer{index}.png")
             for index, _ in enumerate(reader.screens()):
                 reader.page.screenshot(path=wish.folder / f"{name}_screen{index:02}.png")

@@ -5,7 +5,7 @@
 const NARROWEST = 420, BUCKET = 60; // CSS pixels: the widths for which Python draws its own picture
 const WAIT_MS = 1500, PLAY_MS = 400, REACH = 48;
 const WAITING = "Waiting for Python. The picture follows when Python is free; after a restart of the kernel, run this cell again.";
-const HINT = "Drag a point in the picture. With the keyboard: arrow keys move the point with the dark ring, N takes the next one.";
+const HINT = "Drag a point in the picture. With the keyboard: arrow keys move the point with the dark ring";
 
 function make(tag, className, parent, properties = {}) {
   const node = document.createElement(tag);
@@ -62,6 +62,7 @@ export default () => {
     const { question, controls, width: natural } = model.get("spec");
     const id = `course-${me}-${++count}`;
     const painters = [], handles = [];
+    const next = () => (handles.length > 1 ? ", N takes the next one." : ".");
     const change = (name, value) => { shared.values = { ...shared.values, [name]: value }; send(model); };
 
     const root = make("div", "course-explorer", el, { role: "group", "aria-labelledby": id });
@@ -77,7 +78,7 @@ export default () => {
     const foot = make("div", "course-foot", root);
     const number = make("div", "course-number", foot, { role: "status", "aria-live": "polite" });
     const reset = make("button", "course-reset", foot, { type: "button", textContent: "Reset", "aria-label": `Reset: ${question}` });
-    const hint = make("div", "course-hint", root, { textContent: HINT, hidden: !handles.length, "aria-live": "polite" });
+    const hint = make("div", "course-hint", root, { textContent: HINT + next(), hidden: !handles.length, "aria-live": "polite" });
     const wait = make("div", "course-wait", root, { textContent: WAITING, role: "status", hidden: true });
     const error = make("div", "course-error", root, { role: "alert", hidden: true });
     reset.onclick = () => {
@@ -133,6 +134,7 @@ export default () => {
       playing = null;
     }
     function play({ name, label, texts }, row) {
+      const last = texts.length - 1, stride = Math.ceil(last / 50); // long sliders are played through in 50 pictures
       const button = make("button", "course-play", row, { type: "button", textContent: "Play" });
       button.dataset.name = name;
       button.setAttribute("aria-label", `Play or pause: ${label}`);
@@ -140,14 +142,14 @@ export default () => {
         const again = playing?.button !== button;
         pause();
         if (!again) return;
-        if (shared.values[name] >= texts.length - 1) change(name, 0);
+        if (shared.values[name] >= last) change(name, 0);
         button.textContent = "Pause";
         playing = { button, clock: setInterval(step, PLAY_MS) };
       };
       function step() {
         if (shared.waiting !== null) return;
-        change(name, shared.values[name] + 1);
-        if (shared.values[name] >= texts.length - 1) pause();
+        change(name, Math.min(shared.values[name] + stride, last));
+        if (shared.values[name] === last) pause();
       }
     }
 
@@ -185,13 +187,13 @@ export default () => {
     function say() {
       const handle = handles[selected], [x, y] = where(handle);
       const text = (value) => Number(value.toPrecision(3)).toString().replace("-", "−");
-      hint.textContent = `${handle.control.label}, ${handle.index + 1} of ${handle.control.value.length}: (${text(x)}, ${text(y)}). Arrow keys move it, N takes the next.`;
+      hint.textContent = `${handle.control.label}, ${handle.index + 1} of ${handle.control.value.length}: (${text(x)}, ${text(y)}). Arrow keys move it${next()}`;
     }
     if (handles.length) {
       stage.append(overlay);
       handles.forEach(() => overlay.append(document.createElementNS("http://www.w3.org/2000/svg", "circle")));
       stage.classList.add("has-points");
-      Object.assign(stage, { tabIndex: 0, role: "application", ariaLabel: `Picture with movable points. ${HINT}` });
+      Object.assign(stage, { tabIndex: 0, role: "application", ariaLabel: `Picture with movable points. ${HINT}${next()}` });
       stage.onpointerdown = (event) => {
         if (!place(handles[0])) return;
         const near = nearest(event);
