@@ -172,7 +172,8 @@ EXERCISES = (
         others=(meta_gradient_multiplied_out,),
         mistakes=(
             Mistake("first_order", first_order, "You have 2q·(phi − A), which is {got:.3f}. Either dphi/dtheta is missing, or you took the slope at theta "
-                    "instead of phi. When theta moves by 1, phi moves by 1 − 2·alpha·s; slope at phi times that factor is {wanted:.3f}.", "One parameter, on paper"),
+                    "instead of phi. When theta moves by 1, phi moves by 1 − 2·alpha·s; slope at phi times that factor is {wanted:.3f}.",
+                    "One parameter, on paper"),
             Mistake("at_the_start", at_the_start, "You took the query loss at theta ({got:.3f}). The outer loss looks at phi, where the inner step "
                     "ends; expected {wanted:.3f}.", "One parameter, on paper"),
             Mistake("support_outside", support_outside, "Your outer loss uses the support set: s stands where q belongs, which gives {got:.3f} "
@@ -201,7 +202,8 @@ EXERCISES = (
                     "{wanted:.3f} is right: the inner gradient is a constant in your graph. That is first-order MAML; "
                     "`create_graph=True` keeps the second derivative.", "Way 1: written out"),
             Mistake("phi_cut_off", phi_cut_off, "The number is right, but no gradient reaches theta where {wanted:.3f} was expected: somewhere "
-                    "the thread is cut, by `.detach()`, `.item()` or a new tensor. Detach gradients if you must, never phi or the loss.", "Which edge may you cut"),
+                    "the thread is cut, by `.detach()`, `.item()` or a new tensor. Detach gradients if you must, never phi or the loss.",
+                    "Which edge may you cut"),
             Mistake("sets_swapped", sets_swapped, "Support and query have changed places: you adapt on query and judge on support ({got:.2f} instead of "
                     "{wanted:.2f}).", "The outer loss"),
             Mistake("adapted_uphill", adapted_uphill, "Your inner step climbs: after it the query loss is {got:.2f} instead of {wanted:.2f}. phi is theta "

@@ -193,7 +193,8 @@ def bend_network(starts=("untrained", "joint training")) -> Explorer:
         number=number,
         alt=lambda r: (
             f"Left: a network's curve before and after {r['steps']} gradient steps on five support points, beside the task's sine wave. "
-            f"Right: support and query error over {WALK} steps; after {r['steps']} steps they are {r['support'][r['steps']]:.3f} and {r['query'][r['steps']]:.2f}."
+            f"Right: support and query error over {WALK} steps; after {r['steps']} steps they are {r['support'][r['steps']]:.3f} "
+            f"and {r['query'][r['steps']]:.2f}."
         ),
         size=(9.0, 3.5),
         mosaic=[["curve", "losses"]],
