@@ -62,7 +62,7 @@ def test_neither_class_numbers_nor_places_tell_anything(family):
 def test_drawings_belong_to_the_classes_they_are_labelled_with():
     family = Strokes(sloppiness=0)
     one = episode(family, tasks=4, shots=2)
-    for (x, y, *_), classes in zip(one, one.hidden["classes"]):
+    for (x, y, *_), classes in zip(one, one.hidden["classes"], strict=True):
         assert torch.allclose(x, family.draw(classes[y]), atol=1e-5)
 
 
@@ -151,7 +151,8 @@ def test_at_least_5000_images_a_second_on_one_core(family):
 
 
 @pytest.mark.parametrize("wrong, says", [
-    (dict(ways=0), "ways=0"), (dict(ways=30, scripts=1), "fewer ways"), (dict(sloppiness=-1), "0 or more"), (dict(sloppiness=float("nan")), "0 or more")])
+    (dict(ways=0), "ways=0"), (dict(ways=30, scripts=1), "fewer ways"),
+    (dict(sloppiness=-1), "0 or more"), (dict(sloppiness=float("nan")), "0 or more")])
 def test_wrong_settings_are_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
         Strokes(**wrong)

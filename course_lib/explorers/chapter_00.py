@@ -1,7 +1,9 @@
 """Explorers of chapter 00: a quiz on one example each, a copy slid over its original, and how often pixels are right."""
 
 from functools import lru_cache
+from time import monotonic
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_rgb
@@ -42,6 +44,19 @@ def episode_picture(support_x: Tensor, support_y: Tensor, query_x: Tensor, query
     axes.set_aspect("equal")
     classes = ", ".join(str(int(number)) for number in support_y)
     return picture(figure, f"One episode. Above: {len(support_x)} support drawings, of the classes {classes}. Below: seven query drawings with their classes.")
+
+
+def intervals_picture(scores: list[Score], truth: float, chance: float) -> Picture:
+    """One 95 % interval a score; those that miss ``truth`` are orange."""
+    figure, axes = new_figure(8, 2.6)
+    for place, score in enumerate(scores, 1):
+        colour = COLOURS["query" if abs(score.mean - truth) < score.half_width else "support"]
+        axes.errorbar(place, score.mean, score.half_width, fmt="o", color=colour, capsize=3)
+    axes.axhline(truth, color=COLOURS["truth"], lw=1, label="mean of all")
+    axes.axhline(chance, color=COLOURS["truth"], ls="--", lw=1.2, label="chance")
+    axes.set(xlabel=f"group of {len(scores[0])} episodes", ylabel="accuracy", ylim=(0.1, 0.65), xticks=[1, 5, 10, 15, 20])
+    axes.legend(ncols=2, loc="lower left")
+    return picture(figure, f"{len(scores)} intervals, one for each group of {len(scores[0])} episodes; nearly all contain the mean of all of them.")
 
 
 def colour_key() -> Picture:
@@ -108,7 +123,7 @@ def draw_quiz(result: dict, axes: dict) -> None:
 
 def show_drawing(axes, drawing: Tensor, left: float, top: float = 0) -> None:
     """A drawing as a square of side 1, black on white."""
-    axes.imshow(1 - drawing, cmap="gray", vmin=0, vmax=1, extent=(left, left + 1, top + 1, top), interpolation="bilinear")
+    axes.imshow(1 - drawing.numpy(), cmap="gray", vmin=0, vmax=1, extent=(left, left + 1, top + 1, top), interpolation="bilinear")
 
 
 def frame(axes, left: float, colour: str, width: float, top: float = 0) -> None:
@@ -127,17 +142,19 @@ class Quiz(Explorer):
     """An explorer that asks: a new round takes the old answer away, and the first answer of each round counts."""
 
     def __init__(self, **declared):
-        self.tally = {}
+        self.tally, self._taken, self._until = {}, UNANSWERED, 0.0
         super().__init__(number=self._sentence, **declared)
 
     def _answer(self, request):
         values, old = dict(request.get("values", {})), self.state
-        new = {c.name: c.unpack(values[c.name]) for c in self.controls if c.name in values}
-        moved = any(new.get(name, old[name]) != old[name] for name in ("round", "sloppiness"))
-        if moved and new.get("answer") == old["answer"]:
+        new = old | {c.name: c.unpack(values[c.name]) for c in self.controls if c.name in values}
+        moved = any(new[name] != old[name] for name in ("round", "sloppiness"))
+        if (moved or monotonic() < self._until) and new["answer"] in (old["answer"], self._taken):
+            # A slider that is drawn quickly sends the old answer once or twice more.
+            self._taken, self._until = new["answer"], monotonic() + 0.3
             values["answer"] = 0
-        elif new.get("answer", UNANSWERED) != UNANSWERED:
-            asked = quiz_state(**{**old, **new})
+        elif new["answer"] != UNANSWERED:
+            asked, self._taken = quiz_state(**new), UNANSWERED
             first = asked["picked"] == asked["answer"], asked["pixels"] == asked["answer"]
             self.tally.setdefault((asked["round"], asked["sloppiness"]), first)
         super()._answer({**request, "values": values})
@@ -198,14 +215,14 @@ def draw_copy(result: dict, axes: dict) -> None:
     for layer, colour in layers:
         layer = layer / layer.max().clamp(min=1e-6)  # a blurred drawing is faint: show it as dark as the other
         paper = paper * (1 - layer[..., None] * (1 - torch.tensor(to_rgb(colour))))
-    overlay.imshow(paper, extent=(0, SIZE, SIZE, 0))
+    overlay.imshow(paper.numpy(), extent=(0, SIZE, SIZE, 0))
     overlay.set(xlim=(0, SIZE), ylim=(SIZE, 0), xticks=[], yticks=[], title="A (orange) and its copy (blue)")
     overlay.grid(False)
     for side in ("top", "right"):
         overlay.spines[side].set_visible(True)
     nearest = int(result["distances"].argmin())
     colours = [COLOURS["query"] if place == nearest else "#C8C8C8" for place in range(5)]
-    bars.barh(range(5), result["distances"], color=colours, height=0.7)
+    bars.barh(range(5), result["distances"].tolist(), color=colours, height=0.7)
     for place, distance in enumerate(result["distances"].tolist()):
         bars.text(distance + 0.15, place, f"{distance:.1f}" + ("  nearest" if place == nearest else ""), va="center", fontsize=11)
     bars.set(yticks=range(5), yticklabels=list(LETTERS), xlim=(0, 14), ylim=(4.6, -0.6), xlabel="distance of the copy, pixel by pixel")
@@ -227,9 +244,9 @@ def slide_copy() -> Explorer:
         compute=copy_over_original,
         draw=draw_copy,
         controls=[
-            Slider("right", "moved to the right", -8, 8, 1, value=1, unit="pixels"),
-            Slider("down", "moved down", -8, 8, 1, value=0, unit="pixels"),
-            Slider("blur", "blur both drawings, width", 1, 7, 2, value=1, unit="pixels"),
+            Slider("right", "moved to the right", -8, 8, 1, value=1, unit="px"),
+            Slider("down", "moved down", -8, 8, 1, value=0, unit="px"),
+            Slider("blur", "blur both drawings, width", 1, 7, 2, value=1, unit="px"),
         ],
         number=copy_sentence,
         alt=lambda r: (
@@ -272,7 +289,7 @@ def accuracy_at(ways: int, shots: int, sloppiness: float) -> dict:
 
 def draw_accuracy(result: dict, axes) -> None:
     for ways, line in result["lines"].items():
-        mean, half = torch.tensor(line).T
+        mean, half = np.array(line).T
         chosen = ways == result["ways"]
         colour = COLOURS["query"] if chosen else "#BBBBBB"
         axes.plot(SHOTS, mean, color=colour, lw=2.5 if chosen else 1.2, zorder=3 if chosen else 2)

@@ -5,7 +5,7 @@ import torch
 
 from course_lib.evaluate import Score, paired
 from course_lib.exercises.chapter_00 import interval, nearest, over_items
-from course_lib.explorers.chapter_00 import MEASURED, ROUNDS, blurred, measure, moved, pixel_nearest, question
+from course_lib.explorers.chapter_00 import LETTERS, MEASURED, ROUNDS, blurred, measure, moved, pixel_nearest, question, taste
 from course_lib.families import Strokes
 
 
@@ -151,3 +151,31 @@ def test_in_the_rounds_of_the_quiz_pixels_are_right_about_as_often_as_in_the_lon
 def test_the_numbers_move_by_about_their_interval_when_the_seed_changes(one_shot):
     means = torch.tensor([score(pixel_nearest, sample(seed=seed)).mean for seed in range(10, 18)])
     assert 0.2 * one_shot.half_width < means.std() < 1.2 * one_shot.half_width
+
+
+def test_in_the_quiz_a_new_round_takes_the_old_answer_away_and_the_first_answer_counts():
+    quiz = taste()
+    right = LETTERS[question(1, 1.0)["answer"]]
+    wrong = next(letter for letter in LETTERS if letter != right)
+    quiz.show(answer=right)
+    assert "you 1" in quiz.answer["number"] and f"It is {right}" in quiz.answer["number"]
+    quiz.show(answer=wrong)
+    assert "Of 1 so far: you 1" in quiz.answer["number"]  # a second answer in the same round changes no score
+    quiz.show(round=2)
+    assert quiz.state["answer"] == "not yet" and "It is" not in quiz.answer["number"]
+
+
+def test_in_the_quiz_a_slider_that_is_drawn_quickly_reveals_nothing():
+    quiz = taste()
+    quiz.show(answer="A")
+    for number in (2, 5, 9, 9):  # the browser still sends the old answer along
+        quiz._answer({"values": {"answer": 1, "round": number - 1, "sloppiness": 2}})
+        assert quiz.state == {"answer": "not yet", "round": number, "sloppiness": 1.0} and len(quiz.tally) == 1
+
+
+def test_sloppier_hands_make_the_same_drawings_harder_and_none_makes_them_equal():
+    for number in (1, 5):
+        calm = question(number, 0.0)
+        assert calm["distances"][calm["answer"]] < 1e-3 and calm["pixels"] == calm["answer"]
+    share = [sum(question(n, s)["answer"] == question(n, s)["pixels"] for n in range(100, 300)) for s in (0.5, 1.0, 2.0)]
+    assert share[0] > share[1] > share[2]
