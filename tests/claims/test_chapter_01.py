@@ -8,10 +8,11 @@ import torch
 
 from course_lib.episodes import Episode
 from course_lib.evaluate import Score, evaluate, evaluate_each_step, paired, squared_error, test_episodes
-from course_lib.explorers.chapter_01 import KNOWLEDGE, box_of_tasks, floor_of, guesses, what_is_left, worst_miss
+from course_lib.explorers.chapter_01 import KNOWLEDGE, box_of_tasks, floor_of, guesses, worst_miss
 from course_lib.families import Sinusoids
 from course_lib.families.sinusoids import sine
-from course_lib.learners import MAML, Learner
+from course_lib.learners import MAML, Joint, Learner
+from course_lib.networks import mlp
 from course_lib.shipped import shipped_network
 
 FAMILY = Sinusoids()
@@ -208,6 +209,14 @@ def test_the_more_training_tasks_are_remembered_the_smaller_is_the_error_on_new_
 
 
 # Three ways to use old tasks
+
+
+def test_training_on_everything_asks_that_theta_be_right_and_meta_learning_that_it_be_right_after_adapting():
+    e, network = tasks_of("own", 20), mlp(seed=0)
+    x, y = torch.cat([e.support_x, e.query_x], 1), torch.cat([e.support_y, e.query_y], 1)
+    torch.testing.assert_close(Joint(network).outer_loss(e), (network(x) - y).square().mean())
+    meta = MAML(network, alpha=0.01, steps=1, way="vmap")
+    assert math.isclose(meta.outer_loss(e).item(), evaluate(meta, e).mean, rel_tol=1e-5)
 
 
 def test_before_adapting_the_two_networks_are_equally_good():
