@@ -47,11 +47,11 @@ def episode_picture(support_x: Tensor, support_y: Tensor, query_x: Tensor, query
 
 
 def intervals_picture(scores: list[Score], truth: float, chance: float) -> Picture:
-    """One 95 % interval a score; those that miss ``truth`` are orange."""
+    """One 95 % interval a score; those that miss ``truth`` are black squares."""
     figure, axes = new_figure(8, 2.6)
     for place, score in enumerate(scores, 1):
-        colour = COLOURS["query" if abs(score.mean - truth) < score.half_width else "support"]
-        axes.errorbar(place, score.mean, score.half_width, fmt="o", color=colour, capsize=3)
+        good = abs(score.mean - truth) < score.half_width
+        axes.errorbar(place, score.mean, score.half_width, fmt="o" if good else "s", color=COLOURS["query" if good else "truth"], capsize=3)
     axes.axhline(truth, color=COLOURS["truth"], lw=1, label="mean of all")
     axes.axhline(chance, color=COLOURS["truth"], ls="--", lw=1.2, label="chance")
     axes.set(xlabel=f"group of {len(scores[0])} episodes", ylabel="accuracy", ylim=(0.1, 0.65), xticks=[1, 5, 10, 15, 20])
@@ -98,27 +98,22 @@ def quiz_state(round: int, answer: str, sloppiness: float) -> dict:
     return question(round, sloppiness) | {"round": round, "sloppiness": sloppiness, "picked": picked}
 
 
-def draw_quiz(result: dict, axes: dict) -> None:
-    five, sixth, picked = axes["five"], axes["sixth"], result["picked"]
+def draw_quiz(result: dict, axes) -> None:
+    picked = result["picked"]
     for place, drawing in enumerate(result["five"]):
-        show_drawing(five, drawing, 1.12 * place)
-        marks = []
+        left, marks, right = 1.12 * place, [], picked is not None and place == result["answer"]
         if picked is not None:
-            right = place == result["answer"]
             marks = ["the same"] * right + ["you"] * (place == picked) + ["pixels"] * (place == result["pixels"])
-            frame(five, 1.12 * place, COLOURS["after"] if right else "#C8C8C8", 4 if right else 1)
-        else:
-            frame(five, 1.12 * place, "#C8C8C8", 1)
-        five.text(1.12 * place + 0.5, -0.05, LETTERS[place], ha="center", va="bottom", fontsize=13, fontweight="bold")
-        five.text(1.12 * place + 0.5, 1.05, "\n".join(marks), ha="center", va="top", fontsize=10.5)
-    show_drawing(sixth, result["sixth"], 0)
-    frame(sixth, 0, COLOURS["query"], 3)
-    sixth.text(0.5, -0.05, "another hand", ha="center", va="bottom", fontsize=12)
-    five.set(xlim=(-0.06, 5.54), ylim=(1.5, -0.28))
-    sixth.set(xlim=(-0.15, 1.15), ylim=(1.5, -0.28))
-    for one in (five, sixth):
-        one.set_axis_off()
-        one.set_aspect("equal", adjustable="box")
+        show_drawing(axes, drawing, left)
+        frame(axes, left, COLOURS["truth"] if right else "#C8C8C8", 3.5 if right else 1)
+        axes.text(left + 0.5, -0.06, LETTERS[place], ha="center", va="bottom", fontsize=13, fontweight="bold")
+        axes.text(left + 0.5, 1.06, "\n".join(marks), ha="center", va="top", fontsize=10.5)
+    show_drawing(axes, result["sixth"], 5.9)
+    frame(axes, 5.9, COLOURS["query"], 3)
+    axes.text(6.4, -0.06, "another hand", ha="center", va="bottom", fontsize=11.5)
+    axes.set(xlim=(-0.06, 7.05), ylim=(1.5, -0.28))
+    axes.set_axis_off()
+    axes.set_aspect("equal", adjustable="box")
 
 
 def show_drawing(axes, drawing: Tensor, left: float, top: float = 0) -> None:
@@ -181,8 +176,7 @@ def taste() -> Quiz:
             Slider("sloppiness", "sloppiness of the hands", 0.0, 2.0, 0.5, value=1.0),
         ],
         alt=quiz_alt,
-        size=(9.0, 2.4),
-        mosaic=[["five", "five", "five", "five", "sixth"]],
+        size=(9.0, 2.35),
     )
 
 
@@ -223,9 +217,13 @@ def draw_copy(result: dict, axes: dict) -> None:
     nearest = int(result["distances"].argmin())
     colours = [COLOURS["query"] if place == nearest else "#C8C8C8" for place in range(5)]
     bars.barh(range(5), result["distances"].tolist(), color=colours, height=0.7)
-    for place, distance in enumerate(result["distances"].tolist()):
+    for place, (drawing, distance) in enumerate(zip(result["five"], result["distances"].tolist(), strict=True)):
+        bars.imshow(1 - drawing.numpy() / float(drawing.max()), cmap="gray", vmin=0, vmax=1, extent=(-1.9, -0.3, place + 0.43, place - 0.43))
         bars.text(distance + 0.15, place, f"{distance:.1f}" + ("  nearest" if place == nearest else ""), va="center", fontsize=11)
-    bars.set(yticks=range(5), yticklabels=list(LETTERS), xlim=(0, 14), ylim=(4.6, -0.6), xlabel="distance of the copy, pixel by pixel")
+    bars.set(yticks=range(5), yticklabels=list(LETTERS), xlim=(-2.1, 14), ylim=(4.6, -0.6), xticks=range(0, 15, 2), aspect="auto")
+    bars.set_xlabel("distance of the copy, pixel by pixel")
+    bars.tick_params(axis="y", length=0)
+    bars.spines["left"].set_visible(False)
     bars.grid(axis="y", visible=False)
 
 
