@@ -50,10 +50,10 @@ def move_everything(explorer):
         by_mouse(explorer, slider)
         put_back(explorer, first)
     for choice in explorer.controls("select"):
-        start = choice.input_value()
-        for place in map(str, range(choice.locator("option").count())):
+        start = int(choice.input_value())
+        for place in range(choice.locator("option").count()):
             if place != start:
-                changes(explorer, partial(choice.select_option, place), f"{name_of(choice)} at its option {place}")
+                changes(explorer, partial(choice.select_option, index=place), f"{name_of(choice)} at its option {place}")
         put_back(explorer, first)
     for toggle in explorer.controls("input[type=checkbox]"):
         changes(explorer, partial(toggle.press, "Space"), name_of(toggle))
