@@ -247,10 +247,10 @@ class Face:
         return int(self.picture.get_attribute("data-frame"))
 
     def pixels(self) -> str:
-        """The bytes of the picture that is shown, as text."""
+        """A fingerprint of the bytes of the picture that is shown."""
         return self.picture.evaluate("""async (img) => {
-            const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
-            return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(''); }""")
+            const bytes = await (await fetch(img.src)).arrayBuffer();
+            return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) => byte.toString(16).padStart(2, '0')).join(''); }""")
 
     def settle(self, seconds=30):
         self.root.evaluate("""(root, limit) => new Promise((done, fail) => {
