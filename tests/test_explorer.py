@@ -5,7 +5,6 @@ import io
 import json
 import re
 
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from course_lib.show.explorer import LIVE_STYLE, STATIC, Choice, Explorer, Points, Slider, Toggle
+from course_lib.show.figures import styled
 from tests.browser import gallery
 
 
@@ -118,7 +118,7 @@ def test_picture_is_a_png_of_the_declared_size():
 @pytest.mark.parametrize("make", [gallery.waves, gallery.prototypes, gallery.descent], ids=lambda make: make.__name__)
 def test_picture_is_what_matplotlib_draws(make):
     explorer = make()
-    with matplotlib.rc_context(LIVE_STYLE):
+    with styled(**LIVE_STYLE):
         figure = Figure(figsize=explorer.size, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplot_mosaic(explorer.mosaic) if explorer.mosaic else figure.subplots()

@@ -16,7 +16,6 @@ from itertools import product
 from pathlib import Path
 
 import anywidget
-import matplotlib
 import numpy as np
 import traitlets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,16 +24,15 @@ from PIL import Image
 
 from course_lib.show import quick
 from course_lib.show.controls import Choice, Points, Slider, Toggle
-from course_lib.show.figures import STYLE
+from course_lib.show.figures import styled
 
 __all__ = ["Choice", "Explorer", "Points", "Slider", "Toggle"]
 
 HERE = Path(__file__).parent
 DPI = 100  # one inch of a figure is 100 CSS pixels
 # A fixed title height: matplotlib then need not search for one in each frame.
-LIVE_STYLE = {**STYLE, "axes.titley": 1.0, "figure.constrained_layout.h_pad": 0.07, "figure.constrained_layout.w_pad": 0.07}
+LIVE_STYLE = {"axes.titley": 1.0, "figure.constrained_layout.h_pad": 0.07, "figure.constrained_layout.w_pad": 0.07}
 STATIC = "Run this cell in JupyterLab to move the sliders."
-DRAWING = threading.RLock()  # JupyterLab answers sliders in a thread of their own, while a cell may be drawing
 log = logging.getLogger(__name__)
 
 
@@ -151,7 +149,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _draw(self, result, fit):
         """PNG bytes, and for each `Points` where its axes lie in the picture."""
-        with DRAWING, matplotlib.rc_context(LIVE_STYLE):
+        with styled(**LIVE_STYLE):
             figure, axes, clear, places = self._canvas(fit)
             for child in figure.get_children():
                 if child is not figure.patch and child not in clear:

@@ -3,6 +3,8 @@
 import base64
 import html
 import io
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import matplotlib
@@ -47,6 +49,20 @@ STYLE = {
 }
 
 
+_STYLING = threading.RLock()
+
+
+@contextmanager
+def styled(**more):
+    """The course's style while drawing, one thread at a time.
+
+    JupyterLab answers sliders in a thread of their own while a cell may be drawing, and matplotlib's settings belong to
+    the whole process: two that set and restore them at once would leave one's settings to everybody.
+    """
+    with _STYLING, matplotlib.rc_context({**STYLE, **more}):
+        yield
+
+
 @dataclass(frozen=True)
 class Picture:
     """A figure with its alt text, as HTML that every viewer shows: JupyterLab, slides, GitHub, print."""
@@ -78,7 +94,7 @@ def new_figure(width: float = 9.0, height: float = 3.4, mosaic=None, **options):
     Returns:
         (figure, axes): one ``Axes``, or a dictionary of them when there is a mosaic.
     """
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots() if mosaic is None else figure.subplot_mosaic(mosaic, **options)
     return figure, axes
@@ -93,7 +109,7 @@ def picture(figure: Figure, alt: str, density: int = 2) -> Picture:
     if len(alt.split()) < 5:
         raise ValueError(f"alt={alt!r}: say in a sentence what the figure shows, for a reader who cannot see it")
     buffer, small = io.BytesIO(), io.BytesIO()
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure.savefig(buffer, format="png", dpi=density * 100)
     Image.open(buffer).convert("RGB").quantize(256).save(small, "PNG", optimize=True)  # a third of the bytes
     return Picture(small.getvalue(), alt, width=int(figure.get_figwidth() * 100))

@@ -153,9 +153,11 @@ def test_sliders_move_while_a_cell_runs(reader):
     first, frame, slider = waves.pixels(), waves.frame(), waves.controls("input[type=range]")[0]
     execute(reader, """
 import matplotlib
+from course_lib.show.figures import new_figure, picture
 other, before, end = gallery.descent(), dict(matplotlib.rcParams), time.time() + 5
 while time.time() < end:
     other.picture(step=3)
+    picture(new_figure()[0], "a figure that a cell draws")
 other = "undisturbed" if dict(matplotlib.rcParams) == before else "the style leaked"
 """)
     for _ in range(10):
