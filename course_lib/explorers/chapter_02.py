@@ -171,7 +171,13 @@ def draw_bend(result: dict, axes: dict) -> None:
 
 
 def bend_network(starts=("untrained", "joint training")) -> Explorer:
-    """A network pulled through five points: what happens between them? ``starts`` are names from STARTS."""
+    """A network pulled through five points: what happens between them?
+
+    Raises:
+        ValueError: one of ``starts`` is not a name of STARTS.
+    """
+    if unknown := set(starts) - STARTS.keys():
+        raise ValueError(f"no start is named {sorted(unknown)}: choose from {list(STARTS)}")
 
     def number(result):
         k, support, query = result["steps"], result["support"], result["query"]

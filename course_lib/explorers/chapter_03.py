@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import torch
 
+from course_lib.explorers.chapter_02 import STARTS, bend_network
 from course_lib.families import Sinusoids
 from course_lib.families.sinusoids import sine
 from course_lib.show.explorer import Choice, Explorer, Points, Slider
@@ -253,4 +254,9 @@ def verdict(result: dict) -> str:
     return f" The direction is right, the length {given / true:.1f} times the true one." if abs(true) > 0.01 else " The true slope is flat here."
 
 
-EXPLORERS = (theta_path, gradient_paths)
+def three_starts() -> Explorer:
+    """The network of chapter 02, pulled through five points, now from MAML's start as well."""
+    return bend_network(tuple(STARTS))
+
+
+EXPLORERS = (theta_path, gradient_paths, three_starts)
