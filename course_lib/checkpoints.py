@@ -68,6 +68,11 @@ def read(path) -> tuple[dict[str, Tensor], dict]:
         raise CheckpointError(f"{path.name} is truncated or no checkpoint: delete it and train again ({error})") from error
 
 
+def weights(tensors: dict[str, Tensor], of: str = "learner.") -> dict[str, Tensor]:
+    """The tensors whose names begin with ``of``, named without it: what `load_weights` takes."""
+    return {name.removeprefix(of): tensor for name, tensor in tensors.items() if name.startswith(of)}
+
+
 def load_weights(module: torch.nn.Module, tensors: dict[str, Tensor], source: str = "the checkpoint") -> None:
     """Copy tensors into a module's parameters and buffers, after checking that every one fits.
 

@@ -97,8 +97,7 @@ def score(options: argparse.Namespace) -> int:
     here, there = run_settings(learner, family, plan), about["settings"]
     if differing := differences({name: there[name] for name in matter}, {name: here[name] for name in matter}):
         print(f"note, it was trained otherwise: {differing}")
-    weights = {name.removeprefix("learner."): t for name, t in tensors.items() if name.startswith("learner.")}
-    checkpoints.load_weights(learner, weights, source=options.file)
+    checkpoints.load_weights(learner, checkpoints.weights(tensors), source=options.file)
     print_scores(test_scores(learner, family, options))
     episode = test_episodes(family, options.episodes, shots=options.shots, queries=100, seed=options.test_seed)
     print(f"after its own {options.inner_steps} inner steps: {evaluate(learner, episode)}")

@@ -140,9 +140,8 @@ def resume(path, settings: dict, learner, optimizer, generator) -> Training:
         raise checkpoints.CheckpointError("the file holds weights, but not a training run: choose another path to train to")
     if differing := differences(about["settings"], settings):
         raise checkpoints.CheckpointError(f"the checkpoint belongs to another run: {differing}. Delete it or choose another path")
-    weights = {name.removeprefix("learner."): t for name, t in tensors.items() if name.startswith("learner.")}
     check_run(tensors, about, learner, optimizer, generator)
-    checkpoints.load_weights(learner, weights)
+    checkpoints.load_weights(learner, checkpoints.weights(tensors))
     state: dict[int, dict] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):

@@ -39,8 +39,7 @@ def load_or_train(name: str, learner: Learner, family: TaskFamily, plan: Plan, f
         tensors, about = checkpoints.read(path)
         reason = differences(about["settings"], settings)
         if not reason:
-            weights = {key.removeprefix("learner."): t for key, t in tensors.items() if key.startswith("learner.")}
-            checkpoints.load_weights(learner, weights, source=path.name)
+            checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path.name)
             return f"loaded {path.name}: {plan.outer_steps} outer steps that took {duration(about['seconds'])} when it was made"
     else:
         reason = f"the course ships no {path.name}"
@@ -57,7 +56,5 @@ def shipped_network(name: str, folder: Path = DATA) -> torch.nn.Sequential:
     """The 1-40-40-1 network of a shipped sinusoid run, whatever learner trained it."""
     tensors, _ = checkpoints.read(folder / f"{name}.safetensors")
     network = mlp()
-    prefix = "learner.network."
-    weights = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-    checkpoints.load_weights(network, weights, source=name)
+    checkpoints.load_weights(network, checkpoints.weights(tensors, "learner.network."), source=name)
     return network
