@@ -60,6 +60,8 @@ test_episodes.__test__ = False  # no test, whatever its name makes pytest think
 def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
     """Adapt to each task of ``episode`` and score the query predictions: MSE for real targets, accuracy for classes.
 
+    The learner is in eval mode meanwhile, and as it was afterwards.
+
     Args:
         batch: tasks adapted at a time; more need more memory and give the same numbers.
 
@@ -67,11 +69,15 @@ def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
         ValueError: the learner returns a wrong shape.
     """
     regression = episode.query_y.is_floating_point()
-    scores = []
-    with torch.no_grad():
-        for part in parts(episode, batch):
-            predictions = right_shape(learner, learner(part), part.query_y)
-            scores.append((squared_error if regression else accuracy)(predictions, part.query_y))
+    scores, training = [], learner.training
+    learner.eval()
+    try:
+        with torch.no_grad():
+            for part in parts(episode, batch):
+                predictions = right_shape(learner, learner(part), part.query_y)
+                scores.append((squared_error if regression else accuracy)(predictions, part.query_y))
+    finally:
+        learner.train(training)
     if regression:
         return Score(torch.cat(scores))
     return Score(torch.cat(scores), "accuracy", chance=1 / (int(episode.query_y.max()) + 1))

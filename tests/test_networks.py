@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.networks import SineModel, mlp
+from course_lib.networks import conv4, SineModel, mlp
 
 
 def weights(network):
@@ -51,3 +51,25 @@ def test_the_sine_model_is_a_sine_of_its_two_parameters():
     model, x = SineModel(amplitude=2.0, phase=0.5), torch.linspace(-5, 5, 9)[:, None]
     assert dict(model.named_parameters()).keys() == {"amplitude", "phase"}
     torch.testing.assert_close(model(x), 2.0 * torch.sin(x - 0.5))
+
+
+def test_conv4_gives_one_number_a_channel_or_the_outputs_asked_for():
+    pictures = torch.rand(3, 1, 28, 28)
+    assert conv4(16)(pictures).shape == (3, 16)
+    assert conv4(16, outputs=5)(pictures).shape == (3, 5)
+    assert conv4(8, inputs=3, size=84)(torch.rand(2, 3, 84, 84)).shape == (2, 8 * 25)  # 84 -> 42 -> 21 -> 10 -> 5
+    assert sum(p.numel() for p in conv4(64).parameters()) == 111_936
+
+
+def test_conv4_with_a_seed_is_repeatable_and_leaves_the_global_seed_alone():
+    before = torch.get_rng_state()
+    one, same, other = conv4(4, seed=1), conv4(4, seed=1), conv4(4, seed=2)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters()))
+    assert not torch.equal(one[0].weight, other[0].weight)
+
+
+@pytest.mark.parametrize("wrong", [{"channels": 0}, {"outputs": 0}, {"size": 15}])
+def test_conv4_refuses_what_cannot_be_built(wrong):
+    with pytest.raises(ValueError, match="="):
+        conv4(**wrong)

@@ -166,3 +166,28 @@ def test_wrong_counts_are_refused(family):
 def test_settings_name_everything_that_defines_the_family():
     assert Strokes(ways=3, seed=8).settings() == {
         "family": "strokes", "ways": 3, "sloppiness": 1.0, "scripts": 80, "characters": 25, "seed": 8}
+
+
+def test_split_families_share_no_script():
+    kept, held_out = Strokes(ways=20, scripts=10, within=0.5).split(3)
+    for family, scripts in ((kept, range(0, 7)), (held_out, range(7, 10))):
+        seen = episode(family, tasks=100).hidden["classes"] // family.characters
+        assert set(seen.flatten().tolist()) == set(scripts)
+        alike = (seen == seen[:, :1]).all(dim=1).float().mean()
+        assert 0.3 < alike < 0.7  # about half of the tasks stay within one script
+
+
+def test_tasks_within_a_script_look_more_alike():
+    assert pixel_accuracy(Strokes(within=1.0)) < pixel_accuracy(Strokes()) - 0.02
+
+
+@pytest.mark.parametrize("wrong", [{"only": (3, 3)}, {"only": (0, 81)}, {"within": 1.5}, {"within": 0.5, "ways": 26}, {"only": (0, 1), "ways": 26}])
+def test_ranges_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match="="):
+        Strokes(**wrong)
+
+
+@pytest.mark.parametrize("held_out", [0, 80])
+def test_a_split_needs_scripts_on_both_sides(held_out):
+    with pytest.raises(ValueError, match="hold out at least 1"):
+        Strokes().split(held_out)

@@ -63,18 +63,26 @@ class Strokes(TaskFamily):
     Args:
         ways: classes in an episode.
         sloppiness: how much two drawings of a character differ; 0 makes them equal, 1 is about as hard as real handwriting.
-        scripts, characters: the alphabet has ``scripts`` times ``characters`` classes; those of one script share strokes.
+        scripts, characters: there are ``scripts`` times ``characters`` classes; those of one script share strokes.
+        only: a range of scripts, such as (0, 60): tasks are made of no others. `split` makes two such families.
+        within: the share of tasks whose classes all come from one script, which makes them look alike.
         seed: of the alphabet. Episodes have a generator of their own.
         device: where drawings are made. The alphabet is the same on every device.
 
     Raises:
-        ValueError: a count is below 1, there are fewer classes than ways, or the sloppiness is negative.
+        ValueError: a count is below 1, there are fewer classes than ways, the sloppiness is negative, or a range is empty.
     """
 
-    def __init__(self, ways=5, sloppiness=1.0, scripts=80, characters=25, seed=0, device="cpu"):
+    def __init__(self, ways=5, sloppiness=1.0, scripts=80, characters=25, seed=0, device="cpu", only=None, within=0.0):
         at_least_one(ways=ways, scripts=scripts, characters=characters)
-        if ways > scripts * characters:
-            raise ValueError(f"ways={ways}: the alphabet has {scripts * characters} characters; ask for fewer ways or more scripts")
+        first, end = only = tuple(only or (0, scripts))
+        if not 0 <= first < end <= scripts:
+            raise ValueError(f"only={only}: a range of scripts lies between 0 and scripts={scripts}, and its end is above its start")
+        if not 0 <= within <= 1:
+            raise ValueError(f"within={within}: a share of tasks lies between 0 and 1")
+        if ways > (most := characters if within else (end - first) * characters):
+            raise ValueError(f"ways={ways}: there are {most} characters to choose from; ask for fewer ways or more characters")
+        self.only, self.within = only, float(within)
         if not 0 <= sloppiness < math.inf:
             raise ValueError(f"sloppiness={sloppiness}: it must be 0 or more")
         self.ways, self.sloppiness, self.scripts, self.characters, self.seed = ways, float(sloppiness), scripts, characters, seed
@@ -89,8 +97,21 @@ class Strokes(TaskFamily):
         return len(self.kinds)
 
     def settings(self) -> dict:
-        names = ("ways", "sloppiness", "scripts", "characters", "seed")
+        names = ("ways", "sloppiness", "scripts", "characters", "seed", "only", "within")
         return {"family": "strokes"} | {name: getattr(self, name) for name in names}
+
+    def split(self, held_out: int) -> tuple["Strokes", "Strokes"]:
+        """Two families with no script in common: the last ``held_out`` scripts are the second one's.
+
+        Raises:
+            ValueError: one of the two would have no script.
+        """
+        first, end = self.only
+        if not 0 < held_out < end - first:
+            raise ValueError(f"held_out={held_out}: of {end - first} scripts, hold out at least 1 and keep at least 1")
+        names = ("ways", "sloppiness", "scripts", "characters", "seed", "device", "within")
+        same = {name: getattr(self, name) for name in names}
+        return Strokes(**same, only=(first, end - held_out)), Strokes(**same, only=(end - held_out, end))
 
     def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
         """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query drawings of each class.
@@ -99,8 +120,7 @@ class Strokes(TaskFamily):
         another hand, and the order within a set is random. ``hidden["classes"]`` is (tasks, ways): the characters behind the numbers.
         """
         at_least_one(tasks=tasks, shots=shots, queries=queries)
-        chance = torch.rand(tasks, self.classes, generator=generator, device=self.device)
-        classes = chance.topk(self.ways).indices  # distinct, in random order
+        classes = self._choose(tasks, generator)
         sets = []
         for each in (shots, queries):
             y = torch.arange(self.ways, device=self.device).repeat_interleave(each)
@@ -108,6 +128,16 @@ class Strokes(TaskFamily):
             drawings = self.draw(classes.gather(1, y).flatten(), generator=generator)
             sets += [drawings.view(tasks, -1, 1, SIZE, SIZE), y]
         return Episode(*sets, hidden={"classes": classes})
+
+    def _choose(self, tasks: int, generator: torch.Generator | None) -> Tensor:
+        """Distinct characters for each task, in random order: (tasks, ways)."""
+        first, end = (script * self.characters for script in self.only)
+        chance = torch.rand(tasks, end - first, generator=generator, device=self.device)
+        if self.within:
+            alike = torch.rand(tasks, 1, generator=generator, device=self.device) < self.within
+            script = torch.randint(*self.only, (tasks, 1), generator=generator, device=self.device)
+            chance -= 1.0 * (alike & (torch.arange(first, end, device=self.device) // self.characters != script))
+        return first + chance.topk(self.ways).indices
 
     def hands(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` hands: (count, 7) numbers, standard normal but never beyond 2."""
