@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.networks import conv4, SineModel, mlp
+from course_lib.networks import SineModel, conv4, mlp
 
 
 def weights(network):
