@@ -3,5 +3,6 @@
 from course_lib.learners.base import Learner
 from course_lib.learners.joint import Joint
 from course_lib.learners.maml import MAML
+from course_lib.learners.siamese import Koch, Siamese
 
-__all__ = ["Joint", "Learner", "MAML"]
+__all__ = ["Joint", "Koch", "Learner", "MAML", "Siamese"]
