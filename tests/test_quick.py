@@ -21,6 +21,11 @@ def test_png_is_read_back_exactly():
     np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
+def legend(axes, label, **look):
+    axes.lines[0].set(label=label, **look)
+    axes.legend(loc="lower left")
+
+
 # What a draw function may do to its axes; each is drawn after each other one, from memory and plainly.
 HABITS = {
     "plain": lambda axes: axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="x"),
@@ -42,6 +47,19 @@ HABITS = {
     "square": lambda axes: axes.set_aspect("equal"),
     "nothing but data": lambda axes: axes.set_axis_off(),
     "hidden axis": lambda axes: axes.xaxis.set_visible(False),
+    "legend": lambda axes: legend(axes, "one"),
+    "legend of other words": lambda axes: legend(axes, "two"),
+    "legend of another colour": lambda axes: legend(axes, "one", color="red"),
+    "legend of dashes": lambda axes: legend(axes, "one", linestyle="--"),
+    "legend of points": lambda axes: (axes.scatter([0.2, 0.8], [0.2, 0.8], s=30, c="green", label="dots"), axes.legend(loc="lower left")),
+    "legend of larger points": lambda axes: (axes.scatter([0.2, 0.8], [0.2, 0.8], s=60, c="green", label="dots"), axes.legend(loc="lower left")),
+    "legend of squares": lambda axes: (axes.scatter([0.2, 0.8], [0.2, 0.8], s=60, c="green", marker="s", label="dots"), axes.legend(loc="lower left")),
+    "legend of a band": lambda axes: (axes.fill_between([0, 1], 0.1, 0.3, label="band"), axes.legend(loc="lower left")),
+    "legend of a darker band": lambda axes: (axes.fill_between([0, 1], 0.1, 0.3, label="band", alpha=0.5), axes.legend(loc="lower left")),
+    "legend of bars": lambda axes: (axes.bar([0, 1], [0.1, 0.3], label="bars"), axes.legend(loc="lower left")),
+    "legend elsewhere": lambda axes: (axes.lines[0].set_label("one"), axes.legend(loc="upper right")),
+    "legend where there is room": lambda axes: (axes.lines[0].set_label("one"), axes.legend()),
+    "legend with a frame": lambda axes: (axes.lines[0].set_label("one"), axes.legend(loc="lower left", frameon=True)),
     "data over the axes": lambda axes: axes.imshow(np.eye(4), extent=(0, 1, 0, 1), zorder=0),
 }
 
@@ -65,7 +83,7 @@ def test_from_memory_as_plainly():
         plain = {name: drawn(habit, *fresh()) for name, habit in HABITS.items()}
         figure, axes = fresh()
         clear = quick.prepare(axes)
-        walk, last = random.Random(0).choices(list(HABITS), k=250), None
+        walk, last = random.Random(0).choices(list(HABITS), k=500), None
         for name in walk:
             clear()
             far = np.abs(drawn(HABITS[name], figure, axes) - plain[name]).max()
@@ -83,3 +101,20 @@ def test_memory_is_used():
         clear()
         drawn(HABITS["plain"], figure, axes)
     assert len(calls) == 1
+
+
+def test_a_legend_is_drawn_once_while_it_looks_the_same():
+    calls = []
+    figure, axes = fresh()
+    clear = quick.prepare(axes)
+    legends = set()
+    for step in range(6):
+        clear()
+        axes.plot([0, 1], [0, step], label="one" if step < 3 else "two")
+        made = axes.legend(loc="lower left")
+        if id(made) not in legends:
+            legends.add(id(made))
+            box, plainly = made._legend_box, made._legend_box.draw
+            box.draw = lambda renderer, plainly=plainly: (calls.append(1), plainly(renderer))
+        figure.canvas.draw()
+    assert len(legends) == len(calls) == 2

@@ -58,7 +58,7 @@ def draw_walk(result: dict, axes: dict) -> None:
     curve, plane = axes["curve"], axes["map"]
     curve.plot(X, sine(X, 3.0, 1.0), color=COLOURS["truth"], lw=1.2, ls="--", label="the task")
     curve.plot(X, sine(X, a0, p0), color=COLOURS["before"], label="start")
-    curve.plot(X, sine(X, a, p), color=COLOURS["after"], label=f"after {result['steps']} steps")
+    curve.plot(X, sine(X, a, p), color=COLOURS["after"], label="after the steps")
     curve.plot(support_x, support_y, "o", ms=8, color=COLOURS["support"], label="support")
     curve.set(xlim=(-5, 5), ylim=(-6.5, 6.5), xlabel="x", ylabel="y", title="The curve")
     curve.legend(ncols=2, loc="upper left", fontsize=9)
