@@ -3,6 +3,9 @@
 from course_lib.learners.base import Learner
 from course_lib.learners.joint import Joint
 from course_lib.learners.maml import MAML
+from course_lib.learners.matching import Matching
+from course_lib.learners.prototypical import Prototypical
+from course_lib.learners.relation import Relation
 from course_lib.learners.siamese import Koch, Siamese
 
-__all__ = ["Joint", "Koch", "Learner", "MAML", "Siamese"]
+__all__ = ["Joint", "Koch", "Learner", "MAML", "Matching", "Prototypical", "Relation", "Siamese"]
