@@ -1,5 +1,7 @@
 """For every test: its own progress file, one thread, no window."""
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +21,16 @@ def one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def omniglot_root(tmp_path_factory):
+    """A folder with copies of the small Omniglot archives and the one-shot runs, and nothing else."""
+    names = ["images_background_small1.zip", "images_background_small2.zip", "all_runs.zip"]
+    named = os.environ.get("OMNIGLOT_ROOT")
+    if not named or not all((Path(named).expanduser() / name).is_file() for name in names):
+        pytest.skip(f"REAL DATA NOT TESTED: OMNIGLOT_ROOT={named!r} names no folder with {', '.join(names)}")
+    root = tmp_path_factory.mktemp("omniglot")
+    for name in names:
+        shutil.copy(Path(named).expanduser() / name, root / name)
+    return root
