@@ -48,6 +48,18 @@ def accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
     return (predictions.argmax(-1) == targets).float().flatten(1).mean(1)
 
 
+def score_tasks(predictions: Tensor, targets: Tensor) -> Tensor:
+    """MSE for real targets, accuracy for classes: (T,)."""
+    return (squared_error if targets.is_floating_point() else accuracy)(predictions, targets)
+
+
+def as_score(per_episode: Tensor, episode: Episode) -> Score:
+    """Numbers of `score_tasks` with their name, and with chance where there are classes."""
+    if episode.query_y.is_floating_point():
+        return Score(per_episode)
+    return Score(per_episode, "accuracy", chance=1 / (int(episode.query_y.max()) + 1))
+
+
 def test_episodes(family: TaskFamily, episodes: int, *, shots: int, queries: int, seed: int) -> Episode:
     """The same episodes for everyone who asks with the same seed: what makes a comparison paired."""
     at_least_one(episodes=episodes)
@@ -68,28 +80,28 @@ def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
     Raises:
         ValueError: the learner returns a wrong shape.
     """
-    regression = episode.query_y.is_floating_point()
     scores, training = [], learner.training
     learner.eval()
     try:
         with torch.no_grad():
             for part in parts(episode, batch):
-                predictions = right_shape(learner, learner(part), part.query_y)
-                scores.append((squared_error if regression else accuracy)(predictions, part.query_y))
+                scores.append(score_tasks(right_shape(learner, learner(part), part.query_y), part.query_y))
     finally:
         learner.train(training)
-    if regression:
-        return Score(torch.cat(scores))
-    return Score(torch.cat(scores), "accuracy", chance=1 / (int(episode.query_y.max()) + 1))
+    return as_score(torch.cat(scores), episode)
 
 
 def evaluate_each_step(learner, episode: Episode, steps: int, batch: int = 100) -> list[Score]:
-    """MSE after 0, 1, ..., ``steps`` inner steps, for learners that adapt by steps (`MAML.after_each_step`)."""
-    columns = []
-    for part in parts(episode, batch):
-        every_step = learner.after_each_step(part, steps)
-        columns.append(torch.stack([squared_error(right_shape(learner, p, part.query_y), part.query_y) for p in every_step]))
-    return [Score(row) for row in torch.cat(columns, dim=1)]
+    """As `evaluate`, after 0, 1, ..., ``steps`` inner steps, for learners that adapt by steps (`MAML.after_each_step`)."""
+    columns, training = [], learner.training
+    learner.eval()
+    try:
+        for part in parts(episode, batch):
+            every_step = learner.after_each_step(part, steps)
+            columns.append(torch.stack([score_tasks(right_shape(learner, p, part.query_y), part.query_y) for p in every_step]))
+    finally:
+        learner.train(training)
+    return [as_score(row, episode) for row in torch.cat(columns, dim=1)]
 
 
 def paired(one: Score, other: Score) -> Score:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from course_lib.episodes import Episode
+from course_lib.normalisation import support_first
 
 Parameters = dict[str, Tensor]
 
@@ -130,16 +131,19 @@ def query_predictions(network: nn.Module, loss_fn, episode: Episode, way: str, e
     Returns:
         (T, Q, outputs), or (k + 1, T, Q, outputs) with every_step.
     """
-    if way == "vmap":
-        path = all_tasks_at_once(network, loss_fn, episode.support_x, episode.support_y, **walk)
-        stations = path if every_step else path[-1:]
-        predictions = torch.stack([predict_all_with(network, phi, episode.query_x) for phi in stations])
-    else:
-        one_task = {"autograd": written_out, "higher": with_higher}[way]
-        columns = []
-        for support_x, support_y, query_x, _ in episode:
-            path = one_task(network, loss_fn, support_x, support_y, **walk)
+    with support_first(network, episode.support_x.shape[1]) as first:  # 0, unless the queries are normalised with the support set
+        asked = torch.cat([episode.support_x[:, :first], episode.query_x], dim=1)
+        if way == "vmap":
+            path = all_tasks_at_once(network, loss_fn, episode.support_x, episode.support_y, **walk)
             stations = path if every_step else path[-1:]
-            columns.append(torch.stack([predict_with(network, phi, query_x) for phi in stations]))
-        predictions = torch.stack(columns, dim=1)
+            predictions = torch.stack([predict_all_with(network, phi, asked) for phi in stations])
+        else:
+            one_task = {"autograd": written_out, "higher": with_higher}[way]
+            columns = []
+            for x, (support_x, support_y, _, _) in zip(asked, episode, strict=True):
+                path = one_task(network, loss_fn, support_x, support_y, **walk)
+                stations = path if every_step else path[-1:]
+                columns.append(torch.stack([predict_with(network, phi, x) for phi in stations]))
+            predictions = torch.stack(columns, dim=1)
+    predictions = predictions[:, :, first:]
     return predictions if every_step else predictions[0]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from course_lib.episodes import Episode
 from course_lib.learners.base import Learner
 from course_lib.learners.inner_loop import query_predictions
+from course_lib.normalisation import update_averages
 
 WAYS = ("higher", "autograd", "vmap")
 OPTIMIZERS = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
@@ -18,7 +19,7 @@ class MAML(Learner):
     """Adapt by gradient descent on the support set; the outer loop learns where to start.
 
     Args:
-        network: its parameters are theta, the start.
+        network: its parameters are theta, the start. Its `BatchNorm` layers say whose statistics normalise the queries.
         loss_fn: inner and outer loss, (predictions, targets) -> scalar.
         alpha: inner learning rate.   steps: inner steps k.
         first_order: drop the second derivatives (FOMAML).
@@ -82,6 +83,12 @@ class MAML(Learner):
         # the walk never looks at query_y, so any tensor of the right length can stand in its place
         return self(Episode(support_x[None], support_y[None], query_x[None], query_x[None]))[0]
 
+    def outer_loss(self, episode: Episode) -> Tensor:
+        """See `Learner.outer_loss`. While training, batch norm with running averages sees the support sets, at theta."""
+        if self.training:
+            update_averages(self.network, episode.support_x)
+        return super().outer_loss(episode)
+
     def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
         with torch.enable_grad():  # the inner loop needs gradients even where the caller wants none
             predictions = query_predictions(
@@ -136,7 +143,7 @@ def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
 
 
 def check_normalisation(network: nn.Module) -> None:
-    """Refuse batch norm that would carry running averages from one task into the next.
+    """Refuse batch norm that would carry running averages from one task into the next, unasked.
 
     Raises:
         ValueError: names the layer and the setting to change.
@@ -145,5 +152,5 @@ def check_normalisation(network: nn.Module) -> None:
         if getattr(module, "track_running_stats", False):
             raise ValueError(
                 f"layer {name!r} ({type(module).__name__}) keeps running averages, which leak between tasks in an inner "
-                "loop: build it with track_running_stats=False"
+                "loop: build it with track_running_stats=False, or use course_lib.normalisation.BatchNorm"
             )
