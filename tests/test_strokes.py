@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from course_lib.families import Strokes
-from course_lib.families.strokes import BASES, POINTS, SIZE, fit
+from course_lib.families.alphabet import BASES, CONTROL, KINDS, POINTS
+from course_lib.families.strokes import SIZE, VERSION, fit
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 
@@ -127,7 +128,24 @@ def test_no_stroke_leaves_the_image(sloppiness):
 
 def test_each_basis_reproduces_a_point():
     assert torch.allclose(BASES.sum(2), torch.ones(len(BASES), POINTS), atol=1e-5)  # a stroke moves with its control points
-    assert torch.allclose(BASES[:, 0], torch.tensor([1.0, 0, 0, 0]).expand(len(BASES), 4), atol=1e-5)  # and begins at the first
+    assert torch.allclose(BASES[:, 0], torch.eye(CONTROL)[0].expand(len(BASES), CONTROL), atol=1e-5)  # and begins at the first
+
+
+def test_an_open_stroke_ends_at_its_last_control_point_and_a_loop_at_its_first():
+    for (name, (_, basis, points)) in KINDS.items():
+        last = basis[-1] @ torch.tensor(points + [(0, 0)] * (CONTROL - len(points)), dtype=torch.float)
+        if name == "loop":
+            assert torch.allclose(last, torch.tensor(points[0]), atol=1e-5)
+        elif name != "arc":  # which stops on its way
+            assert torch.allclose(last, torch.tensor(points[-1], dtype=torch.float), atol=1e-5)
+
+
+def test_relatives_differ_from_a_character_of_their_script():
+    family = Strokes(sloppiness=0, scripts=40)
+    drawings = family.draw(torch.arange(family.classes)).flatten(1).view(40, 25, -1)
+    within = torch.cdist(drawings, drawings) + 99 * torch.eye(25)
+    across = torch.cdist(drawings, drawings.roll(1, 0))
+    assert within.amin(2).median() < across.amin(2).median()  # the nearest look-alike is more often of the same script
 
 
 def test_one_hand_draws_alike(family):
@@ -165,7 +183,7 @@ def test_wrong_counts_are_refused(family):
 
 def test_settings_name_everything_that_defines_the_family():
     assert Strokes(ways=3, seed=8).settings() == {
-        "family": "strokes", "ways": 3, "sloppiness": 1.0, "scripts": 80, "characters": 25, "seed": 8, "only": (0, 80), "within": 0.0}
+        "family": "strokes", "drawings": VERSION, "ways": 3, "sloppiness": 1.0, "scripts": 80, "characters": 25, "seed": 8, "only": (0, 80), "within": 0.0}
 
 
 def test_split_families_share_no_script():
