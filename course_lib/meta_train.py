@@ -24,6 +24,7 @@ class Plan:
         outer_steps: how many times the start is improved.   tasks: tasks per outer step.
         shots, queries: support and query items per task (per class, where there are classes).
         beta: outer learning rate, of Adam.   seed: of the tasks drawn, and of torch while training.
+        decay: let the outer learning rate sink to 0 along half a cosine, instead of keeping it.
 
     Raises:
         ValueError: a setting is out of range.
@@ -35,6 +36,15 @@ class Plan:
     queries: int = 10
     beta: float = 1e-3
     seed: int = 0
+    decay: bool = False
+
+    def beta_at(self, step: int) -> float:
+        """The outer learning rate of outer step 0, 1, ..."""
+        return self.beta * (1 + math.cos(math.pi * step / self.outer_steps)) / 2 if self.decay else self.beta
+
+    def settings(self) -> dict:
+        """The plan as plain values. What came later than the first shipped runs is named only where it is used."""
+        return {name: value for name, value in asdict(self).items() if name != "decay" or value}
 
     def __post_init__(self):
         if not 0 <= self.seed < 2**63:
@@ -56,7 +66,7 @@ class Training:
 def run_settings(learner: Learner, family: TaskFamily, plan: Plan) -> dict:
     """Everything that decides the numbers of a run, as plain values: the key of its checkpoint. Ask before training."""
     start = sum(p.detach().double().abs().sum().item() for p in learner.parameters())
-    everything = {"code": CODE_VERSION} | family.settings() | learner.settings() | asdict(plan)
+    everything = {"code": CODE_VERSION} | family.settings() | learner.settings() | plan.settings()
     everything["start"] = round(start, 3)  # a fingerprint of the weights that training starts from
     everything["dtype"] = str(next(learner.parameters()).dtype)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in everything.items()}
@@ -103,6 +113,7 @@ def meta_train(
             if not torch.isfinite(loss):
                 raise ValueError(f"the outer loss is {loss.item()} at outer step {step}: lower alpha or beta")
             optimizer.zero_grad()
+            optimizer.param_groups[0]["lr"] = plan.beta_at(step)
             loss.backward()
             optimizer.step()
             run.losses.append(loss.item())

@@ -21,10 +21,10 @@ def tiny_plan(outer_steps: int = 12, **settings) -> Plan:
     return Plan(**{"outer_steps": outer_steps, "tasks": 3, "shots": 4, "queries": 4, "beta": 0.01} | settings)
 
 
-def tiny_run(checkpoint=None, outer_steps: int = 12, save_every: int = 1, family=None) -> tuple[MAML, Training]:
+def tiny_run(checkpoint=None, outer_steps: int = 12, save_every: int = 1, family=None, **plan) -> tuple[MAML, Training]:
     learner = tiny_learner()
     settings = {"checkpoint": checkpoint, "save_every": save_every, "progress": False}
-    return learner, meta_train(learner, family or Sinusoids(), tiny_plan(outer_steps), **settings)
+    return learner, meta_train(learner, family or Sinusoids(), tiny_plan(outer_steps, **plan), **settings)
 
 
 if __name__ == "__main__":

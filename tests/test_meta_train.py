@@ -217,3 +217,20 @@ def test_the_key_of_a_run_survives_being_stored():
     settings = run_settings(tiny_learner(), Sinusoids(), tiny_plan())
     assert json.loads(json.dumps(settings)) == settings
     assert run_settings(tiny_learner(seed=1), Sinusoids(), tiny_plan()) != settings
+
+
+def test_beta_sinks_along_half_a_cosine_where_the_plan_says_so():
+    plan, steady = tiny_plan(8, decay=True), tiny_plan(8)
+    betas = [plan.beta_at(step) for step in range(8)]
+    assert betas[0] == plan.beta and betas[4] == pytest.approx(plan.beta / 2) and betas[7] < 0.05 * plan.beta
+    assert betas == sorted(betas, reverse=True)
+    assert {steady.beta_at(step) for step in range(8)} == {steady.beta}
+    assert not same(tiny_run(decay=True), tiny_run())
+
+
+def test_a_run_whose_beta_sinks_resumes_bit_for_bit(tmp_path):
+    path = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        tiny_run(path, save_every=5, family=Failing(8, interrupt), decay=True)
+    resumed = tiny_run(path, decay=True)
+    assert resumed[1].resumed_at == 5 and same(resumed, tiny_run(decay=True))

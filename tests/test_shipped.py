@@ -89,7 +89,11 @@ def test_any_other_setting_is_trained_and_named(folder, change, names):
 
 
 def test_every_field_of_a_plan_is_part_of_the_key():
-    assert {field.name for field in dataclasses.fields(Plan)} <= run_settings(*small()).keys()
+    learner, family, plan = small()
+    others = {"decay": True, "beta": 0.5}
+    for field in dataclasses.fields(Plan):
+        other = dataclasses.replace(plan, **{field.name: others.get(field.name, 7)})
+        assert run_settings(learner, family, other) != run_settings(learner, family, plan), field.name
 
 
 def test_a_changed_code_version_is_trained_and_named(folder, monkeypatch):

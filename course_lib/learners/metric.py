@@ -19,12 +19,22 @@ class MetricLearner(Learner):
     """
 
     loss_fn = staticmethod(F.cross_entropy)
+    half = False
 
     def __init__(self, encoder: nn.Module):
         super().__init__()
         if not isinstance(encoder, nn.Module):
             raise ValueError(f"encoder {encoder!r}: give a network, such as conv4()")
         self.encoder = encoder
+
+    def in_half(self) -> "MetricLearner":
+        """Let f compute in bfloat16 while training: two to three times faster where the processor can, a little less exact.
+
+        The weights stay as they are, and in eval mode nothing changes.
+        """
+        self.half = True
+        self.encoder.to(memory_format=torch.channels_last)  # another order in memory, which this arithmetic likes better
+        return self
 
     def compare(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         """Logits of the queries: embeddings (T, S, d), classes (T, S), embeddings (T, Q, d) -> (T, Q, N) for N classes."""
@@ -38,7 +48,9 @@ class MetricLearner(Learner):
     def embed(self, episode: Episode) -> tuple[Tensor, Tensor]:
         """f of all support items (T, S, d) and of all query items (T, Q, d)."""
         x = torch.cat([episode.support_x, episode.query_x], dim=1)
-        f = self.encoder(x.flatten(0, 1)).view(*x.shape[:2], -1)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half and self.training):
+            f = self.encoder(x.flatten(0, 1))
+        f = f.to(x.dtype).view(*x.shape[:2], -1)
         return f.split([episode.support_x.shape[1], episode.query_x.shape[1]], dim=1)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
@@ -47,7 +59,7 @@ class MetricLearner(Learner):
         return self(Episode(support_x[None], support_y[None], query_x[None], query_y[None]))[0]
 
     def settings(self) -> dict:
-        return super().settings() | {"network": str(self.encoder)}
+        return super().settings() | {"network": str(self.encoder)} | ({"half": True} if self.half else {})
 
 
 def one_hot(support_y: Tensor) -> Tensor:
