@@ -8,7 +8,10 @@ import argparse
 import importlib
 import sys
 
-COMMANDS = {"check": "check", "train": "commands", "evaluate": "commands", "benchmark": "benchmark", "slides": "slides"}  # command: module of course_lib
+COMMANDS = {  # command: module of course_lib
+    "check": "check", "train": "commands", "evaluate": "commands", "benchmark": "benchmark", "slides": "slides",
+    "fetch": "fetch", "runs": "one_shot_runs",
+}
 
 
 def parser(words: list[str]) -> argparse.ArgumentParser:

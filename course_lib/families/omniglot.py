@@ -6,6 +6,7 @@ Read from the published archives, zipped or unpacked. `python -m course_lib fetc
 import io
 import os
 import re
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -150,14 +151,15 @@ def decode(data: bytes, name: str) -> Tensor:
         PictureError: it is no PNG of that size, or damaged.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=["PNG"])
-        if image.size != (SIDE, SIDE):  # known before its pixels are unpacked
-            raise PictureError(f"{name} has {image.size[0]} x {image.size[1]} pixels and should have {SIDE} x {SIDE}; {FETCH}")
-        return torch.from_numpy(np.array(image.convert("1"))).logical_not().float()[None]
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, PictureError):
-            raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is unpacked before its size is known
+            image = Image.open(io.BytesIO(data), formats=["PNG"])
+        pixels = np.array(image.convert("1")) if image.size == (SIDE, SIDE) else None
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise PictureError(f"{name} is no PNG, or a damaged one; {FETCH}") from error
+    if pixels is None:
+        raise PictureError(f"{name} has {image.size[0]} x {image.size[1]} pixels and should have {SIDE} x {SIDE}; {FETCH}")
+    return torch.from_numpy(pixels).logical_not().float()[None]
 
 
 # ------------------------------------------------------------------ archives
