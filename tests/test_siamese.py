@@ -78,7 +78,7 @@ def test_the_three_hinges_are_three_losses():
 
 def test_koch_is_the_formula_written_out_with_loops_and_y_is_1_for_the_same_class():
     e, losses = vectors(), {0: [], 1: []}
-    koch = Koch(nn.Identity(), 3, seed=1).double()
+    koch = Koch(nn.Identity(), 3, pairs="balanced", seed=1).double()
     a, b = koch.weigh.weight[0].tolist(), koch.weigh.bias.item()
     for x, y in zip(*items(e), strict=True):
         for i in range(6):
@@ -175,7 +175,7 @@ def test_with_similar_pairs_only_everything_collapses_into_one_point():
     y = torch.arange(3).repeat(4)[None]
     e = Episode(x[:, :6], y[:, :6], x[:, 6:], y[:, 6:])
     spread = {}
-    for pairs in ("similar", "balanced"):
+    for pairs in ("similar", "all"):
         learner = Siamese(mlp(4, 2, hidden=(16,), seed=0), pairs=pairs)
         optimizer = torch.optim.Adam(learner.parameters(), lr=0.01)
         for _ in range(600):
@@ -188,7 +188,7 @@ def test_with_similar_pairs_only_everything_collapses_into_one_point():
         spread[pairs] = torch.pdist(f).max().item()
         if pairs == "similar":
             assert loss < 1e-4
-    assert spread["similar"] < 0.1 < 1 < spread["balanced"]
+    assert spread["similar"] < 0.1 < 1 < spread["all"]
 
 
 @each_learner
@@ -207,14 +207,14 @@ def test_margin_and_hinge_are_settings():
         (lambda: Siamese(nn.Identity(), 0.0), "margin=0.0"),
         (lambda: Siamese(nn.Identity(), math.inf), "margin=inf"),
         (lambda: Siamese(nn.Identity(), hinge="soft"), "hinge='soft': choose one of squared, plain, of square"),
-        (lambda: Siamese(nn.Identity(), pairs="hard"), "pairs='hard': choose one of balanced, all, similar"),
+        (lambda: Siamese(nn.Identity(), pairs="hard"), "pairs='hard': choose one of all, balanced, similar"),
         (lambda: Siamese("conv4"), "encoder 'conv4': give a network"),
         (lambda: Koch(nn.Identity(), 0), "features=0"),
         (lambda: Koch(nn.Identity(), 5)(vectors(torch.float32)), "the encoder gives 3 features and features=5"),
         (lambda: contrastive(torch.ones(3), torch.ones(2)), "one y for each pair"),
         (lambda: contrastive(torch.ones(2), torch.tensor([-1, 1])), "y must be 0 for a similar pair"),
         (lambda: pairs_of(torch.rand(2, 3)), "whole class numbers"),
-        (lambda: Siamese(nn.Identity()).outer_loss(vectors().map(lambda t: t * 0)), "2 classes"),
+        (lambda: Siamese(nn.Identity(), pairs="balanced").outer_loss(vectors().map(lambda t: t * 0)), "2 classes"),
         (lambda: Siamese(nn.Identity())(one_class_in_the_query_set_only()), "no support example"),
     ],
 )

@@ -20,7 +20,7 @@ HINGES = {  # what a dissimilar pair at distance D pays
     "plain": lambda distance, margin: (margin - distance).clamp(min=0),
     "of square": lambda distance, margin: (margin - distance.square()).clamp(min=0),
 }
-PAIRS = ("balanced", "all", "similar")
+PAIRS = ("all", "balanced", "similar")
 
 
 def distance(one: Tensor, other: Tensor) -> Tensor:
@@ -109,20 +109,21 @@ class PairLearner(MetricLearner):
 class Siamese(PairLearner):
     """Pull similar pairs together, push dissimilar ones apart until they are ``margin`` away from each other.
 
-    The outer loss is the contrastive loss of all pairs of each task's items. A task of N classes with k items each has about N
-    times as many dissimilar pairs as similar ones; "balanced" gives each kind half of the weight.
+    The outer loss is the contrastive loss of all pairs of each task's items, support and query together. A task of N classes has about
+    N times as many dissimilar pairs as similar ones.
 
     Args:
         encoder: f, (n, ...) -> (n, d).
         margin: m, in units of the distance.
         hinge: "squared", "plain" or "of square": see `contrastive`.
-        pairs: "balanced", "all" (every pair the same weight) or "similar" (only these; everything then collapses into one point).
+        pairs: "all" with the same weight, "balanced" (each kind gets half of the weight; worse here, for Koch by far), or "similar"
+            (only these: everything then collapses into one point).
 
     Raises:
         ValueError: a setting is out of range.
     """
 
-    def __init__(self, encoder: nn.Module, margin: float = 1.0, *, hinge: str = "squared", pairs: str = "balanced"):
+    def __init__(self, encoder: nn.Module, margin: float = 1.0, *, hinge: str = "squared", pairs: str = "all"):
         super().__init__(encoder, pairs)
         check_margin(margin, hinge)
         self.margin, self.hinge = float(margin), hinge
@@ -145,14 +146,14 @@ class Koch(PairLearner):
 
     Args:
         encoder: h, (n, ...) -> (n, features).   features: how many numbers the encoder gives.
-        pairs: "balanced" or "all": see `Siamese`.
+        pairs: see `Siamese`.
         seed: makes the starting a and b repeatable without touching torch's global seed.
 
     Raises:
         ValueError: a setting is out of range, or the encoder gives another number of features.
     """
 
-    def __init__(self, encoder: nn.Module, features: int = 64, *, pairs: str = "balanced", seed: int | None = None):
+    def __init__(self, encoder: nn.Module, features: int = 64, *, pairs: str = "all", seed: int | None = None):
         super().__init__(encoder, pairs)
         if isinstance(features, bool) or not isinstance(features, int) or features < 1:
             raise ValueError(f"features={features!r}: give the number of features of the encoder, at least 1")
