@@ -165,9 +165,9 @@ def row(name: str, score: Score) -> str:
     return f"{name:<40} {score.mean:5.1f} ± {score.half_width:.1f} over 20 runs, ± {over_trials(score).half_width:.1f} over 400 trials"
 
 
-def table(root=None) -> str:
-    """What is known without training, as lines of text."""
-    rows = {
+def table(root=None, learners: dict[str, Learner] | None = None) -> str:
+    """What is known without training, and the error of each of the named learners, as lines of text."""
+    rows = {name: one_shot_error(learner, root) for name, learner in (learners or {}).items()} | {
         "raw 28 x 28 pixels, nearest example": one_shot_error(NearestPixels(), root),
         "modified Hausdorff distance, 105 x 105": one_shot_error(NearestHausdorff(), root, size=105),
     }

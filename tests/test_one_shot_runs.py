@@ -61,6 +61,12 @@ def test_error_is_in_percent_with_both_intervals(root):
     assert runs.one_shot_error(Knows(answers, 20), root).mean == 0 and runs.one_shot_error(Knows(answers, 0), root).mean == 100
 
 
+def test_the_table_takes_learners_of_yours(root):
+    answers = runs.runs_episode(runs.official_runs(root)).query_y
+    first = runs.table(root, {"knows half": Knows(answers, 10)}).splitlines()[1]
+    assert first.split() == ["knows", "half", "50.0", "±", "0.0", "over", "20", "runs,", "±", "4.9", "over", "400", "trials"]
+
+
 def by_hand(one, other):
     """The distance with loops, in the order of the published script."""
     clouds = []
