@@ -115,6 +115,7 @@ def connect(what: Download, have: int) -> http.client.HTTPResponse:
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:
             return error
+        error.close()
         advice = "try again later, or put the file into a folder and name that in OMNIGLOT_ROOT"
         raise FetchError(f"{what.url}: the server answered {error.code} {error.reason}; {advice}") from error
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
