@@ -1,6 +1,7 @@
 """Few-shot learners: one file a method, one signature for all (see base.py)."""
 
 from course_lib.learners.base import Learner
+from course_lib.learners.baseline import Baseline, BaselinePlusPlus, MetaBaseline
 from course_lib.learners.joint import Joint
 from course_lib.learners.maml import MAML
 from course_lib.learners.matching import Matching
@@ -8,4 +9,4 @@ from course_lib.learners.prototypical import Prototypical
 from course_lib.learners.relation import Relation
 from course_lib.learners.siamese import Koch, Siamese
 
-__all__ = ["Joint", "Koch", "Learner", "MAML", "Matching", "Prototypical", "Relation", "Siamese"]
+__all__ = ["Baseline", "BaselinePlusPlus", "Joint", "Koch", "Learner", "MAML", "Matching", "MetaBaseline", "Prototypical", "Relation", "Siamese"]
