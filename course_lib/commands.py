@@ -7,15 +7,13 @@ from pathlib import Path
 
 import torch
 
-from course_lib import checkpoints, learners, shipped
-from course_lib.evaluate import evaluate, evaluate_each_step, test_episodes
-from course_lib.families import Sinusoids
-from course_lib.meta_train import Plan, differences, meta_train, run_settings
-from course_lib.networks import mlp
+from course_lib import builders, checkpoints, shipped
+from course_lib.evaluate import Score, evaluate, evaluate_each_step, test_episodes
+from course_lib.meta_train import differences, meta_train, run_settings
 from course_lib.progress_bar import duration
 
-METHODS = {"maml": learners.MAML, "joint": learners.Joint}
 CHECKED_STEPS = (0, 1, 5, 10)
+UNTOLD = ("out", "device", "save_every", "file")  # no part of what a run computes
 
 
 def build(options: argparse.Namespace):
@@ -24,56 +22,51 @@ def build(options: argparse.Namespace):
     Raises:
         ValueError: a setting is out of range, or there is no such device.
     """
-    try:
-        torch.empty(1, device=options.device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {options.device}: this machine has no such device, use cpu") from error
+    builders.check_device(options.device)
     if options.episodes < 2:
         raise ValueError(f"--episodes {options.episodes}: an interval needs at least 2")
-    family = Sinusoids(device=options.device)
-    learner = METHODS[options.method](
-        mlp(seed=options.seed),
-        alpha=options.alpha,
-        steps=options.inner_steps,
-        first_order=options.first_order,
-        adapt=options.adapt,
-        way=options.way,
-    ).to(options.device)
-    queries = options.shots if options.queries is None else options.queries
-    plan = Plan(options.outer_steps, options.tasks, options.shots, queries, options.beta, options.seed)
-    return learner, family, plan
+    return builders.learner(options), builders.training_family(options), builders.plan(options)
 
 
 def command(options: argparse.Namespace) -> str:
     """The command that repeats this training, with every setting spelled out, so that a changed default changes nothing."""
     words = ["python", "-m", "course_lib", "train"]
     for name, value in vars(options).items():
-        if name in ("out", "device", "save_every") or value is None or value is False or callable(value):
+        if name in UNTOLD or value is None or value is False or callable(value):
             continue
         words += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
     return shlex.join(words)
 
 
-def test_scores(learner, family, options) -> dict[int, object]:
-    """MSE on fresh tasks after 0, 1, 5 and 10 inner steps."""
-    episode = test_episodes(family, options.episodes, shots=options.shots, queries=100, seed=options.test_seed)
-    scores = evaluate_each_step(learner, episode, max(CHECKED_STEPS))
-    return {step: scores[step] for step in CHECKED_STEPS}
+def test_scores(learner, options) -> dict[str, Score]:
+    """On fresh tasks: the score, for learners that adapt by steps after 0, 1, 5 and 10 of them. By what each score is of."""
+    family = builders.testing_family(options)
+    if options.data == "sinusoids":
+        episode = test_episodes(family, options.episodes, shots=options.shots, queries=100, seed=options.test_seed)
+    else:
+        episode = test_episodes(family, options.episodes, shots=options.shots, queries=options.queries, seed=options.test_seed)
+    if not hasattr(learner, "after_each_step"):
+        return {f"{options.data}, {options.ways}-way {options.shots}-shot": evaluate(learner, episode)}
+    steps = sorted({*CHECKED_STEPS, learner.steps})
+    scores = evaluate_each_step(learner, episode, max(steps))
+    return {f"after {step:2d} inner steps": scores[step] for step in steps}
 
 
 test_scores.__test__ = False
 
 
-def print_scores(scores: dict) -> None:
-    for step, score in scores.items():
-        print(f"after {step:2d} inner steps: {score}")
+def print_scores(scores: dict[str, Score]) -> None:
+    for what, score in scores.items():
+        print(f"{what}: {score}")
 
 
 def train(options: argparse.Namespace) -> int:
     """Meta-train, score on fresh tasks, and write the file that `shipped.load_or_train` reads."""
+    options = builders.filled(options)
     learner, family, plan = build(options)
     settings = run_settings(learner, family, plan)
-    out = Path(options.out or f"runs/sinusoids_{options.method}_{options.shots}shot.safetensors")
+    ways = "" if options.ways is None else f"{options.ways}way_"
+    out = Path(options.out or f"runs/{options.data}_{options.method}_{ways}{options.shots}shot.safetensors")
     running = out.with_name(out.name + ".run")
     try:
         run = meta_train(learner, family, plan, checkpoint=running, save_every=options.save_every)
@@ -81,27 +74,51 @@ def train(options: argparse.Namespace) -> int:
         print(f"\ninterrupted: the same command goes on from the last save, every {options.save_every} outer steps", file=sys.stderr)
         return 130
     print(f"trained for {duration(run.seconds)}" + (f", resumed at outer step {run.resumed_at}" if run.resumed_at else ""))
-    scores = test_scores(learner, family, options)
+    scores = test_scores(learner, options)
     print_scores(scores)
-    figures = {str(step): [score.mean, score.half_width] for step, score in scores.items()}
-    shipped.ship(out, learner, settings, run, command=command(options), test_mse=figures, test_episodes=options.episodes)
+    figures = {what: [score.mean, score.half_width] for what, score in scores.items()}
+    if options.data == "sinusoids":
+        figures = {"test_mse": {what.split()[1]: figure for what, figure in figures.items()}}
+    else:
+        figures = {"test_accuracy": figures}
+    shipped.ship(out, learner, settings, run, command=command(options), **figures, test_episodes=options.episodes)
     print(f"wrote {out}; the run itself is in {running}")
     return 0
 
 
 def score(options: argparse.Namespace) -> int:
     """Score a trained file on fresh tasks."""
-    learner, family, plan = build(options)
     tensors, about = checkpoints.read(options.file)
-    matter = ("learner", "alpha", "inner_steps", "adapt", "shots")
-    here, there = run_settings(learner, family, plan), about["settings"]
-    if differing := differences({name: there[name] for name in matter}, {name: here[name] for name in matter}):
-        print(f"note, it was trained otherwise: {differing}")
+    if builders.KINDS[options.data] == "pictures":
+        learner, options = as_trained(about, options)
+    else:
+        options = builders.filled(options)
+        learner, family, plan = build(options)
+        matter = ("learner", "alpha", "inner_steps", "adapt", "shots")
+        here, there = run_settings(learner, family, plan), about["settings"]
+        if differing := differences({name: there[name] for name in matter}, {name: here[name] for name in matter}):
+            print(f"note, it was trained otherwise: {differing}")
     checkpoints.load_weights(learner, checkpoints.weights(tensors), source=options.file)
-    print_scores(test_scores(learner, family, options))
-    episode = test_episodes(family, options.episodes, shots=options.shots, queries=100, seed=options.test_seed)
-    print(f"after its own {options.inner_steps} inner steps: {evaluate(learner, episode)}")
+    print_scores(test_scores(learner, options))
     return 0
+
+
+def as_trained(about: dict, options: argparse.Namespace):
+    """The learner that a file holds, whatever tasks it is to be tried on, and the options to try it with.
+
+    Raises:
+        ValueError: the file was not made by the train command for pictures, or the tasks do not fit the learner.
+    """
+    made = training_parser().parse_args(shlex.split(about.get("command", ""))[4:])
+    if builders.KINDS[made.data] != "pictures":
+        raise ValueError(f"the file was trained on {made.data}: evaluate it with --data {made.data}")
+    made.device = options.device
+    made = builders.filled(made)
+    learner = builders.learner(made)
+    asked = argparse.Namespace(**{**vars(builders.filled(options)), **{name: value for name, value in vars(options).items() if value is not None}})
+    if made.method == "maml" and asked.ways != made.ways:
+        raise ValueError(f"--ways {asked.ways}: this learner has a head of {made.ways} classes, use --ways {made.ways}")
+    return learner, asked
 
 
 def seed(text: str) -> int:
@@ -112,31 +129,48 @@ def seed(text: str) -> int:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", choices=["sinusoids"], default="sinusoids")
-    parser.add_argument("--method", choices=METHODS, default="maml")
-    parser.add_argument("--shots", type=int, default=10, help="support items a task")
-    parser.add_argument("--queries", type=int, default=None, help="query items a task; as many as shots unless told")
-    parser.add_argument("--tasks", type=int, default=25, help="tasks an outer step")
-    parser.add_argument("--outer-steps", type=int, default=70_000)
-    parser.add_argument("--alpha", type=float, default=0.01, help="inner learning rate")
-    parser.add_argument("--beta", type=float, default=1e-3, help="outer learning rate, of Adam")
-    parser.add_argument("--inner-steps", type=int, default=1)
-    parser.add_argument("--first-order", action="store_true")
-    parser.add_argument("--adapt", choices=["all", "head"], default="all")
-    parser.add_argument("--way", choices=["vmap", "higher", "autograd"], default="vmap", help="to the meta-gradient")
-    parser.add_argument("--seed", type=seed, default=0, help="of starting weights and training tasks")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--episodes", type=int, default=2000, help="fresh tasks to score on")
-    parser.add_argument("--test-seed", type=seed, default=12345)
+    """Options that are None take the usual value of their data: see `builders.USUAL`."""
+    add = parser.add_argument
+    add("--data", choices=builders.KINDS, default="sinusoids")
+    add("--method", choices=dict.fromkeys([*builders.CURVES, *builders.METRIC]), default=None)
+    add("--ways", type=int, default=None, help="classes in an episode")
+    add("--shots", type=int, default=None, help="support items a task, or a class where there are classes")
+    add("--queries", type=int, default=None, help="query items a task or class")
+    add("--tasks", type=int, default=None, help="tasks an outer step")
+    add("--outer-steps", type=int, default=None)
+    add("--alpha", type=float, default=None, help="inner learning rate")
+    add("--beta", type=float, default=1e-3, help="outer learning rate, of Adam")
+    add("--decay", action="store_true", help="let beta sink to 0")
+    add("--inner-steps", type=int, default=None)
+    add("--first-order", action="store_true")
+    add("--adapt", choices=["all", "head"], default="all")
+    add("--gradient", choices=["vmap", "higher", "autograd"], default="vmap", help="way to the meta-gradient")
+    add("--channels", type=int, default=None, help="of conv4")
+    add("--half", action="store_true", help="compute in bfloat16 while training (metric learners)")
+    add("--statistics", choices=["query", "support", "running"], default=None, help="of batch norm in MAML on pictures")
+    add("--start", default=None, help="a trained file whose encoder to start from (metric learners)")
+    add("--scripts", type=int, default=None, help="how many scripts to invent for training on strokes")
+    add("--within", type=float, default=None, help="share of tasks whose classes come from one script or alphabet")
+    add("--rotations", action="store_true", help="Omniglot: each rotation is a class of its own, in training")
+    add("--part", default="evaluation", help="Omniglot: what to test on: background, evaluation or all")
+    add("--seed", type=seed, default=0, help="of starting weights and training tasks")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--episodes", type=int, default=None, help="fresh tasks to score on")
+    add("--test-seed", type=seed, default=12345)
+
+
+def training_parser(parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
+    parser = parser or argparse.ArgumentParser()
+    add_options(parser)
+    parser.add_argument("--out", help="file to write; runs/... unless told")
+    parser.add_argument("--save-every", type=int, default=2000, help="outer steps between two saves")
+    parser.set_defaults(run=train)
+    return parser
 
 
 def add_parser(subparsers) -> None:
     """Add train and evaluate to ``python -m course_lib``."""
-    training = subparsers.add_parser("train", help="meta-train a learner and score it on fresh tasks")
-    add_options(training)
-    training.add_argument("--out", help="file to write; runs/... unless told")
-    training.add_argument("--save-every", type=int, default=2000, help="outer steps between two saves")
-    training.set_defaults(run=train)
+    training_parser(subparsers.add_parser("train", help="meta-train a learner and score it on fresh tasks"))
     scoring = subparsers.add_parser("evaluate", help="score a trained file on fresh tasks")
     add_options(scoring)
     scoring.add_argument("file")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from course_lib import __main__ as program
-from course_lib import checkpoints
+from course_lib import builders, checkpoints
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--outer-steps", "12", "--tasks", "2", "--shots", "3", "--episodes", "20", "--device", "cpu"]
@@ -38,7 +38,7 @@ def test_train_resume_and_evaluate_give_the_same_scores(tmp_path, capsys, monkey
 
     assert program.main(["evaluate", str(made), *TINY]) == 0
     evaluated = capsys.readouterr().out
-    assert all(line in evaluated for line in scores) and "after its own 1 inner steps: MSE" in evaluated
+    assert all(line in evaluated for line in scores) and "after  1 inner steps: MSE" in evaluated
     assert "trained otherwise" not in evaluated
 
 
@@ -50,7 +50,7 @@ def test_every_option_reaches_the_run_and_the_stored_command(tmp_path, capsys):
         "beta": 0.02,
         "inner_steps": 2,
         "adapt": "head",
-        "way": "autograd",
+        "gradient": "autograd",
         "seed": 7,
         "test_seed": 8,
     }
@@ -59,7 +59,7 @@ def test_every_option_reaches_the_run_and_the_stored_command(tmp_path, capsys):
     about = checkpoints.read(tmp_path / "made")[1]
     assert f"{' '.join(words[:2])} " in about["command"] and "--first-order" in about["command"] and str(tmp_path) not in about["command"]
     renamed = {"method": "learner"}
-    untold = {"way", "test_seed"}  # they change no weight
+    untold = {"gradient", "test_seed"}  # they change no weight
     for name, value in wanted.items():
         assert f"--{name.replace('_', '-')} {value}" in about["command"]
         assert name in untold or about["settings"][renamed.get(name, name)] == value
@@ -133,3 +133,59 @@ def test_a_process_with_a_bad_value_exits_with_2_and_no_traceback(tmp_path):
     output, errors = process.communicate()
     assert (process.returncode, output) == (2, "")
     assert errors == "shots=0: a support set needs at least 1 example\n"
+
+
+PICTURES = ["--data", "strokes", "--ways", "3", "--queries", "2", "--scripts", "2", "--channels", "8", "--outer-steps", "6", "--episodes", "20", "--device", "cpu"]
+
+
+@pytest.mark.parametrize("method", [*builders.METRIC, "maml"])
+def test_every_method_for_pictures_trains_resumes_and_is_scored(method, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--method", method, *PICTURES]
+    assert program.main(["train", *words, "--save-every", "2"]) == 0
+    first = capsys.readouterr().out
+    file = f"runs/strokes_{method}_3way_1shot.safetensors"
+    assert f"wrote {file}" in first and "(20 episodes, chance 0.333)" in first
+    assert program.main(["train", *words, "--save-every", "2"]) == 0
+    assert "resumed at outer step 6" in capsys.readouterr().out
+    assert program.main(["evaluate", file, "--data", "strokes", "--ways", "3", "--queries", "2", "--episodes", "20"]) == 0
+    again = capsys.readouterr().out.splitlines()
+    assert again and all(line in first for line in again)
+
+
+def test_half_decay_and_a_start_reach_the_run(tmp_path, capsys):
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    assert program.main(["train", *PICTURES, "--half", "--decay", "--within", "0.5", "--out", first]) == 0
+    about = checkpoints.read(first)[1]
+    assert about["settings"]["half"] is True and about["settings"]["decay"] is True and about["settings"]["within"] == 0.5
+    assert program.main(["train", *PICTURES, "--start", first, "--out", second]) == 0
+    assert checkpoints.read(second)[1]["settings"]["start"] != about["settings"]["start"]
+
+
+def test_a_learner_without_a_head_is_tried_on_other_ways_and_maml_is_not(tmp_path, capsys):
+    file = str(tmp_path / "made")
+    assert program.main(["train", *PICTURES, "--out", file]) == 0
+    assert program.main(["evaluate", file, "--data", "strokes", "--ways", "7", "--episodes", "10"]) == 0
+    assert "strokes, 7-way 1-shot: accuracy" in capsys.readouterr().out
+    file = str(tmp_path / "other")
+    assert program.main(["train", *PICTURES, "--method", "maml", "--out", file]) == 0
+    assert program.main(["evaluate", file, "--data", "strokes", "--ways", "7", "--episodes", "10"]) == 2
+    assert "--ways 7: this learner has a head of 3 classes, use --ways 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["train", "--ways", "5"], "--ways 5: sinusoids have none"),
+        (["train", "--method", "prototypical"], "--method prototypical does not go with --data sinusoids"),
+        (["train", "--data", "strokes", "--method", "joint"], "--method joint does not go with --data strokes"),
+        (["train", *PICTURES, "--ways", "0"], "ways=0"),
+        (["train", *PICTURES, "--channels", "0"], "channels=0"),
+        (["train", *PICTURES, "--within", "2"], "within=2.0: a share of tasks lies between 0 and 1"),
+        (["train", *PICTURES, "--start", "nothing"], "no checkpoint at nothing"),
+    ],
+)
+def test_what_does_not_go_together_is_answered_in_one_sentence(words, says, capsys):
+    assert program.main(words) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err and captured.out == "" and "Traceback" not in captured.err
