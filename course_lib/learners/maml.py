@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.episodes import Episode
+from course_lib.learners import fast
 from course_lib.learners.base import Learner
 from course_lib.learners.inner_loop import query_predictions
 from course_lib.normalisation import update_averages
 
-WAYS = ("higher", "autograd", "vmap")
+WAYS = ("higher", "autograd", "vmap", "fast")
 OPTIMIZERS = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
 
 
@@ -24,7 +25,8 @@ class MAML(Learner):
         alpha: inner learning rate.   steps: inner steps k.
         first_order: drop the second derivatives (FOMAML).
         adapt: "all" layers, or only the "head": the last layer that has parameters (as ANIL does).
-        way: "higher", "autograd" or "vmap": three ways to the same numbers; vmap is the fast one.
+        way: "higher", "autograd" or "vmap": three ways to the same numbers. "fast" gives them too: for conv4 on a CPU with
+            the derivatives written out (fast.py), elsewhere by vmap, which is the fast one of the three.
         inner_optimizer, override: for way="higher" only; see `inner_loop.with_higher`.
 
     Raises:
@@ -87,22 +89,22 @@ class MAML(Learner):
         """See `Learner.outer_loss`. While training, batch norm with running averages sees the support sets, at theta."""
         if self.training:
             update_averages(self.network, episode.support_x)
+        if torch.is_grad_enabled() and (plan := self._plan(episode)):
+            return fast.outer_loss(plan, self, episode, first_order=self.first_order, alpha=self.alpha, steps=self.steps, adapted=self.adapted)
         return super().outer_loss(episode)
 
+    def _plan(self, episode: Episode) -> fast.Plan | None:
+        """How to run the network with its derivatives written out, if that is asked for and possible."""
+        return fast.plan_for(self.network) if self.way == "fast" and episode.query_x.device.type == "cpu" else None
+
     def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
+        walk = {"alpha": self.alpha, "steps": steps, "adapted": self.adapted}
+        if not graph and (plan := self._plan(episode)):
+            return fast.predictions(plan, self.network, self.loss_fn, episode, every_step, **walk)
+        way = "vmap" if self.way == "fast" else self.way
+        walk |= {"first_order": self.first_order or not graph, **self.special}
         with torch.enable_grad():  # the inner loop needs gradients even where the caller wants none
-            predictions = query_predictions(
-                self.network,
-                self.loss_fn,
-                episode,
-                self.way,
-                every_step,
-                alpha=self.alpha,
-                steps=steps,
-                first_order=self.first_order or not graph,
-                adapted=self.adapted,
-                **self.special,
-            )
+            predictions = query_predictions(self.network, self.loss_fn, episode, way, every_step, **walk)
         return predictions if graph else predictions.detach()
 
     def settings(self) -> dict:
