@@ -5,7 +5,7 @@ import torch
 
 from course_lib import __main__ as program
 from course_lib import benchmark
-from course_lib.benchmark import BASELINE, gradients, peak_memory
+from course_lib.benchmark import BASELINE, gradients, images, peak_memory
 
 
 def test_vmap_gives_the_gradient_of_the_plain_loop_in_at_most_0_15_of_its_time():
@@ -58,4 +58,27 @@ def test_the_command_prints_one_row_a_way(capsys):
 @pytest.mark.parametrize("option", ["steps", "tasks", "rounds"])
 def test_counts_below_one_are_refused(option, capsys):
     assert program.main(["benchmark", "gradients", f"--{option}", "0"]) == 2
+    assert capsys.readouterr().err.startswith(f"{option}=0: ")
+
+
+def test_on_pictures_every_way_gives_the_gradient_of_the_plain_loop_and_the_fast_one_is_fast_and_small():
+    rows = {row.way: row for row in images(tasks=2, channels=32, rounds=2, threads=1)}
+    assert rows.keys() == {BASELINE, "way='higher'", "way='autograd'", "way='vmap'", "way='fast'"}
+    assert all(row.difference < 1e-9 for row in rows.values())
+    assert rows["way='fast'"].work < 0.85
+    assert rows["way='fast'"].kilobytes < 0.95 * rows[BASELINE].kilobytes
+
+
+def test_the_command_for_pictures_prints_one_row_a_way(capsys):
+    assert program.main("benchmark images --steps 1 --tasks 1 --channels 4 --rounds 1 --threads 2".split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("one meta-gradient, second order: Conv-4 with 4 channels, 1 tasks") and lines[1] == "1 inner steps, 2 threads"
+    assert lines[2].split() == ["way", "ms", "ratio", "work", "difference", "peak", "MB"]
+    assert [line[:20].strip() for line in lines[3:8]] == list(benchmark.IMAGE_WAYS)
+    assert all(len(line[20:].split()) == 5 for line in lines[3:8])
+
+
+@pytest.mark.parametrize("option", ["steps", "tasks", "channels", "rounds", "threads"])
+def test_counts_below_one_are_refused_for_pictures_too(option, capsys):
+    assert program.main(["benchmark", "images", f"--{option}", "0"]) == 2
     assert capsys.readouterr().err.startswith(f"{option}=0: ")

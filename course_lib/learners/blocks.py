@@ -123,6 +123,11 @@ class FirstBlock(Block):
     are products with the small gram matrix: variance = diag(w gram w^T).
     """
 
+    def forward(self, x, first):
+        y = super().forward(x, first)
+        del self.d  # the largest tensor of all, and not needed again
+        return y
+
     def convolve(self):
         (x, self.gram), self.w = self.x, self.w.flatten(1)
         self.count = x[: self.first].numel() // x.shape[3]
@@ -142,7 +147,7 @@ class FirstBlock(Block):
         return None, self.weight_gradient(pooled, slope_dot[:, None] * self.w_gram + self.slope[:, None] * (self.w_dot @ self.gram))
 
     def weight_gradient(self, pooled, affine):
-        full = self.put(torch.zeros_like(self.d), pooled).flatten(0, 2)
+        full = self.put(pooled.new_zeros(*self.x[0].shape[:3], len(self.w)), pooled).flatten(0, 2)
         return (full.T @ self.x[0].flatten(0, 2) - self.count * affine).view(len(full.T), -1, 3, 3)
 
 

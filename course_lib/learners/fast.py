@@ -148,11 +148,13 @@ def task_gradient(plan: Plan, theta: Parameters, loss_fn, task, first_order: boo
     support_x, support_y, query_x, query_y = task
     *stations, (phi, _) = walk(plan, theta, loss_fn, support_x, support_y, **settings)
     query, first = ask(plan, phi, support_x, query_x)
-    loss, v = query.backward(loss_fn, query_y, first)
-    for _, station in [] if first_order else reversed(stations):
+    (loss, v), logits = query.backward(loss_fn, query_y, first), query.logits[first:]
+    del query
+    while stations and not first_order:
+        _, station = stations.pop()
         hv = station.hessian_times({name: v[name] if name in settings["adapted"] else torch.zeros_like(v[name]) for name in v})
         v = {name: torch.add(v[name], hv[name], alpha=-settings["alpha"]) for name in v}
-    return query.logits[first:], loss, v
+    return logits, loss, v
 
 
 def side_by_side(work: Callable, tasks: list) -> list:
