@@ -8,7 +8,7 @@ from course_lib import checkpoints
 from course_lib.episodes import TaskFamily
 from course_lib.learners.base import Learner
 from course_lib.meta_train import Plan, Training, differences, meta_train, run_settings
-from course_lib.networks import mlp
+from course_lib.networks import conv4, mlp
 from course_lib.progress_bar import duration
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -57,4 +57,14 @@ def shipped_network(name: str, folder: Path = DATA) -> torch.nn.Sequential:
     tensors, _ = checkpoints.read(folder / f"{name}.safetensors")
     network = mlp()
     checkpoints.load_weights(network, checkpoints.weights(tensors, "learner.network."), source=name)
+    return network
+
+
+def shipped_encoder(name: str, folder: Path = DATA) -> torch.nn.Sequential:
+    """The conv4 of a shipped run of pictures, whatever metric learner trained it: (n, 1, 28, 28) -> (n, d)."""
+    tensors, _ = checkpoints.read(folder / f"{name}.safetensors")
+    weights = checkpoints.weights(tensors, "learner.encoder.")
+    heads = [len(weight) for weight in weights.values() if weight.ndim == 2]
+    network = conv4(len(weights["0.weight"]), *heads)
+    checkpoints.load_weights(network, weights, source=name)
     return network

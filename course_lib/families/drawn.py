@@ -10,8 +10,8 @@ from torch import Tensor
 
 from course_lib.families.strokes import SIZE, ink, rotation
 
-FILLS = 0.72  # the longer side of a drawing, as a share of the picture: the mean of the generated characters
-PEN = 0.55  # pixels: their mean pen
+FILLS = 0.72  # the longer side of a drawing, as a share of the picture: usual among the generated characters
+PEN = 0.5  # pixels: their mean pen
 SPACING = 0.3  # pixels between the points that ink is made of
 MOST_INK = 3000  # points of ink in a picture: a long scribble gets wider spacing
 SMALLEST = 0.1  # a drawing shorter than this share of the paper is not blown up to fill the picture

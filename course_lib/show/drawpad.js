@@ -3,6 +3,7 @@
 
 const WAIT_MS = 2500, LINE = 0.034, STEP = 0.004, PIXELS = 28; // line width and shortest step, as shares of the paper
 const WAITING = "Waiting for Python. It answers when it is free; after a restart of the kernel, run this cell again.";
+const SEES = "what the network sees, 28 × 28 pixels";
 const HINT = "Draw with mouse, finger or pen. Grey drawings are ready-made: draw over them. With the keyboard: Tab to a paper, ";
 
 function make(tag, className, parent, properties = {}) {
@@ -149,7 +150,7 @@ export default () => {
         const image = new ImageData(PIXELS, PIXELS);
         for (let i = 0; i < PIXELS * PIXELS; i++) image.data.set([0, 0, 0, pixels[index * PIXELS * PIXELS + i] ?? 0], 4 * i);
         one.seen.getContext("2d").putImageData(image, 0, 0);
-        one.words.textContent = words;
+        one.words.textContent = words || (strokes.length && !Object.keys(answer.bars).length ? SEES : "");
         one.track.hidden = !Object.keys(answer.bars).length;
         one.track.style.visibility = one.name in answer.bars ? "" : "hidden";
         one.bar.style.width = `${100 * length}%`;
