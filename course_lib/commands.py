@@ -144,7 +144,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--inner-steps", type=int, default=None)
     add("--first-order", action="store_true")
     add("--adapt", choices=["all", "head"], default="all")
-    add("--gradient", choices=["vmap", "higher", "autograd"], default="vmap", help="way to the meta-gradient")
+    add("--gradient", choices=["fast", "vmap", "higher", "autograd"], default="fast", help="way to the meta-gradient")
     add("--channels", type=int, default=None, help="of conv4")
     add("--half", action="store_true", help="compute in bfloat16 while training (metric learners)")
     add("--statistics", choices=["query", "support", "running"], default=None, help="of batch norm in MAML on pictures")
