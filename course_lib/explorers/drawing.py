@@ -55,7 +55,7 @@ def two_drawings(question="Same or different? Draw on both papers and watch the 
         return Said(f"Distance {D:.2f}: {verdict} {limit:.2f}, so the network says {'same' if D < limit else 'different'}.")
 
     start = {"one": SHAPES["zigzag"], "other": another_hand(SHAPES["zigzag"], 1)}
-    return DrawPad(["one", "other"], answer, question=question, start=start, colours={"one": "support", "other": "query"})
+    return DrawPad(["one", "other"], answer, question=question, start=start, colours={"one": "support", "other": "query"}, size=170)
 
 
 def symbols(question="One example each: which of your five symbols is the new one?", name: str = ENCODER, start=None) -> DrawPad:

@@ -154,6 +154,16 @@ def test_characters_of_unseen_scripts_are_told_apart_far_better_than_by_pixels(r
     assert 0.35 < results["pixels"].mean < 0.47
 
 
+@torch.no_grad()
+def test_most_dissimilar_pairs_of_the_trained_network_are_beyond_the_margin_and_of_the_untrained_one_even_more(shipped, tasks):
+    one, other, different = shipped["siamese"].eval().all_pairs(tasks)
+    assert (distance(one, other)[different] < 4.0).float().mean() < 0.5
+    few = tasks.map(lambda part: part[:20])
+    untrained = MAKE["siamese"]()
+    one, other, different = untrained.all_pairs(few)  # as at the first outer step
+    assert (distance(one, other)[different] < 4.0).float().mean() < 0.4
+
+
 def test_scripts_held_out_share_no_character_with_training():
     assert TRAINING.only[1] == HELD_OUT.only[0] and HELD_OUT.only == (60, 80)
 
