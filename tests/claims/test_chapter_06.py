@@ -209,5 +209,13 @@ def test_larger_drawings_are_the_same_to_the_network_and_an_asymmetric_symbol_on
     assert math.dist(gate, on_side) > 2 * math.dist(gate, other)
 
 
+@torch.no_grad()
+def test_the_network_behind_the_pads_is_the_shipped_siamese_run(shipped):
+    x = torch.rand(3, 1, 28, 28)
+    torch.testing.assert_close(drawing.embed(x), shipped["siamese"].eval().encoder(x))
+
+
 def test_the_pads_encoder_is_swapped_by_one_name():
+    pad = drawing.symbols(name="strokes_koch")
+    assert pad.said.text and drawing.threshold("strokes_koch") != drawing.threshold()
     assert all("name" in inspect.signature(make).parameters for make in (drawing.two_drawings, drawing.symbols, drawing.threshold, drawing.encoder))
