@@ -16,12 +16,15 @@ from course_lib.normalisation import BatchNorm
 
 OTHER_SCRIPTS = 1  # the seed of the alphabet that learners of strokes are tested on; they are trained on that of seed 0
 CURVES = {"maml": learners.MAML, "joint": learners.Joint}
-METRIC = {
+METRIC = {  # made from the encoder and, where that is not enough, from the options and the number of base classes
+    "baseline": lambda encoder, o, classes: learners.Baseline(encoder, classes, features=o.channels, seed=o.seed),
+    "baseline++": lambda encoder, o, classes: learners.BaselinePlusPlus(encoder, classes, features=o.channels, seed=o.seed),
+    "meta-baseline": learners.MetaBaseline,
     "siamese": learners.Siamese,
-    "koch": lambda encoder, o: learners.Koch(encoder, features=o.channels, seed=o.seed),
+    "koch": lambda encoder, o, _: learners.Koch(encoder, features=o.channels, seed=o.seed),
     "matching": learners.Matching,
     "prototypical": learners.Prototypical,
-    "relation": lambda encoder, o: learners.Relation(encoder, features=o.channels, seed=o.seed),
+    "relation": lambda encoder, o, _: learners.Relation(encoder, features=o.channels, seed=o.seed),
 }
 PICTURES = {"strokes", "omniglot"}
 USUAL = {  # what an option is unless told, for each kind of data
@@ -96,7 +99,7 @@ def learner(o: argparse.Namespace) -> Learner:
     if o.start:
         tensors, _ = checkpoints.read(o.start)
         checkpoints.load_weights(encoder, checkpoints.weights(tensors, "learner.encoder."), source=o.start)
-    made = make(encoder) if isinstance(make, type) else make(encoder, o)
+    made = make(encoder) if isinstance(make, type) else make(encoder, o, training_family(o).classes)
     return (made.in_half() if o.half else made).to(o.device)
 
 

@@ -135,7 +135,7 @@ def test_a_process_with_a_bad_value_exits_with_2_and_no_traceback(tmp_path):
     assert errors == "shots=0: a support set needs at least 1 example\n"
 
 
-PICTURES = ["--data", "strokes", "--ways", "3", "--queries", "2", "--scripts", "2", "--channels", "8", "--outer-steps", "6", "--episodes", "20", "--device", "cpu"]
+PICTURES = ["--data", "strokes", "--ways", "3", "--queries", "2", "--scripts", "2", "--channels", "8", "--outer-steps", "6", "--episodes", "20"]
 
 
 @pytest.mark.parametrize("method", [*builders.METRIC, "maml"])

@@ -157,7 +157,7 @@ def draw_bend(result: dict, axes: dict) -> None:
     curve, losses = axes["curve"], axes["losses"]
     curve.plot(X, sine(X, 3.0, 1.0), color=COLOURS["truth"], lw=1.2, ls="--", label="the task")
     curve.plot(X, result["curves"][0], color=COLOURS["before"], label="start")
-    curve.plot(X, result["curves"][steps], color=COLOURS["after"], label=f"after {steps} steps")
+    curve.plot(X, result["curves"][steps], color=COLOURS["after"], label="after the steps")
     curve.plot(x, y, "o", ms=9, color=COLOURS["support"], label="support: drag it")
     curve.set(xlim=(-5, 5), ylim=(-7, 7), xlabel="x", ylabel="y", title="The curve")
     curve.legend(ncols=2, loc="upper left", fontsize=9)
