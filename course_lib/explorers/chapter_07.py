@@ -249,7 +249,8 @@ def draw_sketch(result: dict, axes) -> None:
     axes.axhline(100 / result["ways"], color=COLOURS["chance"], ls=":", label=f"chance, {100 / result['ways']:.0f} %")
     axes.plot(places, result["heights"], "--o", ms=10, color=COLOURS["theta"], mec="black", label="your sketch: drag the dots")
     if result["shown"]:
-        axes.errorbar(places, result["mean"].tolist(), result["half"].tolist(), fmt="-s", ms=5, capsize=4, color=COLOURS["after"], label=f"measured, {EPISODES} episodes, 95 %")
+        mean, half = result["mean"].tolist(), result["half"].tolist()
+        axes.errorbar(places, mean, half, fmt="-s", ms=5, capsize=4, color=COLOURS["after"], label=f"measured, {EPISODES} episodes, 95 %")
     axes.set(xlim=(-0.3, 3.3), ylim=(0, 105), xticks=list(places), xticklabels=[str(k) for k in SHOWN_SHOTS])
     axes.set(xlabel="shots K: support drawings of each class", ylabel="accuracy (%)", title=f"{result['ways']}-way")
     axes.legend(loc="lower right", fontsize=9)
