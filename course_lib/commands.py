@@ -88,37 +88,42 @@ def train(options: argparse.Namespace) -> int:
 
 def score(options: argparse.Namespace) -> int:
     """Score a trained file on fresh tasks."""
-    tensors, about = checkpoints.read(options.file)
     if builders.KINDS[options.data] == "pictures":
-        learner, options = as_trained(about, options)
+        learner, made = trained(options.file, options.device)
+        given = {name: value for name, value in vars(options).items() if value is not None}
+        options = argparse.Namespace(**{**vars(builders.filled(options)), **given})
+        if made.method == "maml" and options.ways != made.ways:
+            raise ValueError(f"--ways {options.ways}: this learner has a head of {made.ways} classes, use --ways {made.ways}")
     else:
+        tensors, about = checkpoints.read(options.file)
         options = builders.filled(options)
         learner, family, plan = build(options)
         matter = ("learner", "alpha", "inner_steps", "adapt", "shots")
         here, there = run_settings(learner, family, plan), about["settings"]
         if differing := differences({name: there[name] for name in matter}, {name: here[name] for name in matter}):
             print(f"note, it was trained otherwise: {differing}")
-    checkpoints.load_weights(learner, checkpoints.weights(tensors), source=options.file)
+        checkpoints.load_weights(learner, checkpoints.weights(tensors), source=options.file)
     print_scores(test_scores(learner, options))
     return 0
 
 
-def as_trained(about: dict, options: argparse.Namespace):
-    """The learner that a file holds, whatever tasks it is to be tried on, and the options to try it with.
+def trained(path, device: str = "cpu"):
+    """The learner for pictures that a file of the train command holds, and the options it was trained with.
 
     Raises:
-        ValueError: the file was not made by the train command for pictures, or the tasks do not fit the learner.
+        ValueError: the file was made otherwise, or is damaged.
     """
-    made = training_parser().parse_args(shlex.split(about.get("command", ""))[4:])
+    tensors, about = checkpoints.read(path)
+    words = shlex.split(about.get("command", ""))
+    if words[:4] != ["python", "-m", "course_lib", "train"]:
+        raise ValueError(f"{path} names no command that made it: choose a file of `python -m course_lib train`")
+    made = builders.filled(training_parser().parse_args([*words[4:], "--device", device]))
     if builders.KINDS[made.data] != "pictures":
-        raise ValueError(f"the file was trained on {made.data}: evaluate it with --data {made.data}")
-    made.device = options.device
-    made = builders.filled(made)
+        raise ValueError(f"{path} was trained on {made.data}: evaluate it with --data {made.data}")
+    made.start = None  # its weights are replaced anyway
     learner = builders.learner(made)
-    asked = argparse.Namespace(**{**vars(builders.filled(options)), **{name: value for name, value in vars(options).items() if value is not None}})
-    if made.method == "maml" and asked.ways != made.ways:
-        raise ValueError(f"--ways {asked.ways}: this learner has a head of {made.ways} classes, use --ways {made.ways}")
-    return learner, asked
+    checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path)
+    return learner, made
 
 
 def seed(text: str) -> int:

@@ -177,9 +177,13 @@ def table(root=None, learners: dict[str, Learner] | None = None) -> str:
 
 
 def add_parser(subparsers) -> None:
-    subparsers.add_parser("runs", help="the 20 official one-shot runs of Omniglot").set_defaults(run=main)
+    parser = subparsers.add_parser("runs", help="the 20 official one-shot runs of Omniglot")
+    parser.add_argument("files", nargs="*", help="trained files to put into the table")
+    parser.set_defaults(run=main)
 
 
-def main(_options: argparse.Namespace) -> int:
-    print(table())
+def main(options: argparse.Namespace) -> int:
+    from course_lib.commands import trained  # the commands know every learner; only this one asks them
+
+    print(table(learners={Path(file).stem: trained(file)[0] for file in options.files}))
     return 0

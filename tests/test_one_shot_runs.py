@@ -144,3 +144,14 @@ def test_the_command_reproduces_the_published_figure(omniglot_root, monkeypatch,
     printed = capsys.readouterr().out
     assert "modified Hausdorff distance, 105 x 105    38.8 ± 7.6 over 20 runs, ± 4.8 over 400 trials" in printed
     assert "people                                     4.5   published" in printed and "chance 95.0" in printed
+
+
+def test_the_command_puts_trained_files_into_the_table(tmp_path, monkeypatch, capsys):
+    (tmp_path / "all_runs.zip").write_bytes(zipped(pretend()))
+    monkeypatch.setenv("OMNIGLOT_ROOT", str(tmp_path))
+    file = tmp_path / "mine.safetensors"
+    words = ["--data", "strokes", "--ways", "3", "--queries", "2", "--scripts", "2", "--channels", "4", "--outer-steps", "2", "--episodes", "2"]
+    assert main(["train", *words, "--out", str(file)]) == 0
+    assert main(["runs", str(file)]) == 0
+    assert any(line.startswith("mine  ") and "over 400 trials" in line for line in capsys.readouterr().out.splitlines())
+    assert main(["runs", "sinusoids"]) == 2 and "no checkpoint at sinusoids" in capsys.readouterr().err
