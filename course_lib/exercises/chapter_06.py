@@ -1,4 +1,4 @@
-"""Exercises of chapter 06: the contrastive loss, the pairs of an episode, the nearest example, and Koch's loss."""
+"""Exercises of chapter 06: the contrastive loss, the pairs of a task, its hardest pairs, the nearest example, and Koch's loss."""
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from course_lib.exercises.base import Exercise, Mistake
 
 BY_HAND = "Two points, by hand"
 HINGES = "Three hinges"
+HARD = "Easy and hard pairs"
 PAIRS = "All pairs of a task"
 NEAREST = "From distances to classes"
 KOCH = "Koch asks another question"
@@ -62,6 +63,18 @@ def with_halves(D, y, m):
     return contrastive(D, y, m) / 2
 
 
+def hinge_turned_round(D, y, m):
+    return ((1 - y) * D**2 + y * (D - m).clamp(min=0) ** 2).mean()
+
+
+def mean_of_each_kind(D, y, m):
+    return (D[y == 0] ** 2).mean() + ((m - D[y == 1]).clamp(min=0) ** 2).mean()
+
+
+def max_of_python(D, y, m):
+    return ((1 - y) * D**2 + y * max(0, m - D) ** 2).mean()
+
+
 def pair_cases(generator):
     """(D, y, m): distances on both sides of the margin, both kinds of pairs."""
     cases = []
@@ -75,44 +88,147 @@ def pair_cases(generator):
 # 06.pairs
 
 
-def all_pairs(y):
-    n = len(y)
-    return [(i, j, int(y[i] != y[j])) for i in range(n) for j in range(i + 1, n)]
+def all_pairs(classes):
+    n = len(classes)
+    return [(i, j, int(classes[i] != classes[j])) for i in range(n) for j in range(i + 1, n)]
 
 
-def all_pairs_by_torch(y):
-    i, j = torch.triu_indices(len(y), len(y), offset=1)
-    return torch.stack([i, j, (y[i] != y[j]).long()], dim=1)
+def all_pairs_by_torch(classes):
+    i, j = torch.triu_indices(len(classes), len(classes), offset=1)
+    return torch.stack([i, j, (classes[i] != classes[j]).long()], dim=1)
 
 
-def all_pairs_in_columns(y):
-    return [tuple(row) for row in all_pairs_by_torch(y).tolist()]
+def all_pairs_in_columns(classes):
+    return [tuple(row) for row in all_pairs_by_torch(classes).tolist()]
 
 
-def y_is_same(y):
-    return [(i, j, 1 - kind) for i, j, kind in all_pairs(y)]
+def y_is_same(classes):
+    return [(i, j, 1 - kind) for i, j, kind in all_pairs(classes)]
 
 
-def with_itself(y):
-    n = len(y)
-    return [(i, j, int(y[i] != y[j])) for i in range(n) for j in range(i, n)]
+def with_itself(classes):
+    n = len(classes)
+    return [(i, j, int(classes[i] != classes[j])) for i in range(n) for j in range(i, n)]
 
 
-def twice(y):
-    n = len(y)
-    return [(i, j, int(y[i] != y[j])) for i in range(n) for j in range(n) if i != j]
+def twice(classes):
+    n = len(classes)
+    return [(i, j, int(classes[i] != classes[j])) for i in range(n) for j in range(n) if i != j]
 
 
-def neighbours_only(y):
-    return [(i, i + 1, int(y[i] != y[i + 1])) for i in range(len(y) - 1)]
+def neighbours_only(classes):
+    return [(i, i + 1, int(classes[i] != classes[i + 1])) for i in range(len(classes) - 1)]
 
 
-def similar_only(y):
-    return [pair for pair in all_pairs(y) if pair[2] == 0]
+def similar_only(classes):
+    return [pair for pair in all_pairs(classes) if pair[2] == 0]
+
+
+def turned_pairs(classes):
+    return [(j, i, kind) for i, j, kind in all_pairs(classes)]
+
+
+def larger_first(classes):
+    return sorted(turned_pairs(classes))
+
+
+def sorted_by_j(classes):
+    return sorted(all_pairs(classes), key=lambda pair: (pair[1], pair[0]))
+
+
+def classes_for_places(classes):
+    return [(int(classes[i]), int(classes[j]), kind) for i, j, kind in all_pairs(classes)]
 
 
 def class_cases(generator):
     return [(torch.randint(3, (n,), generator=generator),) for n in (4, 5, 7)]
+
+
+# 06.hardest
+
+
+def hardest(f, classes, k):
+    i, j = torch.triu_indices(len(f), len(f), offset=1)
+    different = classes[i] != classes[j]
+    i, j = i[different], j[different]
+    order = (f[i] - f[j]).square().sum(1).argsort()[:k]
+    return list(zip(i[order].tolist(), j[order].tolist()))
+
+
+def ranked(f, classes, kind):
+    """All pairs i < j of a kind ("different", "same" or "any"), nearest first."""
+    D = torch.cdist(f, f)
+    chosen = [(i, j) for i, j, y in all_pairs(classes) if kind == "any" or y == (kind == "different")]
+    return sorted(chosen, key=lambda pair: D[pair].item())
+
+
+def hardest_by_sorting(f, classes, k):
+    return ranked(f, classes, "different")[:k]
+
+
+def farthest_pairs(f, classes, k):
+    return ranked(f, classes, "different")[::-1][:k]
+
+
+def hardest_last(f, classes, k):
+    return hardest(f, classes, k)[::-1]
+
+
+def similar_too(f, classes, k):
+    return ranked(f, classes, "any")[:k]
+
+
+def similar_and_far(f, classes, k):
+    return ranked(f, classes, "same")[::-1][:k]
+
+
+def similar_and_near(f, classes, k):
+    return ranked(f, classes, "same")[:k]
+
+
+def with_themselves(f, classes, k):
+    n = len(f)
+    D = torch.cdist(f, f)
+    return sorted(((i, j) for i in range(n) for j in range(i, n)), key=lambda pair: 0.0 if pair[0] == pair[1] else D[pair].item())[:k]
+
+
+def both_ways(f, classes, k):
+    return [pair for i, j in hardest(f, classes, k) for pair in ((i, j), (j, i))][:k]
+
+
+def lists_out_of_step(f, classes, k):
+    i, j = torch.triu_indices(len(f), len(f), offset=1)
+    D = (f[i] - f[j]).norm(dim=1)[classes[i] != classes[j]]
+    order = D.argsort()[:k]
+    return list(zip(i[order].tolist(), j[order].tolist()))
+
+
+def one_for_each(f, classes, k):
+    taken, kept = set(), []
+    for pair in ranked(f, classes, "different"):
+        if not taken & set(pair):
+            taken |= set(pair)
+            kept.append(pair)
+    return kept[:k]
+
+
+def classes_of_hardest(f, classes, k):
+    return [(int(classes[i]), int(classes[j])) for i, j in hardest(f, classes, k)]
+
+
+def active_only(f, classes, k):
+    D = torch.cdist(f, f)
+    return [pair for pair in ranked(f, classes, "different") if D[pair] < 1]
+
+
+def place_cases(generator):
+    """(f (n, d), classes (n,), k): classes in clumps that overlap, so that near pairs are of both kinds."""
+    cases = []
+    for n, d, k in ((8, 2, 3), (10, 3, 4), (12, 2, 5)):
+        classes = torch.arange(n)[torch.randperm(n, generator=generator)] % 3
+        clumps = torch.randn(3, d, generator=generator)
+        cases.append((clumps[classes] + 0.7 * torch.randn(n, d, generator=generator), classes, k))
+    return cases
 
 
 # 06.nearest
@@ -147,6 +263,14 @@ def city_blocks(support, support_y, query):
 def by_class_mean(support, support_y, query):
     means = torch.stack([support[support_y == n].mean(0) for n in range(int(support_y.max()) + 1)])
     return torch.cdist(query, means).argmin(dim=1)
+
+
+def over_the_support(support, support_y, query):
+    return support_y[torch.cdist(query, support).argmin(dim=0)]
+
+
+def distance_for_class(support, support_y, query):
+    return torch.cdist(query, support).min(dim=1).values
 
 
 def embedding_cases(generator):
@@ -200,13 +324,30 @@ def same_half_only(h1, h2, a, b, same):
     return -(same * p.log()).mean()
 
 
+def without_sigmoid(h1, h2, a, b, same):
+    p = (h1 - h2).abs() @ a + b
+    return -(same * p.log() + (1 - same) * (1 - p).log()).mean()
+
+
+def without_a(h1, h2, a, b, same):
+    return koch_by_logits_of((h1 - h2).abs().sum(1) + b, same)
+
+
+def abs_at_the_end(h1, h2, a, b, same):
+    return koch_by_logits_of(((h1 - h2) @ a).abs() + b, same)
+
+
+def minus_before_a(h1, h2, a, b, same):
+    return koch_by_logits_of(b - (h1 - h2).abs() @ a, same)
+
+
 def koch_cases(generator):
-    """(h1 (n, d), h2 (n, d), a (d,), b, same (n,))."""
+    """(h1 (n, d), h2 (n, d), a (d,), b, same (n,)). In the last one the weighted sums lie in 0 to 1: there a missing sigmoid leaves numbers."""
     cases = []
-    for n, d in ((6, 3), (8, 5), (10, 4)):
+    for n, d, size in ((6, 3, 1.0), (8, 5, 1.0), (10, 4, 0.0)):
         h1, h2 = torch.rand(2, n, d, generator=generator)
-        a = torch.randn(d, generator=generator)
-        cases.append((h1, h2, a, 0.3 + torch.rand((), generator=generator).item(), (torch.arange(n) % 3 == 0).long()))
+        a = size * torch.randn(d, generator=generator) + (1 - size) * (0.15 * torch.rand(d, generator=generator) - 0.05)
+        cases.append((h1, h2, a, 0.3 + 0.3 * torch.rand((), generator=generator).item(), (torch.arange(n) % 3 == 0).float()))
     return cases
 
 
@@ -238,13 +379,19 @@ EXERCISES = (
             Mistake("with_halves", with_halves, "Half of what was asked: {got:.3f} and not {wanted:.3f}. The paper of 2006 has two factors ½; the "
                     "loss of this chapter "
                     "has none. Both are smallest at the same place.", BY_HAND),
+            Mistake("hinge_turned_round", hinge_turned_round, "Your hinge holds D − m: dissimilar pairs pay for being *far* apart ({got:.3f} instead "
+                    "of {wanted:.3f}). What is missing up to the margin is m − D.", BY_HAND),
+            Mistake("mean_of_each_kind", mean_of_each_kind, "You add the mean of the similar pairs and the mean of the dissimilar ones ({got:.3f} instead "
+                    "of {wanted:.3f}). Here it is one mean over all pairs.", PAIRS),
+            Mistake("max_of_python", max_of_python, "Python's max takes one number; D holds many: use `.clamp(min=0)`. An `if` on y has the same "
+                    "trouble: multiply by y and 1 − y in its place.", PAIRS),
         ),
         hints=("Two terms, one for each kind of pair; y switches between them: (1 − y) times the first, y times the second.",
                "`(m - D).clamp(min=0)` is the hinge of all pairs at once. Square it, and take the mean at the end."),
     ),
     Exercise(
         id="06.pairs",
-        title="the pairs of an episode",
+        title="the pairs of a task",
         minutes=8,
         difficulty=2,
         cases=class_cases,
@@ -258,8 +405,45 @@ EXERCISES = (
             Mistake("twice", twice, "Each pair is there twice, as (i, j) and as (j, i). Let j begin at i + 1.", PAIRS),
             Mistake("neighbours_only", neighbours_only, "You pair only neighbours in the list. n items have n(n − 1)/2 pairs.", PAIRS),
             Mistake("similar_only", similar_only, "Only similar pairs came back. With these alone everything falls into one point.", COLLAPSE),
+            Mistake("turned_pairs", turned_pairs, "Your pairs are (j, i): the larger place comes first. Here i < j.", PAIRS),
+            Mistake("larger_first", larger_first, "In your pairs the first place is the larger one: your inner loop ends before i. Let it begin after i, "
+                    "so that i < j.", PAIRS),
+            Mistake("sorted_by_j", sorted_by_j, "The pairs are right and stand in another order: yours are sorted by j and then by i. Let i be the outer "
+                    "loop.", PAIRS),
+            Mistake("classes_for_places", classes_for_places, "Your first two numbers are the classes of the items. i and j are their places in the "
+                    "list: 0, 1, 2, ...", PAIRS),
         ),
-        hints=("Two loops: i over all items, j over the items after i.", "`int(y[i] != y[j])` is the third number."),
+        hints=("Two loops: i over all items, j over the items after i.", "`int(classes[i] != classes[j])` is the third number."),
+    ),
+    Exercise(
+        id="06.hardest",
+        title="the hardest dissimilar pairs",
+        minutes=15,
+        difficulty=3,
+        cases=place_cases,
+        solution=hardest,
+        others=(hardest_by_sorting,),
+        mistakes=(
+            Mistake("farthest_pairs", farthest_pairs, "These are the *farthest* dissimilar pairs. They are the easiest: a dissimilar pair pays the more the "
+                    "nearer it is.", HARD),
+            Mistake("hardest_last", hardest_last, "The right pairs, hardest last. The nearest pair comes first.", HARD),
+            Mistake("similar_too", similar_too, "There are similar pairs among yours. They are near because training made them so; hard means near "
+                    "*and* different.", HARD),
+            Mistake("similar_and_far", similar_and_far, "These are the hardest *similar* pairs: same and far. Asked for are different and near.", HARD),
+            Mistake("similar_and_near", similar_and_near, "These pairs are similar and near: the easiest of all. Is `==` where `!=` should be?", HARD),
+            Mistake("with_themselves", with_themselves, "A drawing is paired with itself: distance 0, and the same class. Take i < j, and only pairs of two "
+                    "classes.", PAIRS),
+            Mistake("both_ways", both_ways, "Each pair is there as (i, j) and as (j, i), so half of the k places are lost. Take i < j.", PAIRS),
+            Mistake("lists_out_of_step", lists_out_of_step, "You sort the dissimilar distances, and read i and j from the list of *all* pairs. The places "
+                    "no longer fit: drop the similar pairs from i and j too.", HARD),
+            Mistake("one_for_each", one_for_each, "You use each drawing once only. That makes a better picture; here a drawing may be in several hard "
+                    "pairs.", HARD),
+            Mistake("classes_of_hardest", classes_of_hardest, "You return the classes of the two drawings. i and j are their places in the list.", PAIRS),
+            Mistake("active_only", active_only, "You return all pairs nearer than 1, as many as there are. The k hardest are asked for, and no margin is "
+                    "given.", HARD),
+        ),
+        hints=("Which distance of a dissimilar pair pays most? Start from all pairs i < j and throw the similar ones away.",
+               "Keep i, j and D in step: whatever you drop or sort in one, drop or sort in the other two."),
     ),
     Exercise(
         id="06.nearest",
@@ -282,6 +466,10 @@ EXERCISES = (
             Mistake("by_class_mean", by_class_mean, "You compare with the mean of each class. That is a good idea, and another method: prototypes, in "
                     "chapter 07. "
                     "Here the nearest single example decides.", NEAREST),
+            Mistake("over_the_support", over_the_support, "Your argmin runs over the queries: it finds the nearest query of each support example. Each "
+                    "*query* asks for its nearest support example: with `cdist(query, support)` that is `dim=1`.", NEAREST),
+            Mistake("distance_for_class", distance_for_class, "You return the smallest distance ({got:.2f}). Asked for is whose it is: `argmin` gives the "
+                    "place, `support_y` the class.", NEAREST),
         ),
         hints=("`torch.cdist(query, support)` has one row a query and one column a support example.",
                "`argmin(dim=1)` gives the place of the nearest example; `support_y` knows its class."),
@@ -295,8 +483,15 @@ EXERCISES = (
         solution=koch,
         others=(koch_by_logits,),
         mistakes=(
-            Mistake("koch_other_way_round", koch_other_way_round, "Here 1 means *same*, and p is the probability of same. You use the contrastive loss's y: "
-                    "{got:.3f} instead of {wanted:.3f}.", KOCH),
+            Mistake("koch_other_way_round", koch_other_way_round, "{got:.3f} instead of {wanted:.3f}. Either `same` is turned round, or there is a minus "
+                    "inside the sigmoid. Here 1 means same, and the sign is learned in a.", KOCH),
+            Mistake("minus_before_a", minus_before_a, "There is a minus before the weighted sum: {got:.3f} instead of {wanted:.3f}. It seems right, since "
+                    "far means different; but the sign is learned in a.", KOCH),
+            Mistake("without_sigmoid", without_sigmoid, "The sigmoid is missing: a weighted sum can be below 0 or above 1, and then its logarithm is no "
+                    "number. σ makes a probability of it.", KOCH),
+            Mistake("without_a", without_a, "The weights a are missing: {got:.3f} instead of {wanted:.3f}. Each of the differences has its own weight.", KOCH),
+            Mistake("abs_at_the_end", abs_at_the_end, "You weigh first and take the absolute value of the sum: {got:.3f} instead of {wanted:.3f}. Then "
+                    "differences cancel. First |h1 − h2|, then the weights.", KOCH),
             Mistake("no_minus", no_minus, "The minus sign is missing ({got:.3f}): minimising this would make the right answers improbable. The "
                     "objective as printed "
                     "in the paper lacks it too.", KOCH),

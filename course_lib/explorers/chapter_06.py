@@ -87,10 +87,11 @@ def draw_margin(result: dict, axes: dict) -> None:
 
 def margin_sentence(result: dict) -> str:
     similar, other = result["loss"][~DIFFERENT].sum(), result["loss"][DIFFERENT].sum()
-    words = f"Loss {(similar + other) / PAIRS:.3f}, the mean of 15 pairs: similar ones pay {similar:.2f}"
+    words = f"Loss {(similar + other) / PAIRS:.3f}: the {(~DIFFERENT).sum()} similar pairs pay {similar:.2f} together"
     if result["only_similar"]:
-        return f"{words}, and nobody else is asked. The points lie within {result['spread']:.2f} of their middle."
-    return f"{words}, dissimilar ones {other:.2f}. {result['active'].sum()} of {DIFFERENT.sum()} dissimilar pairs are nearer than the margin."
+        return f"{words}, divided by all {PAIRS} pairs; nobody else is asked. The points lie within {result['spread']:.2f} of their middle."
+    words += f", the {DIFFERENT.sum()} dissimilar ones {other:.2f}, and the sum is divided by {PAIRS}."
+    return f"{words} {result['active'].sum()} of {DIFFERENT.sum()} dissimilar pairs are nearer than the margin."
 
 
 def contrastive_margin() -> Explorer:
@@ -175,8 +176,10 @@ def short_runs() -> dict[str, Watched]:
 
 
 def draw_places(plane, run: Watched, place: int, limit: float, thumbnails: bool = True) -> None:
-    """One snapshot: a mark for each drawing, and one drawing of each class beside it."""
+    """One snapshot: a mark for each drawing, and one drawing of each class above its marks where the classes have parted."""
     f = run.places[place]
+    middles = torch.stack([f[run.classes == number].mean(0) for number in run.classes.unique()])
+    thumbnails = thumbnails and torch.pdist(middles).min() > 0.3 * limit  # drawings on top of each other show nothing
     for number, (tone, mark) in enumerate(zip(TONES, MARKS)):
         mine = (run.classes == number).nonzero().flatten()
         plane.scatter(*f[mine].T.numpy(), color=tone, marker=mark, s=26, alpha=0.85)
@@ -198,16 +201,30 @@ def limit_of(runs: dict[str, Watched]) -> float:
     return 1.05 * max(f.abs().max().item() for run in runs.values() for f in run.places)
 
 
-def embedding_scrubber(runs: dict[str, Watched] | None = None) -> Explorer:
-    """Scrub through the training of two-dimensional embeddings.
+def running_mean(values: list[float]) -> np.ndarray:
+    """The mean of five neighbours; towards the two ends of fewer, so that the ends keep their values."""
+    reach = [min(2, i, len(values) - 1 - i) for i in range(len(values))]
+    return np.array([np.mean(values[i - r : i + r + 1]) for i, r in enumerate(reach)])
+
+
+def embedding_scrubber(
+    runs: dict[str, Watched] | None = None, start: str | None = None, question: str = "What does training do to the places of sixty drawings?"
+) -> Explorer:
+    """Scrub through the training of two-dimensional embeddings; it opens at the last outer step.
 
     Args:
         runs: by name, what `watch` saw of runs of equal length; short ones are trained when there are none.
+        start: the name of the run shown first; the first one if none is given.
+        question: the heading.
+
+    Raises:
+        ValueError: there is no run of the name ``start``.
     """
     runs = runs or short_runs()
-    first, limit = next(iter(runs.values())), limit_of(runs)
-
-    names, start = tuple(runs), next(iter(runs))
+    names, start = tuple(runs), start or next(iter(runs))
+    if start not in runs:
+        raise ValueError(f"start={start!r}: choose one of {', '.join(names)}")
+    first, limit = runs[start], limit_of(runs)
 
     def compute(step, run=start):
         return {"run": runs[run], "name": run, "place": runs[run].at.index(step), "step": step}
@@ -218,10 +235,11 @@ def embedding_scrubber(runs: dict[str, Watched] | None = None) -> Explorer:
         axes["plane"].set(xlabel="first coordinate of f, from the middle", ylabel="second coordinate", title=f"Where drawings lie at outer step {step}")
         ahead = axes["ahead"]
         for values, tone, style, label in ((run.loss, "#222222", "-", "loss, at the start 1"), (run.active, PUSH, "--", "dissimilar pairs within m")):
-            smooth = np.convolve(np.pad(values, 2, mode="edge"), np.ones(5) / 5, "valid") / (run.loss[0] if tone == "#222222" else 1)
+            smooth = running_mean(values) / (run.loss[0] if values is run.loss else 1)
             ahead.plot(smooth.clip(0, 1.25), color=tone, ls=style, label=label)
             ahead.plot(step, smooth[step].clip(0, 1.25), "o", color=tone, ms=8)
-        ahead.set(xlim=(0, run.at[-1]), ylim=(-0.03, 1.3), xlabel="outer step", ylabel="share", title="Training with " + result["name"])
+        ahead.set(xlim=(-3, run.at[-1] + 3), ylim=(-0.03, 1.3), xlabel="outer step (curves: mean of 5 steps)", ylabel="share")
+        ahead.set_title("Training with " + result["name"])
         ahead.legend(loc="upper right", fontsize=9)
 
     def number(result):
@@ -230,11 +248,11 @@ def embedding_scrubber(runs: dict[str, Watched] | None = None) -> Explorer:
                 f"and the drawings lie within {f.norm(dim=1).max():.2f} of their middle.")
 
     return Explorer(
-        question="What does training do to the places of sixty drawings?",
+        question=question,
         compute=compute,
         draw=draw,
         controls=[
-            Slider("step", "outer step", 0, first.at[-1], first.at[1] - first.at[0], value=0, play=True),
+            Slider("step", "outer step", 0, first.at[-1], first.at[1] - first.at[0], value=first.at[-1], play=True),
             *[Choice("run", "trained with", names, start)] * (len(names) > 1),
         ],
         number=number,
