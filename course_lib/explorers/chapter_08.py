@@ -49,7 +49,7 @@ def draw_claim(result: dict, axes: dict) -> None:
     line, luck, n = axes["line"], axes["luck"], result["n"]
     line.plot([100 * result["low"], 100 * result["high"]], [0, 0], color=COLOURS["query"], lw=10, solid_capstyle="butt", alpha=0.45, label="95 % interval")
     line.plot(100 * result["share"], 0, "o", ms=11, color=COLOURS["query"], label="reported")
-    line.axvline(100 * result["chance"], color=COLOURS["chance"], ls="--", label="chance")
+    line.axvline(100 * result["chance"], ymax=0.75, color=COLOURS["chance"], ls="--", label="chance")
     line.set(xlim=(-3, 103), ylim=(-1, 1.6), yticks=[], xlabel="accuracy (%)", title=f"{result['right']} of {n} test images right")
     line.legend(loc="upper left", ncols=3, fontsize=9, handlelength=1.2, columnspacing=1.0)
     places, width = [100 * k / n for k in range(n + 1)], 100 / n
