@@ -179,6 +179,15 @@ def test_characters_of_unseen_scripts_are_told_apart_far_better_than_by_pixels(r
 
 
 @torch.no_grad()
+def test_with_20_look_alikes_the_task_is_much_harder_and_the_order_of_the_three_stays(shipped, results):
+    alike = test_episodes(Strokes(ways=20, only=HELD_OUT.only, within=1.0), 40, shots=1, queries=1, seed=22)
+    scores = {name: evaluate(learner, alike) for name, learner in (shipped | {"pixels": Siamese(nn.Flatten())}).items()}
+    for better, worse in (("siamese", "koch"), ("koch", "pixels")):
+        ahead = paired(scores[better], scores[worse])
+        assert ahead.mean - ahead.half_width > 0
+    assert all(results[name].mean - scores[name].mean > 0.1 for name in scores)
+
+
 def test_in_32_numbers_training_brings_similar_pairs_nearer_and_hardly_moves_dissimilar_ones(shipped):
     D = {}
     for name, learner in {"before": MAKE["siamese"](), "after": copy.deepcopy(shipped["siamese"])}.items():
