@@ -1,5 +1,7 @@
 """The official one-shot runs: read as they are published, and the script's own figure reproduced to the last trial."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,11 @@ from pretend_omniglot import runs as pretend
 from pretend_omniglot import zipped
 
 from course_lib import one_shot_runs as runs
+from course_lib import shipped
 from course_lib.__main__ import main
+from course_lib.commands import trained
+from course_lib.evaluate import evaluate, test_episodes
+from course_lib.families import Omniglot
 from course_lib.families.picture_files import PictureError
 from course_lib.learners import Learner
 
@@ -155,3 +161,20 @@ def test_the_command_puts_trained_files_into_the_table(tmp_path, monkeypatch, ca
     assert main(["runs", str(file)]) == 0
     assert any(line.startswith("mine  ") and "over 400 trials" in line for line in capsys.readouterr().out.splitlines())
     assert main(["runs", "sinusoids"]) == 2 and "no checkpoint at sinusoids" in capsys.readouterr().err
+
+
+def test_the_shipped_run_has_the_error_that_the_readme_prints(omniglot_root):
+    learner, _ = trained(shipped.DATA / "strokes_prototypical.safetensors")
+    error = runs.over_trials(runs.one_shot_error(learner, omniglot_root))
+    readme = (shipped.DATA.parent / "README.md").read_text()
+    printed = float(re.search(r"\*\*error\*\* \| ([\d.]+) ±", readme)[1])
+    assert error.mean < 15 and error.mean == pytest.approx(printed, abs=0.6)  # two of 400 trials may fall otherwise elsewhere
+
+
+@pytest.mark.parametrize("ways, least", [(5, 0.95), (20, 0.85)])
+def test_from_generated_characters_only_real_ones_are_told_apart(omniglot_root, ways, least):
+    learner, _ = trained(shipped.DATA / "strokes_prototypical.safetensors")
+    family = Omniglot(ways=ways, part="all", root=omniglot_root)
+    assert family.classes == 242
+    score = evaluate(learner, test_episodes(family, 200, shots=1, queries=5, seed=1), batch=20)
+    assert score.mean - score.half_width > least, str(score)

@@ -165,3 +165,46 @@ def test_the_shipped_network_can_be_had_without_its_learner(path):
     weights = {f"learner.network.{name}": t for name, t in shipped.shipped_network(path.stem).state_dict().items()}
     tensors, _ = checkpoints.read(path)
     assert all(tensor.equal(tensors[name]) for name, tensor in weights.items()) and len(weights) == 6
+
+
+def by_command(path) -> bool:
+    """Whether the file says that the train command made it; runs of a chapter of its own name a call instead."""
+    return checkpoints.read(path)[1].get("command", "").startswith("python -m course_lib train ")
+
+
+PICTURES = [path for path in sorted(shipped.DATA.glob("strokes_*.safetensors")) if by_command(path)]
+each_picture_file = pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+
+
+def test_learners_of_pictures_ship():
+    assert {path.stem for path in PICTURES} >= {"strokes_prototypical", "strokes_prototypical_small", "strokes_matching_small"}
+
+
+@each_picture_file
+def test_the_stored_command_rebuilds_a_learner_of_pictures_and_training_begins_as_it_did(path):
+    learner, family, plan, _, tensors, about = rebuilt(path)
+    assert run_settings(learner, family, plan) == about["settings"]
+    assert path.stat().st_size < 2**20
+    assert "/" not in about["command"] and "\\" not in about["command"], "the path of a machine ships"
+    steps = 4
+    generator = family.generator(plan.seed)
+    optimizer = torch.optim.Adam(learner.parameters())
+    losses = []
+    for step in range(steps):
+        loss = learner.outer_loss(family.sample(plan.tasks, shots=plan.shots, queries=plan.queries, generator=generator))
+        optimizer.param_groups[0]["lr"] = plan.beta_at(step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    # bfloat16 rounds otherwise on other processors, and the differences grow
+    assert losses == pytest.approx(tensors["first_losses"][:steps].tolist(), rel=0.1 if learner.half else 1e-3)
+
+
+@each_picture_file
+def test_a_shipped_learner_of_pictures_still_scores_as_it_did(path):
+    learner, options = commands.trained(path)
+    options.episodes = 150
+    for what, score in commands.test_scores(learner, options).items():
+        mean, half_width = checkpoints.read(path)[1]["test_accuracy"][what]
+        assert abs(score.mean - mean) < score.half_width + half_width
