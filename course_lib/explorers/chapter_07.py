@@ -170,7 +170,7 @@ def draw_attention(result: dict, axes: dict) -> None:
     rows = ((1 - tiles[..., None]) * paper).transpose(1, 2).reshape(5 * 28, shots * 28, 3)
     axes["support"].imshow(rows, interpolation="nearest")
     axes["support"].set(xticks=[28 * k + 14 for k in range(shots)], xticklabels=[str(k + 1) for k in range(shots)], yticks=[28 * n + 14 for n in range(5)],
-                        yticklabels=[str(n) for n in range(5)], xlabel="shot", ylabel="class", title="Attention on the support set")  # fmt: skip
+                        yticklabels=[str(n) for n in range(5)], xlabel="support drawing", ylabel="class", title="Attention on the support set")  # fmt: skip
     axes["support"].grid(False)
     votes = attention.sum(1)
     axes["votes"].barh(range(5), votes.tolist(), color=[COLOURS["after"] if n == result["truth"] else COLOURS["chance"] for n in range(5)])
@@ -194,7 +194,7 @@ def attention_over_support() -> Explorer:
         controls=[
             Slider("query", "query drawing", 0, QUERIES - 1, 1, value=0),
             Slider("shots", "shots K", 1, SHOTS, 1, value=SHOTS),
-            Choice("scale", "scale of the cosine", (1, 3, 10, 30), 10),
+            Choice("scale", "factor s", (1, 3, 10, 30), 10),
         ],
         number=number,
         alt=lambda r: (
@@ -263,7 +263,7 @@ def ways_and_shots() -> Explorer:
         if not result["shown"]:
             return f"With {result['ways']} ways, guessing is right in {100 / result['ways']:.0f} %. Drag the four dots, then show the measured curve."
         values = ", ".join(f"{m:.1f} ± {h:.1f}" for m, h in zip(result["mean"], result["half"]))
-        return f"Measured: {values} %. Your sketch is off by {result['off']:.0f} points on average."
+        return f"Measured: {values} % ({EPISODES} episodes, chance {100 / result['ways']:.0f} %). Your sketch is off by {result['off']:.0f} points on average."
 
     return Explorer(
         question="How does accuracy grow with the shots, and how does it fall with the ways?",
@@ -283,10 +283,10 @@ def ways_and_shots() -> Explorer:
     )
 
 
-def drawings_picture(rows: list, labels: list, alt: str, titles=()):
-    """Rows of drawings, (n, 1, 28, 28) each, with a label in front of each row and titles above the first."""
+def drawings_picture(rows: list, labels: list, alt: str, titles: list):
+    """Rows of drawings, (n, 1, 28, 28) each, with a label in front of each row and titles above its drawings."""
     longest = max(map(len, rows))
-    figure, axes = new_figure(min(9.0, 1.3 + 1.1 * longest), 1.15 * len(rows) + 0.25, mosaic=[[f"{r},{k}" for k in range(longest)] for r in range(len(rows))])
+    figure, axes = new_figure(min(9.0, 1.3 + 1.1 * longest), 1.4 * len(rows), mosaic=[[f"{r},{k}" for k in range(longest)] for r in range(len(rows))])
     for r, drawings in enumerate(rows):
         for k in range(longest):
             one = axes[f"{r},{k}"]
@@ -295,7 +295,7 @@ def drawings_picture(rows: list, labels: list, alt: str, titles=()):
             one.grid(False)
             if k < len(drawings):
                 one.imshow(1 - drawings[k, 0], cmap="gray", vmin=0, vmax=1)
-                one.set_title(titles[k] if r == 0 and titles else "", loc="center", fontsize=10)
+                one.set_title(titles[r][k], loc="center", fontsize=10)
         axes[f"{r},0"].set_ylabel(labels[r], rotation=0, ha="right", va="center")
     return picture(figure, alt)
 

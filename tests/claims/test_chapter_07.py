@@ -6,6 +6,7 @@ from torch import nn
 
 from course_lib.episodes import Episode
 from course_lib.evaluate import evaluate, paired, test_episodes
+from course_lib.exercises.chapter_07 import border, left_out, one_more
 from course_lib.explorers import chapter_07 as explorers
 from course_lib.explorers.chapter_07 import FRESH, attend, bank, boundaries, embed, five_drawings, measured, shipped_learner, sketch_and_curve
 from course_lib.families import Strokes
@@ -206,6 +207,43 @@ def test_the_network_trained_with_20_ways_is_better_at_5_ways_and_every_run_is_t
     plan = Plan(outer_steps=1000, tasks=2, shots=1, queries=5, beta=0.002, seed=0, decay=True)
     for name, make in explorers.MAKE.items():
         assert load_or_train(f"strokes_{name}_small", make(), Strokes(), plan).startswith("loaded")
+
+
+def test_order_matters_to_a_full_context_network_whatever_its_weights_and_not_to_plain_matching():
+    support_x, support_y, query_x, _ = five_drawings()
+    full = [Matching(conv4(32, seed=s), full_context=True, features=32, seed=s).eval() for s in (1, 2)]
+    for learner, changes in ((shipped_learner("matching"), False), *((learner, True) for learner in full)):
+        with torch.no_grad():
+            there, back = (learner.predict(x, y, query_x).exp() for x, y in ((support_x, support_y), (support_x.flip(0), support_y.flip(0))))
+        assert ((there - back).abs().max() > 1e-3) == changes
+
+
+def test_a_drawing_more_is_as_if_it_had_been_there_from_the_start():
+    points = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0))
+    c = points[:, :5].mean(1)
+    c[[0, 2]] = points[[0, 2]].mean(1)
+    torch.testing.assert_close(one_more(c, 5, points[1, 5], 1), points.mean(1))
+
+
+def test_the_border_lies_half_way_at_a_right_angle_and_is_positive_where_a_wins():
+    c_a, c_b = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
+    w, b = border(c_a, c_b)
+    assert (w @ (c_a + c_b) / 2 + b).abs() < 1e-5 and w @ c_a + b > 0 > w @ c_b + b
+    torch.testing.assert_close(w / w.norm(), (c_a - c_b) / (c_a - c_b).norm())
+
+
+def test_votes_of_the_others_find_a_wrong_label_and_at_one_shot_find_nothing():
+    support_x, support_y, _, _ = five_drawings()
+    with torch.no_grad():
+        points = shipped_learner("matching").encoder(support_x)
+    ranks = []
+    for i, right in enumerate(support_y.tolist()):
+        wrong = support_y.clone()
+        wrong[i] = (right + 1) % 5
+        ranks.append(int((left_out(points, wrong, 5).gather(1, wrong[:, None])[:, 0]).argmin()) == i)
+    assert sum(ranks) > len(ranks) / 2
+    alone = left_out(points[::5], support_y[::5], 5)
+    assert alone.diagonal().eq(0).all()
 
 
 def test_a_bare_cosine_learns_more_slowly():
