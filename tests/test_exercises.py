@@ -144,6 +144,26 @@ def test_a_diagnosis_uses_the_readers_numbers_and_names_a_section():
     assert got != wanted
 
 
+def test_a_mistake_with_many_forms_is_recognised_by_what_it_leaves():
+    def own_order(x, y, shots, order):
+        mine = torch.randperm(len(x))
+        return x[mine[:shots]], y[mine[:shots]], x[mine[shots:]], y[mine[shots:]]
+
+    def with_replacement(x, y, shots, order):
+        support, query = torch.randint(len(x), (2 * shots,)), torch.randint(len(x), (len(x),))
+        return x[support], y[support], x[query], y[query]
+
+    def torn(x, y, shots, order):
+        a, b, c, d = own_order(x, y, shots, order)
+        return a, b.flip(0), c, d.flip(0)
+
+    assert check("01.split", own_order).name == "mistake:other_split" and check("01.split", torn).name == "different"
+    drawn = check("01.split", with_replacement)  # the leak is named, and not the shape
+    assert drawn.name == "mistake:drawn_twice" and "points are in neither set: you drew twice" in drawn.text
+    assert check("01.split", lambda x, y, shots, order: (x[:shots], None, 3, y)).name == "type"
+    assert check("01.relabel", lambda names, support, query: ([0] * len(support), [0] * len(query))).name == "mistake:two_lists"
+
+
 def test_a_mistake_that_agrees_only_on_some_cases_is_not_named():
     assert check("98.step", lambda x, y, theta, alpha: uphill(x, y, theta, alpha) if len(y) > 1 else theta * 7).name == "different"
 

@@ -24,12 +24,15 @@ class Mistake:
     """A misconception: `wrong` makes it (same signature as the solution), `says` names it, `read` is the section to read again.
 
     `says` may use {got} and {wanted} (the numbers that differ most, as in "{got:.2f}"), or be a function of `Numbers`.
+    A mistake with many forms has `seen`: a function of [(inputs, result or exception), ...] over all cases that recognises it by what it
+    leaves; then `wrong` is one example of it.
     """
 
     name: str
     wrong: Callable
     says: str | Callable[[Numbers], str]
     read: str
+    seen: Callable[[list], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,14 +132,21 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
         return "passed", f"Your function agrees with the course's on all {len(agree)} cases" + (
             " and has the properties asked for." if exercise.properties else ".")
     for mistake in exercise.mistakes:
-        made = outcomes(exercise, mistake.wrong)
-        if all(compare.same(g, m, exercise.tolerance) for g, m in zip(got, made, strict=True)):
+        if recognised(mistake, exercise, got):
             if not broken or failed_properties(exercise, mistake.wrong).keys() == broken.keys():
                 return f"mistake:{mistake.name}", f"{spoken(mistake, exercise, got, wanted, agree)} Read again: {mistake.read.rstrip('.')}."
     if broken:
         name, sentence = next(iter(broken.items()))
         return f"property:{name}", sentence
     return diagnose.general(exercise, function, got, wanted, agree)
+
+
+def recognised(mistake: Mistake, exercise: Exercise, got: list) -> bool:
+    """Does the reader's function do what this mistake does, in every case?"""
+    if mistake.seen:
+        results = [outcome.error if isinstance(outcome, Raised) else outcome.result for outcome in got]
+        return mistake.seen(list(zip(exercise.fresh(), results, strict=True)))
+    return all(compare.same(g, m, exercise.tolerance) for g, m in zip(got, outcomes(exercise, mistake.wrong), strict=True))
 
 
 def outcomes(exercise: Exercise, function: Callable) -> list:

@@ -34,6 +34,10 @@ def one_too_few(ways):
     return 1 / (ways - 1)
 
 
+def whole_division(ways):
+    return 1 // ways
+
+
 # 00.nearest
 
 
@@ -88,6 +92,10 @@ def most_negative(support_x, support_y, query_x):
     return support_y[differences.sum((2, 3, 4)).argmin(1)]
 
 
+def largest_product(support_x, support_y, query_x):
+    return support_y[(query_x.flatten(1) @ support_x.flatten(1).T).argmax(1)]
+
+
 def the_other_way(support_x, support_y, query_x):
     distances = torch.cdist(support_x.flatten(1), query_x.flatten(1))
     return support_y[distances.argmin(1) % len(support_y)]
@@ -140,6 +148,16 @@ def no_root(hits):
     return accuracies.mean(), 1.96 * accuracies.std() / len(accuracies)
 
 
+def variance(hits):
+    accuracies = hits.mean(1)
+    return accuracies.mean(), 1.96 * accuracies.var() / len(accuracies) ** 0.5
+
+
+def root_of_drawings(hits):
+    accuracies = hits.mean(1)
+    return accuracies.mean(), 1.96 * accuracies.std() / hits.numel() ** 0.5
+
+
 def wrong_side(hits):
     return hits.mean(), 1.96 * hits.mean(0).std() / hits.shape[1] ** 0.5
 
@@ -161,6 +179,8 @@ EXERCISES = (
                     "{wanted:.2f}.", "An episode"),
             Mistake("one_too_few", one_too_few, "You left one class out and got {got:.2f}. The right class is among those a guess can hit: "
                     "all of them count.", "An episode"),
+            Mistake("whole_division", whole_division, "`//` divides and drops everything behind the point, so 1 // ways is {got:.0f}. A single `/` keeps "
+                    "it: {wanted:.2f}.", "An episode"),
         ),
         hints=("With 5 classes, and one guess for each of 100 drawings, about how many guesses are right?",
                "One of `ways` answers is right, and a guess hits each equally often."),
@@ -182,6 +202,8 @@ EXERCISES = (
                     "the amount of ink. Square each difference first.", "Nearest, pixel by pixel"),
             Mistake("most_negative", most_negative, "You took the smallest sum of differences, and the most negative one wins: the drawing with "
                     "the most ink. Square each difference first.", "Nearest, pixel by pixel"),
+            Mistake("largest_product", largest_product, "You took the largest dot product, and a drawing with much ink shares much with everything. A "
+                    "distance also subtracts what each drawing has alone: the sum of squared differences, and the smallest wins.", "Move it yourself"),
             Mistake("the_other_way", the_other_way, lambda n: f"You asked, for each of {len(n.inputs[0])} support drawings, which query is nearest. "
                     f"Turn it round: one answer for each of {len(n.inputs[2])} queries.", "Nearest, pixel by pixel"),
         ),
@@ -206,6 +228,11 @@ EXERCISES = (
             Mistake("whole_width", whole_width, "{got:.4f} is the whole width of the interval. After ± stands half of it: {wanted:.4f}.",
                     "What the ± means"),
             Mistake("no_root", no_root, "You divided by the number of episodes, {got:.6f}. The error shrinks with its root: {wanted:.4f}.",
+                    "What the ± means"),
+            Mistake("variance", variance, "You used the variance of the accuracies, {got:.4f}. The standard error needs its root, the standard deviation: "
+                    "{wanted:.4f}.", "What the ± means"),
+            Mistake("root_of_drawings", root_of_drawings, lambda n: "Your standard deviation is over episodes, and your root over all "
+                    f"{n.inputs[0].numel()} drawings. It is a mean of {len(n.inputs[0])} accuracies: divide by the root of that, {n.wanted:.4f}.",
                     "What the ± means"),
             Mistake("wrong_side", wrong_side, lambda n: f"You averaged over the episodes first and kept the {n.inputs[0].shape[1]} items. Keep the "
                     f"{n.inputs[0].shape[0]} episodes: `hits.mean(1)`.", "What the ± means"),

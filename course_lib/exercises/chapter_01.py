@@ -51,19 +51,73 @@ def swapped(x, y, shots, order):
     return query_x, query_y, support_x, support_y
 
 
+def by_mask(x, y, shots, order):
+    return x[order < shots], y[order < shots], x[order >= shots], y[order >= shots]
+
+
+def from_the_end(x, y, shots, order):
+    return split(x, y, shots, order.flip(0))
+
+
+def drawn_twice(x, y, shots, order):
+    support, query = torch.randperm(len(x))[:shots], torch.randperm(len(x))[shots:]
+    return x[support], y[support], x[query], y[query]
+
+
+def one_shared(x, y, shots, order):
+    support, query = order[:shots], order[shots - 1:]
+    return x[support], y[support], x[query], y[query]
+
+
 def torn_apart(x, y, shots, order):
     return x[order[:shots]], y[:shots], x[order[shots:]], y[shots:]
 
 
-def shared(numbers: Numbers) -> int:
-    """How many support points come back in the query set."""
-    support, query = numbers.result[0], numbers.result[2]
-    return int((support == query.T).any(1).sum())
+def bookkeeping(x, result) -> tuple[int, int, int] | None:
+    """How many support points come back in the query set, how many query points are support points, and how many points are in neither set.
+
+    None if the result is not four tensors with points of the task at the places of x.
+    """
+    if not (isinstance(result, (tuple, list)) and len(result) == 4 and all(isinstance(part, torch.Tensor) for part in result)):
+        return None
+    everything, support, query = (set(part.flatten().tolist()) for part in (x, result[0], result[2]))
+    if not support | query <= everything:
+        return None
+    return len(support & query), sum(q in support for q in result[2].flatten().tolist()), len(everything - support - query)
+
+
+def seen_drawn_twice(pairs: list) -> bool:
+    found = [bookkeeping(inputs[0], result) for inputs, result in pairs]
+    return None not in found and found[0][0] > 0 and found[0][2] > 0
+
+
+def seen_leak(pairs: list) -> bool:
+    found = [bookkeeping(inputs[0], result) for inputs, result in pairs]
+    return None not in found and found[0][0] > 0
+
+
+def seen_other_split(pairs: list) -> bool:
+    """No point twice, none left out, the sizes right, and each point with its own answer."""
+    for (x, y, shots, _), result in pairs:
+        if bookkeeping(x, result) is None or [tuple(p.shape) for p in result] != [(shots, 1)] * 2 + [(len(x) - shots, 1)] * 2:
+            return False
+        answers = dict(zip(x.flatten().tolist(), y.flatten().tolist()))
+        given = list(zip(torch.cat([result[0], result[2]]).flatten().tolist(), torch.cat([result[1], result[3]]).flatten().tolist()))
+        if len(dict(given)) != len(x) or any(answers[a] != b for a, b in given):
+            return False
+    return True
+
+
+def says_drawn_twice(numbers: Numbers) -> str:
+    _, leaked, missing = bookkeeping(numbers.inputs[0], numbers.result)
+    return (f"{leaked} of your query points are support points too, and {missing} points are in neither set: you drew twice. Draw once, and cut what "
+            "you drew in two")
 
 
 def says_overlap(numbers: Numbers) -> str:
-    return (f"{shared(numbers)} of your {len(numbers.result[0])} support points are query points too: your query set has {len(numbers.result[2])} points, "
-            f"and {len(numbers.right[2])} are left once the support set is taken out. A learner that only memorises would look good")
+    return (f"{bookkeeping(numbers.inputs[0], numbers.result)[0]} of your {len(numbers.result[0])} support points are query points too: "
+            f"your query set has {len(numbers.result[2])} points, and {len(numbers.right[2])} are left once "
+            f"the support set is taken out. A learner that only memorises would look good")
 
 
 def labelled_items(generator: torch.Generator) -> list[tuple]:
@@ -115,6 +169,43 @@ def one_number_an_item(names, support, query):
     return torch.arange(len(support)), torch.arange(len(query))
 
 
+def unique_in_each(names, support, query):
+    return support.unique(return_inverse=True)[1], query.unique(return_inverse=True)[1]
+
+
+def looked_up_the_wrong_way(names, support, query):
+    return names[support], names[query]
+
+
+def from_one(names, support, query):
+    return tuple(numbers + 1 for numbers in relabel(names, support, query))
+
+
+def modulo(names, support, query):
+    return support % len(names), query % len(names)
+
+
+def two_lists(names, support, query):
+    return tuple(numbers.tolist() for numbers in relabel(names, support, query))
+
+
+def tensor_keys(names, support, query):
+    number = {name: n for n, name in enumerate(names)}
+    return torch.tensor([number[s] for s in support]), torch.tensor([number[q] for q in query])
+
+
+def seen_two_lists(pairs: list) -> bool:
+    return all(isinstance(result, (tuple, list)) and len(result) == 2 and all(isinstance(part, list) for part in result) for _, result in pairs)
+
+
+def seen_tensor_keys(pairs: list) -> bool:
+    return all(isinstance(result, KeyError) for _, result in pairs)
+
+
+def seen_wrong_way(pairs: list) -> bool:
+    return all(isinstance(result, IndexError) and "out of bounds" in str(result) for _, result in pairs)
+
+
 def says_separate(numbers: Numbers) -> str:
     names, support, query = numbers.inputs
     gave, number = numbers.result, dict(zip(support.tolist(), numbers.result[0].tolist()))
@@ -164,6 +255,22 @@ def best_constant(curves):
     return curves.var(correction=0)
 
 
+def root(curves):
+    return floor(curves).sqrt()
+
+
+def absolute(curves):
+    return (curves - curves.mean(0)).abs().mean()
+
+
+def median(curves):
+    return (curves - curves.median(0).values).square().mean()
+
+
+def the_curve(curves):
+    return curves.mean(0)
+
+
 def one_less(curves):
     return curves.var(0).mean()
 
@@ -185,10 +292,16 @@ EXERCISES = (
                     f"set ends at x = {n.result[0].max():.2f} and never sees the rest. `order` spreads it, up to {n.right[0].max():.2f}", "One task, two sets"),
             Mistake("too_small", one_too_few, lambda n: f"Your support set has {len(n.result[0])} points where shots = {len(n.right[0])}. "
                     "A slice `order[:k]` holds k items", "One task, two sets"),
+            Mistake("mask", by_mask, "`order < shots` compares the places themselves, so it marks where the small places happen to stand. `order` holds "
+                    "places: index with it, `x[order[:shots]]`", "One task, two sets"),
             Mistake("swapped", swapped, lambda n: f"Your support set has {len(n.result[0])} points and your query set {len(n.result[2])}: they are swapped. "
                     f"The learner may look at {len(n.right[0])}", "One task, two sets"),
             Mistake("torn_apart", torn_apart, "You shuffled x and left y as it was, so a point gets the answer of another: {got:.2f} where {wanted:.2f} "
                     "belongs. Use the same places for both", "One task, two sets"),
+            Mistake("drawn_twice", drawn_twice, says_drawn_twice, "Why the query points are other points", seen_drawn_twice),
+            Mistake("leak", one_shared, lambda n: says_overlap(n) + ". Cut `order` at one place", "Why the query points are other points", seen_leak),
+            Mistake("other_split", from_the_end, "A valid split, but the checks compare in the order of `order`: its first `shots` places are support, "
+                    "and the others are query, as they stand in `order`", "One task, two sets", seen_other_split),
         ),
         hints=("`order` is a random order of the places 0, 1, 2, ... Which part of it says where the support points are?",
                "`x[order[:shots]]` are the support inputs. The places that remain are `order[shots:]`; take the same places of y."),
@@ -202,6 +315,20 @@ EXERCISES = (
         solution=relabel,
         others=(relabel_by_comparing,),
         mistakes=(
+            Mistake("two_lists", two_lists, "Your two results are lists; two tensors are wanted. Wrap each in `torch.tensor(...)`", "Way and shot",
+                    seen_two_lists),
+            Mistake("tensor_keys", tensor_keys, "A name was not found in your table. If its keys are tensors, that is why: a dict takes two tensors for "
+                    "two keys, even when they hold the same number. `.tolist()` makes plain numbers of `names`, `support` and `query`", "Way and shot",
+                    seen_tensor_keys),
+            Mistake("wrong_way", looked_up_the_wrong_way, lambda n: "`names[...]` asks for the name that stands at a place, and class "
+                    f"{int(n.inputs[1].max())} is no place among "
+                    f"{len(n.inputs[0])} names. You need the other direction: from a name to its place", "Way and shot", seen_wrong_way),
+            Mistake("from_one", from_one, "You count from 1: {got:.0f} stands where {wanted:.0f} belongs. The first name in `names` gets 0", "Way and shot"),
+            Mistake("modulo", modulo, lambda n: f"You took the name modulo {len(n.inputs[0])}. That is a number below {len(n.inputs[0])}, but two classes "
+                    "can get the same one, and it has nothing to do with the place in `names`", "Way and shot"),
+            Mistake("unique", unique_in_each, lambda n: "`unique` numbers the names by their size, and within each set for itself: "
+                    f"{len(n.inputs[1].unique())} different ones in the support set, {len(n.inputs[2].unique())} in the query set. One table, from `names`, "
+                    "must serve both", "Why the numbers are reshuffled"),
             Mistake("global", global_numbers, lambda n: f"You kept the global names: {int(n.got)} stands where the episode has {int(n.wanted)}. "
                     f"A learner with {len(n.inputs[0])} outputs has no output {int(n.result[0].max())}", "Way and shot"),
             Mistake("by_size", by_size, says_by_size, "Why the numbers are reshuffled"),
@@ -228,6 +355,15 @@ EXERCISES = (
                     "tasks there: {wanted:.3f}", "One function cannot fit them all"),
             Mistake("standard_deviation", standard_deviation, "You averaged standard deviations and got {got:.3f}. A mean *squared* error is a variance: "
                     "{wanted:.3f}", "What the best single function costs"),
+            Mistake("root", root, "You took the root: {got:.3f} is an error in units of y. The mean squared error itself is {wanted:.3f}",
+                    "What the best single function costs"),
+            Mistake("absolute", absolute, "{got:.3f} is the mean *absolute* error of the right curve. The exercise asks for the squared one: {wanted:.3f}",
+                    "What the best single function costs"),
+            Mistake("median", median, "You took the median of the tasks at each x, and got {got:.3f}. It is best for absolute errors; for squared ones the "
+                    "mean is, with {wanted:.3f}", "One function cannot fit them all"),
+            Mistake("the_curve", the_curve, lambda n: f"You returned a curve of {n.result.numel()} places. This is the best curve; its error is asked: "
+                    "one number",
+                    "What the best single function costs"),
             Mistake("over_positions", over_positions, "You took the variance along x, within each task, and got {got:.3f}: how much one wave swings. The floor "
                     "is how much the tasks disagree at the same x: {wanted:.3f}", "What the best single function costs"),
             Mistake("constant", best_constant, "You took one variance over everything: {got:.3f} is the error of the best *constant*. A function may answer "

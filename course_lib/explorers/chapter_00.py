@@ -60,16 +60,15 @@ def intervals_picture(scores: list[Score], truth: float, chance: float) -> Pictu
 
 
 def colour_key() -> Picture:
-    """The colours that mean the same thing in every chapter."""
+    """The colours of this chapter; they mean the same thing in every other."""
     figure, axes = new_figure(9, 1.1)
-    meanings = {"support": "support set", "query": "query set", "theta": "a learned start", "before": "before adapting", "after": "after"}
-    meanings |= {"truth": "the task itself"}
+    meanings = {"support": "support set", "query": "query set, and what is measured on it", "truth": "what is true, and chance"}
     for place, (name, meaning) in enumerate(meanings.items()):
         axes.plot(place, 0.5, "s", ms=26, color=COLOURS[name])
         axes.text(place, 0.05, meaning, ha="center", va="top", fontsize=11)
     axes.set(xlim=(-0.6, len(meanings) - 0.4), ylim=(-0.4, 0.9))
     axes.set_axis_off()
-    return picture(figure, "Six coloured squares and what each colour stands for: " + ", ".join(meanings.values()) + ".")
+    return picture(figure, "Three coloured squares and what each colour stands for: " + ", ".join(meanings.values()) + ".")
 
 
 # The quiz
@@ -220,7 +219,7 @@ def draw_copy(result: dict, axes: dict) -> None:
     for place, (drawing, distance) in enumerate(zip(result["five"], result["distances"].tolist(), strict=True)):
         bars.imshow(1 - drawing.numpy() / float(drawing.max()), cmap="gray", vmin=0, vmax=1, extent=(-1.9, -0.3, place + 0.43, place - 0.43))
         bars.text(distance + 0.15, place, f"{distance:.1f}" + ("  nearest" if place == nearest else ""), va="center", fontsize=11)
-    bars.set(yticks=range(5), yticklabels=list(LETTERS), xlim=(-2.1, 14), ylim=(4.6, -0.6), xticks=range(0, 15, 2), aspect="auto")
+    bars.set(yticks=range(5), yticklabels=list(LETTERS), xlim=(-2.1, 16), ylim=(4.6, -0.6), xticks=range(0, 17, 2), aspect="auto")
     bars.set_xlabel("distance of the copy, pixel by pixel")
     bars.tick_params(axis="y", length=0)
     bars.spines["left"].set_visible(False)

@@ -5,7 +5,7 @@ import torch
 
 from course_lib.evaluate import Score, paired
 from course_lib.exercises.chapter_00 import interval, nearest, over_items
-from course_lib.explorers.chapter_00 import LETTERS, MEASURED, ROUNDS, blurred, measure, moved, pixel_nearest, question, taste
+from course_lib.explorers.chapter_00 import LETTERS, MEASURED, ROUNDS, blurred, copy_over_original, measure, moved, pixel_nearest, question, taste
 from course_lib.families import Strokes
 
 
@@ -37,8 +37,8 @@ def test_pixel_comparison_is_right_about_twice_as_often_as_a_guess_and_wrong_mor
         assert 0.35 < result.mean - result.half_width and result.mean + result.half_width < 0.5
 
 
-def test_in_some_episodes_one_answer_of_fifteen_is_right_and_in_others_twelve(one_shot):
-    assert one_shot.per_episode.min() < 1.5 / 15 and one_shot.per_episode.max() > 11.5 / 15
+def test_in_one_episode_no_answer_of_fifteen_is_right_and_in_the_best_ones_twelve_are(one_shot):
+    assert one_shot.per_episode.min() == 0 and one_shot.per_episode.max().item() == pytest.approx(12 / 15)
 
 
 def test_about_nineteen_of_twenty_intervals_contain_the_true_mean():
@@ -47,12 +47,10 @@ def test_about_nineteen_of_twenty_intervals_contain_the_true_mean():
     assert 0.88 <= sum(abs(g.mean - truth) < g.half_width for g in groups) / len(groups) <= 0.99
 
 
-def test_the_drawings_of_one_episode_suffer_together_so_that_counting_drawings_makes_the_interval_too_narrow(episode):
-    everything = hits(pixel_nearest, episode)
-    by_drawings = over_items(everything)[1]
-    assert interval(everything)[1] > 1.04 * by_drawings
-    many = hits(pixel_nearest, sample(tasks=200, queries=15))
-    assert interval(many)[1] > 1.3 * over_items(many)[1]  # the more drawings an episode has, the worse
+def test_with_15_query_drawings_counting_them_hardly_narrows_the_interval_and_with_75_the_honest_one_is_one_and_a_half_times_as_wide(episode):
+    few, many = hits(pixel_nearest, episode), hits(pixel_nearest, sample(tasks=600, queries=15, seed=11))
+    assert few.shape[1] == 15 and interval(few)[1] / over_items(few)[1] == pytest.approx(1, abs=0.08)
+    assert many.shape[1] == 75 and interval(many)[1] / over_items(many)[1] == pytest.approx(1.5, abs=0.15)
 
 
 def test_the_exercises_agree_with_the_library(episode):
@@ -107,14 +105,20 @@ def test_strokes_are_one_to_two_pixels_wide():
     assert buried.sum() < 0.1 * dark.sum()
 
 
-def test_a_blur_is_worth_more_than_10_points_and_nearly_as_much_as_four_more_examples_of_each(episode, one_shot):
+def test_a_blur_is_worth_more_than_10_points_and_about_as_much_as_four_more_examples_of_each(episode, one_shot):
     def with_blur(sx, sy, qx):
         return pixel_nearest(blurred(sx, 5), sy, blurred(qx, 5))
 
     soft, five = score(with_blur, episode), score(pixel_nearest, sample(shots=5))
     gain = paired(soft, one_shot)
     assert gain.mean - gain.half_width > 0.10
-    assert gain.mean > 0.75 * (five.mean - one_shot.mean)
+    assert 0.8 < gain.mean / (five.mean - one_shot.mean) < 1.2
+    assert gain.half_width < 0.8 * (soft.half_width**2 + one_shot.half_width**2) ** 0.5  # narrower than on two separate sets of episodes
+
+
+def test_a_copy_moved_five_pixels_is_taken_for_e_and_with_a_blur_of_three_for_a_again():
+    nearest_of = [LETTERS[int(copy_over_original(5, 0, blur)["distances"].argmin())] for blur in (1, 3)]
+    assert nearest_of == ["E", "A"] and copy_over_original(4, 0, 1)["distances"].argmin() == 0
 
 
 def test_with_20_ways_the_accuracy_is_lower_and_more_times_its_chance_level():
@@ -122,8 +126,9 @@ def test_with_20_ways_the_accuracy_is_lower_and_more_times_its_chance_level():
     assert twenty < five and 20 * twenty > 1.5 * 5 * five
 
 
-def test_with_ten_examples_of_each_it_is_still_wrong_for_three_of_ten_drawings():
-    assert MEASURED[1.0][5][9][0] == pytest.approx(700, abs=15)
+def test_with_ten_examples_of_each_it_is_still_wrong_for_more_than_a_third_of_the_drawings():
+    mean, half = MEASURED[1.0][5][9]
+    assert 600 < mean - half and mean + half < 667
 
 
 def test_at_sloppiness_zero_it_makes_no_mistake_at_all():
@@ -139,7 +144,9 @@ def test_pixels_do_about_equally_badly_here_and_on_omniglot():
 def test_the_numbers_behind_the_slider_can_be_measured_again(sloppiness):
     again = measure(sloppiness, episodes=60, seed=9)
     for ways, row in again.items():
+        drawings = 60 * ways * 2
         for (mean, half), (stored, stored_half) in zip(row, MEASURED[sloppiness][ways], strict=True):
+            half = max(half, 1000 * 3 / drawings) if mean == 1000 else half  # no mistake in n drawings: 3/n is where its interval ends
             assert abs(mean - stored) < 1.5 * (half + stored_half), (ways, mean, stored)
 
 
