@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pretend_omniglot as pretend
 import pytest
 
 from course_lib import __main__ as program
@@ -189,3 +190,21 @@ def test_what_does_not_go_together_is_answered_in_one_sentence(words, says, caps
     assert program.main(words) == 2
     captured = capsys.readouterr()
     assert says in captured.err and captured.out == "" and "Traceback" not in captured.err
+
+
+def test_train_and_evaluate_on_omniglot(tmp_path, monkeypatch, capsys):
+    for part, seed in (("background", 0), ("evaluation", 1)):
+        (tmp_path / f"images_{part}.zip").write_bytes(pretend.zipped(pretend.files(f"images_{part}", seed=seed)))
+    monkeypatch.setenv("OMNIGLOT_ROOT", str(tmp_path))
+    few = ["--data", "omniglot", "--ways", "3", "--queries", "1", "--episodes", "10"]
+    file = str(tmp_path / "made")
+    assert program.main(["train", *few, "--rotations", "--channels", "4", "--outer-steps", "3", "--out", file]) == 0
+    first = capsys.readouterr().out
+    assert "omniglot, 3-way 1-shot: accuracy" in first and "(10 episodes, chance 0.333)" in first
+    assert checkpoints.read(file)[1]["settings"]["rotations"] is True
+    assert program.main(["evaluate", file, *few]) == 0
+    assert capsys.readouterr().out.strip() in first
+    assert program.main(["evaluate", file, *few, "--part", "all"]) == 0
+    (tmp_path / "images_evaluation.zip").unlink()
+    assert program.main(["evaluate", file, *few]) == 2
+    assert "python -m course_lib fetch omniglot" in capsys.readouterr().err

@@ -134,7 +134,7 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
     for mistake in exercise.mistakes:
         if recognised(mistake, exercise, got):
             if not broken or failed_properties(exercise, mistake.wrong).keys() == broken.keys():
-                return f"mistake:{mistake.name}", f"{spoken(mistake, exercise, got, wanted, agree)} Read again: {mistake.read.rstrip('.')}."
+                return f"mistake:{mistake.name}", f"{spoken(mistake, exercise, got, wanted, agree)} Read again: {ended(mistake.read)}"
     if broken:
         name, sentence = next(iter(broken.items()))
         return f"property:{name}", sentence
@@ -173,6 +173,11 @@ def failed_properties(exercise: Exercise, function: Callable) -> dict[str, str]:
     if isinstance(found, Raised):
         return {"time": diagnose.too_slow(exercise.seconds, found)}
     return {name: sentence for name, sentence in found.items() if sentence}
+
+
+def ended(title: str) -> str:
+    """The title of a section as the end of a sentence."""
+    return title if title.endswith(("?", ".")) else f"{title}."
 
 
 def spoken(mistake: Mistake, exercise: Exercise, got: list, wanted: list, agree: list[bool]) -> str:
