@@ -1,11 +1,14 @@
 """For every test: its own progress file, one thread, no window."""
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 os.environ["MPLBACKEND"] = "Agg"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts us in the background says so; tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
