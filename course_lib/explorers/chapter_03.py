@@ -103,7 +103,7 @@ def draw_start(result: dict, axes: dict) -> None:
     plane.legend(loc="upper left", ncols=2, fontsize=8.5, frameon=True, handletextpad=0.3, columnspacing=0.8)
     plane.grid(False)
     errors.plot(result["by_step"], "-o", ms=4, color=COLOURS["query"])
-    errors.plot(k, result["by_step"][k], "o", ms=11, mfc="none", mew=2, color=COLOURS["theta"], label=f"the outer loop looks here: k = {k}")
+    errors.plot(k, result["by_step"][k], "o", ms=11, mfc="none", mew=2, color=COLOURS["theta"], label="the outer loop looks here")
     errors.set(xlim=(-0.4, 10.4), ylim=(0, 8), xlabel="inner steps taken from theta", ylabel="query MSE, mean of 40 tasks", title="Where those steps lead")
     errors.legend(loc="upper right", fontsize=9)
 

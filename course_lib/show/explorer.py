@@ -7,6 +7,7 @@ with one picture. Tests need no browser: they call `compute` and `examine` for e
 """
 
 import base64
+import gc
 import html
 import inspect
 import io
@@ -34,6 +35,7 @@ DPI = 100  # one inch of a figure is 100 CSS pixels
 LIVE_STYLE = {"axes.titley": 1.0, "figure.constrained_layout.h_pad": 0.07, "figure.constrained_layout.w_pad": 0.07}
 STATIC = "Run this cell in JupyterLab to move the sliders."
 log = logging.getLogger(__name__)
+gc.freeze()  # a million objects of torch and matplotlib stay anyway; looking through them again would hold up a frame now and then
 
 
 class Explorer(anywidget.AnyWidget):
