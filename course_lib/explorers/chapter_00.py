@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_rgb
+from matplotlib.ticker import FixedLocator
 from torch import Tensor
 
 from course_lib.evaluate import Score
@@ -219,7 +220,10 @@ def draw_copy(result: dict, axes: dict) -> None:
     for place, (drawing, distance) in enumerate(zip(result["five"], result["distances"].tolist(), strict=True)):
         bars.imshow(1 - drawing.numpy() / float(drawing.max()), cmap="gray", vmin=0, vmax=1, extent=(-1.9, -0.3, place + 0.43, place - 0.43))
         bars.text(distance + 0.15, place, f"{distance:.1f}" + ("  nearest" if place == nearest else ""), va="center", fontsize=11)
-    bars.set(yticks=range(5), yticklabels=list(LETTERS), xlim=(-2.1, 16), ylim=(4.6, -0.6), xticks=range(0, 17, 2), aspect="auto")
+    bars.set(xlim=(-2.1, 16), ylim=(4.6, -0.6), aspect="auto")
+    bars.xaxis.set_major_locator(FixedLocator(range(0, 17, 2)))  # ticks set as xticks would be drawn anew in each frame
+    bars.yaxis.set_major_locator(FixedLocator(range(5)))
+    bars.yaxis.set_major_formatter(lambda place, _: LETTERS[int(place)])
     bars.set_xlabel("distance of the copy, pixel by pixel")
     bars.tick_params(axis="y", length=0)
     bars.spines["left"].set_visible(False)
