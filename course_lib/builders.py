@@ -26,7 +26,6 @@ METRIC = {  # made from the encoder and, where that is not enough, from the opti
     "prototypical": learners.Prototypical,
     "relation": lambda encoder, o, _: learners.Relation(encoder, features=o.channels, seed=o.seed),
 }
-PICTURES = {"strokes", "omniglot"}
 USUAL = {  # what an option is unless told, for each kind of data
     "sinusoids": {"method": "maml", "shots": 10, "tasks": 25, "outer_steps": 70_000, "alpha": 0.01, "inner_steps": 1, "episodes": 2000},
     "pictures": {

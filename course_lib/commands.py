@@ -90,8 +90,7 @@ def score(options: argparse.Namespace) -> int:
     """Score a trained file on fresh tasks."""
     if builders.KINDS[options.data] == "pictures":
         learner, made = trained(options.file, options.device)
-        given = {name: value for name, value in vars(options).items() if value is not None}
-        options = argparse.Namespace(**{**vars(builders.filled(options)), **given})
+        options = builders.filled(options)
         if made.method == "maml" and options.ways != made.ways:
             raise ValueError(f"--ways {options.ways}: this learner has a head of {made.ways} classes, use --ways {made.ways}")
     else:

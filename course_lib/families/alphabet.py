@@ -197,7 +197,12 @@ def untidiness(kinds: Tensor, control: Tensor, used: Tensor, chunk: int = 2000) 
 def outline(kinds: Tensor, control: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
     """The corners of the box around each program's strokes: two (n, 2)."""
     points = BASES[kinds, ::3] @ control
-    return tuple(torch.where(used[..., None, None], points, away).flatten(1, 2).aminmax(dim=1)[side] for side, away in ((0, math.inf), (1, -math.inf)))
+    return box(points.flatten(1, 2), used.repeat_interleave(points.shape[2], dim=1))
+
+
+def box(points: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
+    """The lower and the upper corner, (n, 2) each, around those of the points (n, points, 2) that are used."""
+    return points.masked_fill(~used[..., None], math.inf).amin(1), points.masked_fill(~used[..., None], -math.inf).amax(1)
 
 
 def rotation(angle: Tensor) -> Tensor:

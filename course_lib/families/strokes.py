@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from course_lib.episodes import Episode, TaskFamily, at_least_one
-from course_lib.families.alphabet import BASES, CONTROL, MOST, POINTS, rotation, write_alphabet
+from course_lib.families.alphabet import BASES, CONTROL, MOST, POINTS, box, rotation, write_alphabet
 
 VERSION = 2  # raised when the same seed draws something else: no run trained on other drawings is taken for one on these
 SIZE = 28  # pixels, height and width
@@ -129,11 +129,6 @@ def waves(points: Tensor) -> Tensor:
     """The smooth functions of the place, by which a hand bends the whole paper: (n, points, 2) -> (n, points, 7)."""
     x, y = (1.8 * points).unbind(-1)
     return torch.stack([x * y, x * x, y * y, (3 * x).sin() / 2, (3 * y).sin() / 2, 0.3 * (3 * x).cos(), 0.3 * (3 * y).cos()], dim=-1)
-
-
-def box(points: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
-    """The lower and the upper corner, (n, 2) each, around those of the points (n, points, 2) that are used."""
-    return points.masked_fill(~used[..., None], math.inf).amin(1), points.masked_fill(~used[..., None], -math.inf).amax(1)
 
 
 def fit(points: Tensor, used: Tensor, size: Tensor, place: Tensor) -> Tensor:
