@@ -1,0 +1,210 @@
+"""Few-shot tasks from sentences: the short requests written for this course, or a file of your own."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from course_lib.episodes import Episode, TaskFamily, at_least_one
+from course_lib.families.words import Vocabulary, tokens
+
+DATA = Path(__file__).resolve().parent.parent.parent / "data" / "intents"
+PARTS = {  # whole domains are held out, so a test class shares neither its words nor its subject with a training class
+    "train": ("health", "home", "leisure", "school", "shopping", "transport", "work"),
+    "validation": ("food", "phone"),
+    "test": ("banking", "city", "travel"),
+}
+
+
+class SentenceError(ValueError):
+    """Sentences that cannot be used as they are: the message names the file and the line, and what to do."""
+
+
+class SentenceClasses(TaskFamily):
+    """Few-shot classification of given sentences.
+
+    Args:
+        sentences: for each class its name and its sentences. Their numbers may differ.
+        vocabulary: turns sentences into ids.
+        ways: classes in an episode.
+        length: ids in a row; the longest sentence decides unless told, and longer sentences lose their end.
+        device: where the ids lie and episodes are made.
+
+    Attributes:
+        names: of the classes.   rows: (all sentences, L) ids.   counts: (classes,) sentences of each.   starts: (classes,) its first row.
+
+    Raises:
+        ValueError: there are fewer classes than ways, or a class has no sentence.
+    """
+
+    family = "sentences"
+
+    def __init__(self, sentences: Mapping[str, Sequence[str]], vocabulary: Vocabulary, ways=5, length: int | None = None, device="cpu"):
+        at_least_one(ways=ways)
+        if ways > len(sentences):
+            raise ValueError(f"ways={ways}: there are {len(sentences)} classes to choose from; ask for fewer ways or add classes")
+        for name, own in sentences.items():
+            if isinstance(own, str) or not len(own):
+                raise ValueError(f"{name}: give a list of at least one sentence, not {own!r}")
+        self.ways, self.vocabulary, self.device = ways, vocabulary, torch.device(device)
+        self.by_name = {str(name): list(own) for name, own in sentences.items()}
+        self.names = list(self.by_name)
+        self.counts = torch.tensor([len(own) for own in self.by_name.values()], device=self.device)
+        self.starts = self.counts.cumsum(0) - self.counts
+        self.rows = vocabulary.encode([sentence for own in self.by_name.values() for sentence in own], length).to(self.device)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(self.names)
+
+    def sentences(self, name: str) -> list[str]:
+        """The sentences of one class, as they were written.
+
+        Raises:
+            ValueError: there is no such class.
+        """
+        if name not in self.by_name:
+            raise ValueError(f"{name!r}: there is no such class; there are {', '.join(self.names)}")
+        return list(self.by_name[name])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any class, any sentence and the vocabulary."""
+        about = repr((self.by_name, self.rows.shape[1], self.vocabulary.words, self.vocabulary.buckets))
+        return hashlib.sha256(about.encode("utf-8", "replace")).hexdigest()[:16]
+
+    def settings(self) -> dict:
+        return {"family": self.family, "ways": self.ways, "classes": self.classes, "fingerprint": self.fingerprint}
+
+    def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
+        """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query sentences of each class, all of them different.
+
+        x is (tasks, ways * shots or queries, L) word ids; y numbers the classes 0, 1, ... anew in each task; the order within a set
+        is random. ``hidden["classes"]`` is (tasks, ways): the classes behind the numbers.
+
+        Raises:
+            ValueError: a count is below 1, or a class has fewer than shots + queries sentences.
+        """
+        at_least_one(tasks=tasks, shots=shots, queries=queries)
+        self._enough(shots, queries)
+        classes = self._rand(tasks, self.classes, generator=generator).topk(self.ways).indices
+        chance = self._rand(tasks, self.ways, int(self.counts.max()), generator=generator)
+        absent = torch.arange(chance.shape[-1], device=self.device) >= self.counts[classes][..., None]
+        picked = chance.masked_fill(absent, -1).topk(shots + queries).indices + self.starts[classes][..., None]  # (tasks, ways, sentences)
+        sets = []
+        for rows in (picked[..., :shots], picked[..., shots:]):
+            order = self._rand(tasks, rows[0].numel(), generator=generator).argsort()
+            sets += [self.rows[rows.flatten(1).gather(1, order)], order // rows.shape[-1]]
+        return Episode(*sets, hidden={"classes": classes})
+
+    def _rand(self, *shape: int, generator: torch.Generator | None) -> Tensor:
+        return torch.rand(*shape, generator=generator, device=self.device)
+
+    def _enough(self, shots: int, queries: int) -> None:
+        small = (self.counts < shots + queries).nonzero().flatten().tolist()
+        if small:
+            raise ValueError(
+                f"shots={shots} and queries={queries}: {self.names[small[0]]} has {self.counts[small[0]]} sentences and needs {shots + queries}, "
+                f"like {len(small)} of {self.classes} classes; ask for fewer, add sentences or leave the class out"
+            )
+
+
+class Intents(SentenceClasses):
+    """Few-shot classification of short requests by what their writer wants: 6 intents in each of 12 domains, 20 sentences each.
+
+    Ids and row lengths are those of all domains, whatever the part. A word that occurs in no training domain has an id too, but
+    its embedding stays as it was at the start: no gradient ever reaches it. What a learner makes of such words is a question of
+    chapter 09.
+
+    Args:
+        ways: classes in an episode.
+        part: "train", "validation", "test", as in `PARTS`, or "all" domains.
+        domains: names of domains, instead of a part.
+        device: where the ids lie and episodes are made.
+        folder: of the files, one a domain.
+
+    Attributes:
+        names: of the intents.   domain_of: for each its domain.
+
+    Raises:
+        SentenceError: a file is missing or not as it should be.
+        ValueError: there is no such part or domain, or there are fewer classes than ways.
+    """
+
+    family = "intents"
+
+    def __init__(self, ways=5, part="train", domains: Sequence[str] | None = None, device="cpu", folder: Path = DATA):
+        files = {file.stem: read_sentences(file) for file in sorted(Path(folder).glob("*.tsv"))}
+        if domains is None and part not in (*PARTS, "all"):
+            raise ValueError(f'part={part!r}: choose "train", "validation", "test" or "all", or name domains')
+        chosen = (list(files) if part == "all" else list(PARTS[part])) if domains is None else list(domains)
+        if isinstance(domains, str) or not chosen or set(chosen) - set(files) or len(set(chosen)) < len(chosen):
+            raise ValueError(f"domains={domains if domains is not None else chosen}: {folder} has {', '.join(files) or 'no file'}; give a list of some of them")
+        everything = [sentence for intents in files.values() for own in intents.values() for sentence in own]
+        self.part = "chosen" if domains is not None else part
+        self.domains = chosen
+        self.domain_of = [domain for domain in chosen for _ in files[domain]]
+        sentences = {name: own for domain in chosen for name, own in files[domain].items()}
+        if len(sentences) < len(self.domain_of):
+            raise SentenceError(f"{folder}: two domains have an intent of the same name; rename one of them")
+        super().__init__(sentences, Vocabulary(everything), ways, max(len(tokens(sentence)) for sentence in everything), device)
+
+    def settings(self) -> dict:
+        return super().settings() | {"part": self.part, "domains": self.domains}
+
+
+def own_sentences(path, ways: int | None = None, vocabulary: Vocabulary | None = None, device="cpu") -> SentenceClasses:
+    """Few-shot tasks from a file with a label, a tab and a sentence in each line.
+
+    Args:
+        ways: classes in an episode; all labels of the file unless told.
+        vocabulary: the one a learner was trained with, such as ``Intents().vocabulary``; the file's own words unless told.
+
+    Raises:
+        SentenceError: the file cannot be read or used; the message names the line.
+        ValueError: there are fewer labels than ways.
+    """
+    sentences = read_sentences(path)
+    if vocabulary is None:
+        vocabulary = Vocabulary(sentence for own in sentences.values() for sentence in own)
+    return SentenceClasses(sentences, vocabulary, len(sentences) if ways is None else ways, device=device)
+
+
+def read_sentences(path) -> dict[str, list[str]]:
+    """The sentences of each label, in the order of the file, which is UTF-8. Empty lines are left out.
+
+    Raises:
+        SentenceError: no such file, not UTF-8, a line without exactly one tab, a label or sentence missing, a sentence that is there
+            twice, fewer than 2 labels, or a label with fewer than 2 sentences.
+    """
+    path = Path(path).expanduser()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SentenceError(f"{path}: the file cannot be read ({error.strerror}); check its name and its permissions") from error
+    except UnicodeDecodeError as error:
+        raise SentenceError(f"{path}: the file is not UTF-8 text; save it again as plain text with that encoding") from error
+    sentences: dict[str, list[str]] = {}
+    seen: dict[tuple[str, ...], int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        fields = [field.strip() for field in line.split("\t")]
+        if len(fields) != 2:
+            raise SentenceError(f"{path}, line {number}: tabs in it: {len(fields) - 1}; write a label, one tab and a sentence")
+        label, sentence = fields
+        if not label or not tokens(sentence):
+            raise SentenceError(f"{path}, line {number}: the {'sentence' if label else 'label'} is missing; write a label, one tab and a sentence")
+        if (first := seen.setdefault(tuple(tokens(sentence)), number)) != number:
+            raise SentenceError(f"{path}, line {number}: the sentence of line {first} once more; keep one, or a task could ask what it has shown")
+        sentences.setdefault(label, []).append(sentence)
+    if len(sentences) < 2:
+        raise SentenceError(f"{path}: labels in it: {len(sentences)}, and at least 2 are needed; write a label, one tab and a sentence in each line")
+    for label, own in sentences.items():
+        if len(own) < 2:
+            raise SentenceError(f"{path}: the label {label!r} has 1 sentence and needs at least 2, one to learn from and one to ask about")
+    return sentences
