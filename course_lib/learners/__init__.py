@@ -2,11 +2,16 @@
 
 from course_lib.learners.base import Learner
 from course_lib.learners.baseline import Baseline, BaselinePlusPlus, MetaBaseline
+from course_lib.learners.in_context import InContextRegression
 from course_lib.learners.joint import Joint
+from course_lib.learners.least_squares import LeastSquares, Ridge
 from course_lib.learners.maml import MAML
 from course_lib.learners.matching import Matching
 from course_lib.learners.prototypical import Prototypical
 from course_lib.learners.relation import Relation
 from course_lib.learners.siamese import Koch, Siamese
 
-__all__ = ["Baseline", "BaselinePlusPlus", "Joint", "Koch", "Learner", "MAML", "Matching", "MetaBaseline", "Prototypical", "Relation", "Siamese"]
+__all__ = [
+    "Baseline", "BaselinePlusPlus", "InContextRegression", "Joint", "Koch", "Learner", "LeastSquares", "MAML", "Matching", "MetaBaseline",
+    "Prototypical", "Relation", "Ridge", "Siamese",
+]  # fmt: skip
