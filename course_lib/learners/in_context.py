@@ -54,7 +54,7 @@ class InContextRegression(Learner):
         ValueError: a count is below 1, or the heads do not divide the width.
     """
 
-    def __init__(self, dims: int = 4, *, width: int = 64, layers: int = 3, heads: int = 4, seed: int | None = None):
+    def __init__(self, dims: int = 4, *, width: int = 48, layers: int = 4, heads: int = 4, seed: int | None = None):
         super().__init__()
         at_least_one(dims=dims, width=width, layers=layers, heads=heads)
         if width % heads:
