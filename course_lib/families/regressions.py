@@ -8,7 +8,7 @@ from course_lib.episodes import Episode, TaskFamily, at_least_one
 
 
 class LinearRegressions(TaskFamily):
-    """y = w . x + noise, a new w for every task (Garg et al. 2022, section 2, with noise as in their section 4).
+    """y = w . x + noise, a new w for every task (Garg et al. 2022, who train without noise).
 
     The numbers of w are drawn from N(0, 1/d), those of x from N(0, 1). So w . x has variance 1 whatever d is, and whoever answers 0
     everywhere has a mean squared error of 1. (Garg et al. draw w from N(0, I) and divide the error by d, which comes to the same.)

@@ -43,7 +43,7 @@ class Block(nn.Module):
 
 
 class InContextRegression(Learner):
-    """A decoder-only transformer over x1, y1, x2, y2, ..., x_q (Garg et al. 2022, section 2, much smaller).
+    """A decoder-only transformer over x1, y1, x2, y2, ..., x_q (Garg et al. 2022, but much smaller).
 
     Args:
         dims: d, how many numbers x has.
@@ -119,7 +119,7 @@ def linear_attention(support_x: Tensor, support_y: Tensor, query_x: Tensor, eta:
     """eta * sum_i y_i (x_i . x_q): attention without a softmax, with keys x_i, values y_i and query x_q.
 
     It is also one step of gradient descent: from w = 0, on the loss sum_i (w . x_i - y_i)^2 / 2, a step of size eta leads to
-    w = eta * sum_i y_i x_i, whose answer is w . x_q (von Oswald et al. 2023, section 2). With the mean of the squares as the loss
+    w = eta * sum_i y_i x_i, whose answer is w . x_q (von Oswald et al. 2023). With the mean of the squares as the loss
     the same step is eta = 2 alpha / S.
 
     Args:
