@@ -1,0 +1,203 @@
+"""Training of the small language model: next-token prediction on prompts, and the moment when it begins to read examples.
+
+``python -m course_lib.language_training`` trains it as shipped; ``--seed`` and ``--steps`` change the run.
+"""
+
+import argparse
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_lib import checkpoints
+from course_lib.episodes import Episode, at_least_one
+from course_lib.evaluate import Score
+from course_lib.families.prompts import UNSEEN_WORDINGS, WORDINGS, PromptMixture, instruction
+from course_lib.families.world_words import KINDS
+from course_lib.families.worlds import ID, TOKENS, Worlds
+from course_lib.progress_bar import bar, duration
+from course_lib.shipped import DATA
+from course_lib.tiny_gpt import Size, TinyGPT
+
+EARLY = 550  # outer steps after which the early checkpoint is taken: in the middle of the phase change of seed 0
+
+
+@dataclass(frozen=True)
+class LanguagePlan:
+    """The settings of one training run.
+
+    Args:
+        steps: of the optimisers.   batch: prompts a step.   length: tokens a prompt.
+        rate: learning rate, reached after ``warm_up`` steps and then sinking to 5 % along half a cosine.
+        seed: of starting weights and prompts.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    steps: int = 1000
+    batch: int = 32
+    length: int = 72
+    rate: float = 3e-3
+    warm_up: int = 100
+    seed: int = 0
+
+    def __post_init__(self):
+        at_least_one(steps=self.steps, batch=self.batch, length=self.length, warm_up=self.warm_up)
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise ValueError(f"rate={self.rate}: the learning rate must be a finite number above 0")
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of step 0, 1, ..."""
+        return self.rate * min(1, (step + 1) / self.warm_up) * (0.525 + 0.475 * math.cos(math.pi * step / self.steps))
+
+
+def optimizers(model: TinyGPT) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the blocks, AdamW for the embedding and the scales of the norms.
+
+    With AdamW for everything the phase change did not come within 2000 steps (measured while the course was made).
+    """
+    inside = [p for block in model.blocks for p in block.parameters() if p.ndim == 2]
+    others = [p for p in model.parameters() if not any(p is q for q in inside)]
+    muon = torch.optim.Muon(inside, lr=1.0, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+    return [muon, torch.optim.AdamW(others, lr=1.0, weight_decay=0.01)]
+
+
+def next_token_loss(model: TinyGPT, tokens: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of -log p(next token | the tokens before it): tokens and weights (B, L) -> a scalar."""
+    scores = model(tokens[:, :-1])  # (B, L - 1, V)
+    each = F.cross_entropy(scores.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+    weights = weights[:, 1:].flatten()
+    return (each * weights).sum() / weights.sum()
+
+
+def as_prompts(episode: Episode, shots: int, separator: str = ":", end: str = "\n", wording: str | None = None) -> Tensor:
+    """Token ids of the prompts of a `Worlds` episode: (T, Q, 4 * shots + 2), such as ``dog : blip \\n saw : zug \\n cow :``.
+
+    Args:
+        shots: how many of the support examples to show.
+        wording: put an instruction first, made from this pattern, such as "{kind} means {label}": I tokens more.
+    """
+    tasks, queries = episode.query_y.shape
+    labels = episode.hidden["labels"].gather(1, episode.support_y)
+    columns = [episode.support_x[..., 0], torch.full_like(labels, ID[separator]), labels, torch.full_like(labels, ID[end])]
+    examples = torch.stack(columns, 2)[:, :shots].flatten(1)  # (T, 4 * shots)
+    asked = torch.stack([episode.query_x[..., 0], torch.full_like(episode.query_y, ID[separator])], 2)  # (T, Q, 2)
+    said = torch.tensor([rule(*task, wording) for task in zip(episode.hidden["kinds"].tolist(), episode.hidden["labels"].tolist())])
+    before = torch.cat([said.to(examples), examples], 1)
+    return torch.cat([before[:, None].expand(tasks, queries, -1), asked], 2)
+
+
+def rule(kinds: list[int], labels: list[int], wording: str | None) -> list[int]:
+    """The ids of an instruction that tells the label of every kind, in the order of the kinds; none without a wording."""
+    names = list(KINDS)
+    told = [(names[kind], TOKENS[labels[i % len(labels)]]) for i, kind in enumerate(kinds)]
+    return [ID[token] for token in instruction(told, wording)] if wording else []
+
+
+@torch.no_grad()
+def choose(model: TinyGPT, episode: Episode, shots: int, **form) -> Tensor:
+    """Scores of the labels of each task as the next token after the prompt: (T, Q, ways). ``form``: see `as_prompts`."""
+    prompts = as_prompts(episode, shots, **form)
+    scores = torch.cat([model(part)[:, -1] for part in prompts.flatten(0, 1).split(256)]).unflatten(0, prompts.shape[:2])
+    return scores.gather(2, episode.hidden["labels"][:, None].expand(-1, prompts.shape[1], -1))
+
+
+def shots_curve(model: TinyGPT, episode: Episode, shots=(0, 1, 2, 4, 8, 16), **form) -> dict[int, Score]:
+    """Accuracy among the labels of a task, with the first 0, 1, 2, ... examples of the same episodes in the prompt."""
+    right = {k: (choose(model, episode, k, **form).argmax(-1) == episode.query_y).float().mean(1) for k in shots}
+    return {k: Score(each, "accuracy", chance=1 / episode.hidden["labels"].shape[1]) for k, each in right.items()}
+
+
+def train_language_model(plan: LanguagePlan, *, watch: int = 50, early: int = EARLY, device="cpu", progress: bool = True):
+    """Train a model from nothing.
+
+    Args:
+        watch: every so many steps, accuracy with 8 examples on 200 held-out tasks is noted.
+        early: after so many steps a copy of the weights is kept.
+
+    Returns:
+        The model, the early weights (empty if the run is shorter), the history as a list of (step, loss, accuracy), and the seconds.
+    """
+    model = TinyGPT(Size(len(TOKENS)), seed=plan.seed).to(device)
+    family = Worlds(device=device)
+    held_out = family.sample(200, shots=8, queries=1, generator=family.generator(999))
+    mixture, steppers, history, copy = PromptMixture(plan.length), optimizers(model), [], {}
+    began, losses = time.monotonic(), []
+    steps = range(plan.steps)
+    for step in bar(steps, plan.steps, "training", lambda: f"loss {losses[-1]:.2f}") if progress else steps:
+        tokens, weights = (part.to(device) for part in mixture.batch(plan.batch, seed=f"{plan.seed}-{step}"))
+        loss = next_token_loss(model, tokens, weights)
+        if not torch.isfinite(loss):
+            raise ValueError(f"the loss is {loss.item()} at step {step}: lower the learning rate")
+        for stepper in steppers:
+            stepper.zero_grad()
+            stepper.param_groups[0]["lr"] = plan.rate_at(step)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for stepper in steppers:
+            stepper.step()
+        losses.append(loss.item())
+        if (step + 1) % watch == 0:
+            history.append((step + 1, sum(losses[-watch:]) / watch, shots_curve(model, held_out, [8])[8].mean))
+        if step + 1 == early:
+            copy = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    return model.eval(), copy, history, time.monotonic() - began
+
+
+def shipped_model(name: str = "tiny_gpt", folder: Path = DATA) -> TinyGPT:
+    """A model that comes with the course: "tiny_gpt", trained to the end, or "tiny_gpt_early", in the middle of the phase change."""
+    tensors, about = checkpoints.read(folder / f"{name}.safetensors")
+    model = TinyGPT(Size(**about["size"]))
+    checkpoints.load_weights(model, tensors, source=name)
+    return model.eval()
+
+
+def shipped_history(name: str = "tiny_gpt", folder: Path = DATA) -> list[tuple[int, float, float]]:
+    """(step, loss, accuracy with 8 examples on held-out tasks) along the training of a shipped model."""
+    return [tuple(row) for row in checkpoints.read(folder / f"{name}.safetensors")[1]["history"]]
+
+
+def report(model: TinyGPT, tasks: int = 1000) -> dict[str, list[float]]:
+    """Print and return shots curves on held-out tasks, without and with an instruction: [mean, half of the interval] for each."""
+    curves = {}
+    for family in (Worlds(2), Worlds(4), Worlds(2, kinds_per_label=2)):
+        episode = family.sample(tasks, shots=16, queries=1, generator=family.generator(12345))
+        curves[f"{family.ways} labels, {family.kinds_per_label} kinds each"] = shots_curve(model, episode)
+    for wording in WORDINGS + UNSEEN_WORDINGS:
+        episode = Worlds().sample(tasks, shots=4, queries=1, generator=Worlds().generator(12345))
+        seen = "seen" if wording in WORDINGS else "unseen"
+        curves[f"2 labels, {seen} instruction {wording!r}"] = shots_curve(model, episode, (0, 4), wording=wording)
+    figures = {f"{what}, {k} shots": score for what, curve in curves.items() for k, score in curve.items()}
+    for what, score in figures.items():
+        print(f"{what}: {score}")
+    return {what: [round(score.mean, 4), round(score.half_width, 4)] for what, score in figures.items()}
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m course_lib.language_training", description="train the small language model")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=LanguagePlan.steps)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the files tiny_gpt and tiny_gpt_early; data holds the shipped ones")
+    options = parser.parse_args(words)
+    torch.set_num_threads(options.threads)
+    plan = LanguagePlan(steps=options.steps, seed=options.seed)
+    model, early, history, seconds = train_language_model(plan)
+    print(f"trained for {duration(seconds)}")
+    about = {"settings": asdict(plan), "size": model.settings(), "command": f"python -m course_lib.language_training --seed {plan.seed} --steps {plan.steps}"}
+    about |= {"seconds": round(seconds, 1), "history": history}
+    checkpoints.write(options.out / "tiny_gpt.safetensors", model.state_dict(), about | {"accuracy": report(model)})
+    if early:
+        model.load_state_dict(early)
+        checkpoints.write(options.out / "tiny_gpt_early.safetensors", early, about | {"taken_at": EARLY, "accuracy": report(model)})
+    print(f"wrote {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
