@@ -14,16 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib import checkpoints
-from course_lib.episodes import Episode, at_least_one
-from course_lib.evaluate import Score
-from course_lib.families.prompts import UNSEEN_WORDINGS, WORDINGS, PromptMixture, instruction
-from course_lib.families.world_words import KINDS
-from course_lib.families.worlds import ID, TOKENS, Worlds
+from course_lib.episodes import at_least_one
+from course_lib.families.prompts import UNSEEN_WORDINGS, WORDINGS, PromptMixture
+from course_lib.families.worlds import TOKENS, Worlds
 from course_lib.progress_bar import bar, duration
+from course_lib.prompt_scores import shots_curve
 from course_lib.shipped import DATA
 from course_lib.tiny_gpt import Size, TinyGPT
 
-EARLY = 550  # outer steps after which the early checkpoint is taken: in the middle of the phase change of seed 0
+EARLY = 0.75  # the early checkpoint is taken when accuracy with 8 examples first passes this: in the middle of the phase change
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class LanguagePlan:
         ValueError: a setting is out of range.
     """
 
-    steps: int = 1000
+    steps: int = 1500
     batch: int = 32
     length: int = 72
     rate: float = 3e-3
@@ -75,53 +74,15 @@ def next_token_loss(model: TinyGPT, tokens: Tensor, weights: Tensor) -> Tensor:
     return (each * weights).sum() / weights.sum()
 
 
-def as_prompts(episode: Episode, shots: int, separator: str = ":", end: str = "\n", wording: str | None = None) -> Tensor:
-    """Token ids of the prompts of a `Worlds` episode: (T, Q, 4 * shots + 2), such as ``dog : blip \\n saw : zug \\n cow :``.
-
-    Args:
-        shots: how many of the support examples to show.
-        wording: put an instruction first, made from this pattern, such as "{kind} means {label}": I tokens more.
-    """
-    tasks, queries = episode.query_y.shape
-    labels = episode.hidden["labels"].gather(1, episode.support_y)
-    columns = [episode.support_x[..., 0], torch.full_like(labels, ID[separator]), labels, torch.full_like(labels, ID[end])]
-    examples = torch.stack(columns, 2)[:, :shots].flatten(1)  # (T, 4 * shots)
-    asked = torch.stack([episode.query_x[..., 0], torch.full_like(episode.query_y, ID[separator])], 2)  # (T, Q, 2)
-    said = torch.tensor([rule(*task, wording) for task in zip(episode.hidden["kinds"].tolist(), episode.hidden["labels"].tolist())])
-    before = torch.cat([said.to(examples), examples], 1)
-    return torch.cat([before[:, None].expand(tasks, queries, -1), asked], 2)
-
-
-def rule(kinds: list[int], labels: list[int], wording: str | None) -> list[int]:
-    """The ids of an instruction that tells the label of every kind, in the order of the kinds; none without a wording."""
-    names = list(KINDS)
-    told = [(names[kind], TOKENS[labels[i % len(labels)]]) for i, kind in enumerate(kinds)]
-    return [ID[token] for token in instruction(told, wording)] if wording else []
-
-
-@torch.no_grad()
-def choose(model: TinyGPT, episode: Episode, shots: int, **form) -> Tensor:
-    """Scores of the labels of each task as the next token after the prompt: (T, Q, ways). ``form``: see `as_prompts`."""
-    prompts = as_prompts(episode, shots, **form)
-    scores = torch.cat([model(part)[:, -1] for part in prompts.flatten(0, 1).split(256)]).unflatten(0, prompts.shape[:2])
-    return scores.gather(2, episode.hidden["labels"][:, None].expand(-1, prompts.shape[1], -1))
-
-
-def shots_curve(model: TinyGPT, episode: Episode, shots=(0, 1, 2, 4, 8, 16), **form) -> dict[int, Score]:
-    """Accuracy among the labels of a task, with the first 0, 1, 2, ... examples of the same episodes in the prompt."""
-    right = {k: (choose(model, episode, k, **form).argmax(-1) == episode.query_y).float().mean(1) for k in shots}
-    return {k: Score(each, "accuracy", chance=1 / episode.hidden["labels"].shape[1]) for k, each in right.items()}
-
-
-def train_language_model(plan: LanguagePlan, *, watch: int = 50, early: int = EARLY, device="cpu", progress: bool = True):
+def train_language_model(plan: LanguagePlan, *, watch: int = 25, early: float = EARLY, device="cpu", progress: bool = True):
     """Train a model from nothing.
 
     Args:
         watch: every so many steps, accuracy with 8 examples on 200 held-out tasks is noted.
-        early: after so many steps a copy of the weights is kept.
+        early: a copy of the weights is kept when that accuracy first passes this.
 
     Returns:
-        The model, the early weights (empty if the run is shorter), the history as a list of (step, loss, accuracy), and the seconds.
+        The model, the early weights (empty if it never did), the history as a list of (step, loss, accuracy), and the seconds.
     """
     model = TinyGPT(Size(len(TOKENS)), seed=plan.seed).to(device)
     family = Worlds(device=device)
@@ -143,9 +104,10 @@ def train_language_model(plan: LanguagePlan, *, watch: int = 50, early: int = EA
             stepper.step()
         losses.append(loss.item())
         if (step + 1) % watch == 0:
-            history.append((step + 1, sum(losses[-watch:]) / watch, shots_curve(model, held_out, [8])[8].mean))
-        if step + 1 == early:
-            copy = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            accuracy = shots_curve(model, held_out, [8])[8].mean
+            history.append((step + 1, sum(losses[-watch:]) / watch, accuracy))
+            if accuracy > early and not copy:
+                copy = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     return model.eval(), copy, history, time.monotonic() - began
 
 
@@ -190,11 +152,11 @@ def main(words: list[str] | None = None) -> int:
     model, early, history, seconds = train_language_model(plan)
     print(f"trained for {duration(seconds)}")
     about = {"settings": asdict(plan), "size": model.settings(), "command": f"python -m course_lib.language_training --seed {plan.seed} --steps {plan.steps}"}
-    about |= {"seconds": round(seconds, 1), "history": history}
+    about |= {"seconds": round(seconds, 1), "history": history}  # the early copy was taken at the first accuracy above EARLY
     checkpoints.write(options.out / "tiny_gpt.safetensors", model.state_dict(), about | {"accuracy": report(model)})
     if early:
         model.load_state_dict(early)
-        checkpoints.write(options.out / "tiny_gpt_early.safetensors", early, about | {"taken_at": EARLY, "accuracy": report(model)})
+        checkpoints.write(options.out / "tiny_gpt_early.safetensors", early, about | {"accuracy": report(model)})
     print(f"wrote {options.out}")
     return 0
 

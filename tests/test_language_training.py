@@ -1,0 +1,101 @@
+"""The small language model: how it is trained, and what the shipped ones can do."""
+
+import pytest
+import torch
+
+from course_lib import language_training
+from course_lib.families.prompts import WORDINGS, PromptMixture
+from course_lib.families.worlds import TOKENS, Worlds, covered
+from course_lib.language_training import LanguagePlan, next_token_loss, optimizers, shipped_history, shipped_model, train_language_model
+from course_lib.prompt_scores import shots_curve
+from course_lib.tiny_gpt import Size, TinyGPT
+
+
+def held_out(ways=2, tasks=400, seed=77, **options):
+    family = Worlds(ways, **options)
+    return family.sample(tasks, shots=16, queries=1, generator=family.generator(seed))
+
+
+@pytest.fixture(scope="module")
+def final():
+    return shipped_model()
+
+
+def test_the_loss_is_the_weighted_mean_of_each_tokens_surprise():
+    model = TinyGPT(Size(words=len(TOKENS)), seed=0)
+    tokens, weights = PromptMixture(12).batch(3, seed="x")
+    total = norm = 0.0
+    for row in range(3):
+        for i in range(11):
+            surprise = -model(tokens[row : row + 1, : i + 1])[0, -1].log_softmax(-1)[tokens[row, i + 1]]
+            total += surprise * weights[row, i + 1]
+            norm += weights[row, i + 1]
+    torch.testing.assert_close(next_token_loss(model, tokens, weights), total / norm)
+
+
+def test_every_weight_has_one_optimiser():
+    model = TinyGPT(Size(words=50), seed=0)
+    held = [p for optimizer in optimizers(model) for group in optimizer.param_groups for p in group["params"]]
+    assert len(held) == len({id(p) for p in held}) == len(list(model.parameters()))
+    assert all(p.ndim == 2 for p in optimizers(model)[0].param_groups[0]["params"])
+
+
+def test_training_is_repeatable_and_lowers_the_loss():
+    plan = LanguagePlan(steps=12, batch=4, length=24, warm_up=4)
+    one, _, history, _ = train_language_model(plan, watch=6, progress=False)
+    same, _, again, _ = train_language_model(plan, watch=6, progress=False)
+    assert history == again and all(torch.equal(p, q) for p, q in zip(one.parameters(), same.parameters()))
+    assert [step for step, _, _ in history] == [6, 12] and history[1][1] < history[0][1]
+
+
+def test_the_rate_warms_up_and_sinks():
+    plan = LanguagePlan()
+    rates = [plan.rate_at(step) for step in range(plan.steps)]
+    assert rates[0] < plan.rate / 50 and max(rates) <= plan.rate and rates[-1] == pytest.approx(0.05 * plan.rate, rel=0.01)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": -1}, {"rate": 0.0}, {"rate": float("nan")}, {"length": 0}])
+def test_impossible_plans_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        LanguagePlan(**wrong)
+
+
+def test_two_labels_reach_their_ceiling(final):
+    episode = held_out()
+    curve = shots_curve(final, episode)
+    assert abs(curve[0].mean - 0.5) < 0.08 and curve[8].mean >= 0.97 and curve[16].mean >= 0.98
+    assert curve[4].mean == pytest.approx(covered(episode, 4).float().mean().item(), abs=0.06)
+
+
+def test_four_labels(final):
+    curve = shots_curve(final, held_out(4))
+    assert abs(curve[0].mean - 0.25) < 0.08 and curve[8].mean >= 0.85 and curve[16].mean >= 0.95
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+def test_a_known_instruction_needs_no_examples(final, wording):
+    assert shots_curve(final, held_out(), (0,), wording=wording)[0].mean >= 0.98
+
+
+def test_the_early_model_stands_in_the_middle(final):
+    episode = held_out()
+    early = shots_curve(shipped_model("tiny_gpt_early"), episode, (8,))[8]
+    assert 0.55 < early.mean < 0.9 < shots_curve(final, episode, (8,))[8].mean
+
+
+def test_the_history_shows_a_sudden_change():
+    """Accuracy stays near chance for 500 steps and passes from below 0.6 to above 0.9 within 100."""
+    history = shipped_history()
+    assert all(abs(accuracy - 0.5) < 0.1 for step, _, accuracy in history if step <= 500)
+    low = max(step for step, _, accuracy in history if accuracy < 0.6)
+    high = min(step for step, _, accuracy in history if accuracy > 0.9)
+    assert 0 < high - low <= 100
+
+
+def test_the_command_writes_what_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(language_training, "report", lambda model: {"tested elsewhere": [0.0, 0.0]})
+    before = torch.get_num_threads()
+    assert language_training.main(["--steps", "30", "--out", str(tmp_path), "--threads", str(before)]) == 0
+    model, history = shipped_model("tiny_gpt", tmp_path), shipped_history("tiny_gpt", tmp_path)
+    assert isinstance(model, TinyGPT) and [row[0] for row in history] == [25]
+    assert not (tmp_path / "tiny_gpt_early.safetensors").exists()
