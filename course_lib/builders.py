@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from course_lib import checkpoints, learners
 from course_lib.episodes import TaskFamily
 from course_lib.families import Omniglot, Sinusoids, Strokes
+from course_lib.language_training import LanguagePlan
 from course_lib.learners import Learner
 from course_lib.meta_train import Plan
 from course_lib.networks import conv4, mlp
@@ -27,13 +28,15 @@ METRIC = {  # made from the encoder and, where that is not enough, from the opti
     "relation": lambda encoder, o, _: learners.Relation(encoder, features=o.channels, seed=o.seed),
 }
 USUAL = {  # what an option is unless told, for each kind of data
-    "sinusoids": {"method": "maml", "shots": 10, "tasks": 25, "outer_steps": 70_000, "alpha": 0.01, "inner_steps": 1, "episodes": 2000},
+    "sinusoids": {"method": "maml", "shots": 10, "tasks": 25, "outer_steps": 70_000, "alpha": 0.01, "beta": 1e-3, "inner_steps": 1, "episodes": 2000},
     "pictures": {
-        "method": "prototypical", "ways": 5, "shots": 1, "queries": 5, "tasks": 1, "outer_steps": 3000, "alpha": 0.1, "inner_steps": 5,
+        "method": "prototypical", "ways": 5, "shots": 1, "queries": 5, "tasks": 1, "outer_steps": 3000, "alpha": 0.1, "beta": 1e-3, "inner_steps": 5,
         "episodes": 1000, "channels": 64, "scripts": 80, "within": 0.0, "statistics": "support",
     },
+    "worlds": {"method": "tiny_gpt", "outer_steps": LanguagePlan.steps, "beta": LanguagePlan.rate, "episodes": 1000},
 }  # fmt: skip
-KINDS = {"sinusoids": "sinusoids", "strokes": "pictures", "omniglot": "pictures"}
+KINDS = {"sinusoids": "sinusoids", "strokes": "pictures", "omniglot": "pictures", "worlds": "worlds"}
+LANGUAGE = ["tiny_gpt"]
 
 
 def filled(options: argparse.Namespace) -> argparse.Namespace:
@@ -43,14 +46,15 @@ def filled(options: argparse.Namespace) -> argparse.Namespace:
         ValueError: an option or a method does not go with the data.
     """
     usual = USUAL[KINDS[options.data]]
-    for name in set(USUAL["pictures"]) - set(usual):
-        if name != "queries" and getattr(options, name) is not None:
-            raise ValueError(f"--{name} {getattr(options, name)}: sinusoids have none, it is for --data strokes or omniglot")
+    for name in sorted(set(USUAL["pictures"]) - set(usual)):
+        if (name != "queries" or options.data == "worlds") and getattr(options, name) is not None:
+            where = "strokes or omniglot" if options.data == "sinusoids" else "other data"
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)}: {options.data} have none, it is for --data {where}")
     given = {name: value for name, value in vars(options).items() if value is not None}
     full = argparse.Namespace(**{**vars(options), **usual, **given})
     if full.queries is None:
         full.queries = full.shots
-    known = CURVES if options.data == "sinusoids" else [*METRIC, "maml"]
+    known = {"sinusoids": CURVES, "pictures": [*METRIC, "maml"], "worlds": LANGUAGE}[KINDS[options.data]]
     if full.method not in known:
         raise ValueError(f"--method {full.method} does not go with --data {full.data}: choose one of {', '.join(known)}")
     return full

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib import builders, checkpoints, shipped
+from course_lib import builders, checkpoints, language_training, shipped
 from course_lib.evaluate import Score, evaluate, evaluate_each_step, test_episodes
 from course_lib.meta_train import differences, meta_train, run_settings
 from course_lib.progress_bar import duration
@@ -63,6 +63,8 @@ def print_scores(scores: dict[str, Score]) -> None:
 def train(options: argparse.Namespace) -> int:
     """Meta-train, score on fresh tasks, and write the file that `shipped.load_or_train` reads."""
     options = builders.filled(options)
+    if options.data == "worlds":
+        return train_language(options)
     learner, family, plan = build(options)
     settings = run_settings(learner, family, plan)
     ways = "" if options.ways is None else f"{options.ways}way_"
@@ -86,8 +88,30 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
+def train_language(options: argparse.Namespace) -> int:
+    """Train the small language model and write it, with an early copy beside it: what `language_training.shipped_model` reads."""
+    builders.check_device(options.device)
+    out = Path(options.out or "runs/tiny_gpt.safetensors")
+    plan = language_training.LanguagePlan(steps=options.outer_steps, rate=options.beta, seed=options.seed)
+    model, early, about = language_training.run(plan, options.device)
+    about["command"] = command(options)
+    for path, weights in ((out, model.state_dict()), (out.with_stem(f"{out.stem}_early"), early)):
+        if weights:
+            model.load_state_dict(weights)
+            print(f"{path.name}:")
+            figures = language_training.report(model, options.episodes)
+            checkpoints.write(path, weights, about | {"accuracy": figures})
+            print(f"wrote {path}")
+    return 0
+
+
 def score(options: argparse.Namespace) -> int:
     """Score a trained file on fresh tasks."""
+    if options.data == "worlds":
+        options = builders.filled(options)
+        file = Path(options.file)
+        language_training.report(language_training.shipped_model(file.stem, file.parent), options.episodes)
+        return 0
     if builders.KINDS[options.data] == "pictures":
         learner, made = trained(options.file, options.device)
         options = builders.filled(options)
@@ -136,14 +160,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options that are None take the usual value of their data: see `builders.USUAL`."""
     add = parser.add_argument
     add("--data", choices=builders.KINDS, default="sinusoids")
-    add("--method", choices=dict.fromkeys([*builders.CURVES, *builders.METRIC]), default=None)
+    add("--method", choices=dict.fromkeys([*builders.CURVES, *builders.METRIC, *builders.LANGUAGE]), default=None)
     add("--ways", type=int, default=None, help="classes in an episode")
     add("--shots", type=int, default=None, help="support items a task, or a class where there are classes")
     add("--queries", type=int, default=None, help="query items a task or class")
     add("--tasks", type=int, default=None, help="tasks an outer step")
     add("--outer-steps", type=int, default=None)
     add("--alpha", type=float, default=None, help="inner learning rate")
-    add("--beta", type=float, default=1e-3, help="outer learning rate, of Adam")
+    add("--beta", type=float, default=None, help="outer learning rate, of Adam; of the small language model its only one")
     add("--decay", action="store_true", help="let beta sink to 0")
     add("--inner-steps", type=int, default=None)
     add("--first-order", action="store_true")

@@ -1,9 +1,8 @@
 """Training of the small language model: next-token prediction on prompts, and the moment when it begins to read examples.
 
-``python -m course_lib.language_training`` trains it as shipped; ``--seed`` and ``--steps`` change the run.
+``python -m course_lib train --data worlds`` trains it as shipped; ``--seed`` and ``--outer-steps`` change the run.
 """
 
-import argparse
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -111,6 +110,13 @@ def train_language_model(plan: LanguagePlan, *, watch: int = 25, early: float = 
     return model.eval(), copy, history, time.monotonic() - began
 
 
+def run(plan: LanguagePlan, device="cpu") -> tuple[TinyGPT, dict, dict]:
+    """Train, on the CPU or on a GPU: the model, the early weights (empty if accuracy never passed `EARLY`), and what to write beside them."""
+    model, early, history, seconds = train_language_model(plan, device=device)
+    print(f"trained for {duration(seconds)}")
+    return model.cpu(), early, {"settings": asdict(plan), "size": model.settings(), "seconds": round(seconds, 1), "history": history}
+
+
 def shipped_model(name: str = "tiny_gpt", folder: Path = DATA) -> TinyGPT:
     """A model that comes with the course: "tiny_gpt", trained to the end, or "tiny_gpt_early", in the middle of the phase change."""
     tensors, about = checkpoints.read(folder / f"{name}.safetensors")
@@ -138,28 +144,3 @@ def report(model: TinyGPT, tasks: int = 1000) -> dict[str, list[float]]:
     for what, score in figures.items():
         print(f"{what}: {score}")
     return {what: [round(score.mean, 4), round(score.half_width, 4)] for what, score in figures.items()}
-
-
-def main(words: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m course_lib.language_training", description="train the small language model")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=LanguagePlan.steps)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the files tiny_gpt and tiny_gpt_early; data holds the shipped ones")
-    options = parser.parse_args(words)
-    torch.set_num_threads(options.threads)
-    plan = LanguagePlan(steps=options.steps, seed=options.seed)
-    model, early, history, seconds = train_language_model(plan)
-    print(f"trained for {duration(seconds)}")
-    about = {"settings": asdict(plan), "size": model.settings(), "command": f"python -m course_lib.language_training --seed {plan.seed} --steps {plan.steps}"}
-    about |= {"seconds": round(seconds, 1), "history": history}  # the early copy was taken at the first accuracy above EARLY
-    checkpoints.write(options.out / "tiny_gpt.safetensors", model.state_dict(), about | {"accuracy": report(model)})
-    if early:
-        model.load_state_dict(early)
-        checkpoints.write(options.out / "tiny_gpt_early.safetensors", early, about | {"accuracy": report(model)})
-    print(f"wrote {options.out}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

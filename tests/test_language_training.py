@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from course_lib import language_training
+from course_lib import checkpoints, language_training
+from course_lib.__main__ import main
 from course_lib.families.prompts import WORDINGS, PromptMixture
 from course_lib.families.worlds import TOKENS, Worlds, covered
 from course_lib.language_training import LanguagePlan, next_token_loss, optimizers, shipped_history, shipped_model, train_language_model
@@ -92,10 +93,21 @@ def test_the_history_shows_a_sudden_change():
     assert 0 < high - low <= 100
 
 
-def test_the_command_writes_what_can_be_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(language_training, "report", lambda model: {"tested elsewhere": [0.0, 0.0]})
-    before = torch.get_num_threads()
-    assert language_training.main(["--steps", "30", "--out", str(tmp_path), "--threads", str(before)]) == 0
-    model, history = shipped_model("tiny_gpt", tmp_path), shipped_history("tiny_gpt", tmp_path)
-    assert isinstance(model, TinyGPT) and [row[0] for row in history] == [25]
-    assert not (tmp_path / "tiny_gpt_early.safetensors").exists()
+def test_the_command_trains_writes_and_evaluates(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(language_training, "EARLY", -1.0)
+    monkeypatch.setattr(language_training, "train_language_model", lambda plan, device: train_language_model(plan, early=-1.0, progress=False, device=device))
+    out = tmp_path / "mine.safetensors"
+    assert main(["train", "--data", "worlds", "--outer-steps", "25", "--seed", "3", "--episodes", "20", "--device", "cpu", "--out", str(out)]) == 0
+    about = checkpoints.read(out)[1]
+    assert about["settings"]["seed"] == 3 and "--data worlds" in about["command"] and "--outer-steps 25" in about["command"]
+    assert [row[0] for row in shipped_history("mine", tmp_path)] == [25]
+    assert isinstance(shipped_model("mine_early", tmp_path), TinyGPT)
+    capsys.readouterr()
+    assert main(["evaluate", str(out), "--data", "worlds", "--episodes", "20"]) == 0
+    assert "4 labels, 1 kinds each, 8 shots: accuracy" in capsys.readouterr().out
+
+
+def test_options_of_other_data_are_refused(capsys):
+    for words in (["--ways", "5"], ["--shots", "1"], ["--alpha", "0.1"], ["--method", "maml"]):
+        assert main(["train", "--data", "worlds", *words]) == 2
+        assert words[0] in capsys.readouterr().err
