@@ -1,0 +1,106 @@
+"""Three learners on short requests, tried on domains that nobody has trained on, beside a bag of words.
+
+    python -m course_lib.intent_line_up                  trains them, writes data/intents_*.safetensors, prints their scores
+    python -m course_lib.intent_line_up --seed 1         trains them from another seed and only prints their scores
+
+The setting is that of Bao et al. 2020: which words tell classes apart changes with the classes. Dou et al. 2019 compare MAML,
+FOMAML and Reptile on language understanding with few examples. "MAML for text classification" is the name of no single paper.
+"""
+
+import argparse
+import sys
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+
+from course_lib import shipped
+from course_lib.episodes import Episode, TaskFamily
+from course_lib.evaluate import Score, evaluate, paired, test_episodes
+from course_lib.families import Intents
+from course_lib.families.word_dropout import WordDropout
+from course_lib.learners import MAML, BaselinePlusPlus, Learner, Prototypical
+from course_lib.learners.bag_of_words import BagOfWords
+from course_lib.meta_train import Plan, meta_train, run_settings
+from course_lib.text_networks import SentenceEncoder, idf, text_classifier
+
+WIDTH = 1024  # of the fixed word vectors: with 256 the chance overlap of two of them drowns the words that sentences share
+HOLES = 0.3  # share of words hidden in training
+WAYS, QUERIES, SHOTS = 5, 5, (1, 5)  # of the episodes that everyone is scored on; 5 queries a class
+EPISODES, TEST_SEED = 600, 9
+NAMES = {"maml": "MAML", "prototypical": "Prototypical", "baselinepp": "Baseline++"}
+
+
+def prepare(name: str, seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
+    """One learner before its training, its family and its plan.
+
+    Raises:
+        ValueError: there is no such learner.
+    """
+    if name not in NAMES:
+        raise ValueError(f"{name!r}: choose one of {', '.join(NAMES)}")
+    family = Intents(ways=20 if name == "baselinepp" else WAYS)
+    words = len(family.vocabulary)
+    encoder = SentenceEncoder(words, WIDTH, weights=idf(family.rows, words), seed=seed)
+    learner = {
+        "maml": lambda: MAML(text_classifier(encoder, WAYS), F.cross_entropy, alpha=5.0, steps=5, first_order=True, way="vmap"),
+        "prototypical": lambda: Prototypical(encoder, "cosine"),
+        "baselinepp": lambda: BaselinePlusPlus(encoder, family.classes, WIDTH, seed=seed),
+    }[name]()
+    plan = Plan(STEPS[name], tasks=1 if name == "baselinepp" else 2, shots=5, queries=QUERIES, beta=1e-3, seed=seed, decay=True)
+    return learner, WordDropout(family, HOLES), plan
+
+
+STEPS = {"maml": 100, "prototypical": 100, "baselinepp": 100}  # outer steps
+
+
+@lru_cache(maxsize=8)
+def trained(name: str, seed: int = 0) -> tuple[Learner, str]:
+    """The learner after its training, and a sentence that says whether it was loaded or trained: once a process, so copy it to change it."""
+    learner, family, plan = prepare(name, seed)
+    return learner, shipped.load_or_train(f"intents_{name}", learner, family, plan)
+
+
+def bag_of_words() -> BagOfWords:
+    """The yardstick, with its idf from the training domains."""
+    training = Intents()
+    return BagOfWords(training.rows, len(training.vocabulary))
+
+
+def episodes(shots: int, part: str = "test", count: int = EPISODES, seed: int = TEST_SEED) -> Episode:
+    """5-way episodes of domains without training, the same for everyone."""
+    return test_episodes(Intents(ways=WAYS, part=part), count, shots=shots, queries=QUERIES, seed=seed)
+
+
+def scores(learner: Learner, part: str = "test", count: int = EPISODES) -> dict[int, Score]:
+    """Accuracy for each number of shots, on the same episodes for everyone."""
+    return {shots: evaluate(learner, episodes(shots, part, count), batch=50) for shots in SHOTS}
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m course_lib.intent_line_up", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0, help="of weights and tasks; the one that ships is 0")
+    parser.add_argument("--only", choices=list(NAMES), help="one of the learners; all unless told")
+    options = parser.parse_args(words)
+    seed, chosen = options.seed, [options.only] if options.only else list(NAMES)
+    torch.set_num_threads(1)
+    yardstick = scores(bag_of_words())
+    print("bag of words", *(f"{shots}-shot {score}" for shots, score in yardstick.items()), sep="   ", flush=True)
+    for name in chosen:
+        learner, family, plan = prepare(name, seed)
+        settings = run_settings(learner, family, plan)
+        untrained = scores(learner)
+        run = meta_train(learner, family, plan)
+        found = scores(learner)
+        print(f"\n{NAMES[name]}: {run.seconds:.0f} s")
+        for shots, score in found.items():
+            print(f"  {shots}-shot {score}; before training {untrained[shots].mean:.3f}; {paired(score, yardstick[shots])} to the bag", flush=True)
+        if seed == 0:
+            about = {str(shots): [score.mean, score.half_width] for shots, score in found.items()}
+            path = shipped.DATA / f"intents_{name}.safetensors"
+            shipped.ship(path, learner, settings, run, command="python -m course_lib.intent_line_up", test_accuracy=about, test_episodes=EPISODES)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
