@@ -1,0 +1,151 @@
+"""Prompting as a learner: what it writes, how it scores, and what it refuses."""
+
+import math
+
+import pytest
+import torch
+
+from course_lib.evaluate import evaluate
+from course_lib.families.worlds import ID, TOKENS, Worlds
+from course_lib.language_models import TinyModel
+from course_lib.language_training import shipped_model
+from course_lib.learners.prompting import Prompting, Template, calibrated
+from course_lib.prompt_scores import choose
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TinyModel(shipped_model())
+
+
+def held_out(tasks=100, ways=2, shots=8, seed=4):
+    family = Worlds(ways)
+    return family.sample(tasks, shots=shots, queries=1, generator=family.generator(seed))
+
+
+class Counts:
+    """A model that finds a label probable if its letters stand in the prompt: enough to follow what is asked of it."""
+
+    context = 1000
+
+    def __init__(self):
+        self.prompts = []
+
+    def tokens(self, text):
+        return list(text.encode())
+
+    def log_probs(self, prompts, labels):
+        self.prompts += prompts
+        return torch.tensor([[float(prompt.count(label.strip())) for label in row] for prompt, row in zip(prompts, labels)])
+
+
+def ids(*words):
+    return torch.tensor([[ID[word]] for word in words])
+
+
+def test_the_prompt_is_written_as_the_template_says():
+    counts = Counts()
+    template = Template(example="word {x} has {y};", query="word {x} has", instruction="Sort. ")
+    learner = Prompting(counts, template, ["zug", "blip"])
+    learner.predict(ids("dog", "saw"), torch.tensor([1, 0]), ids("cow", "axe"))
+    assert counts.prompts == ["Sort. word dog has blip;word saw has zug;word cow has", "Sort. word dog has blip;word saw has zug;word axe has"]
+
+
+def test_braces_in_a_text_are_left_alone():
+    assert Template(example="{x} = {y}\n", query="{x} =").write(["{y}"], ["{x}"], "{y} {x}") == "{y} = {x}\n{y} {x} ="
+
+
+def test_scores_equal_those_of_the_direct_way(model):
+    """Word by word through text, and as one tensor without any text: the same numbers."""
+    episode = held_out(40)
+    with torch.no_grad():
+        through_text = Prompting(model)(episode)
+    direct = choose(model.network, episode, 8)
+    torch.testing.assert_close(through_text.log_softmax(-1), direct.log_softmax(-1), rtol=1e-3, atol=1e-3)
+
+
+def test_a_whole_shots_curve_from_the_same_episodes(model):
+    episode = held_out(150)
+    none, one, all_ = (evaluate(Prompting(model, shots=shots), episode).mean for shots in (0, 1, None))
+    assert abs(none - 0.5) < 0.12 and abs(one - 0.5) < 0.12 and all_ > 0.95
+
+
+def test_an_empty_support_set_is_a_prompt_without_examples(model):
+    learner = Prompting(model, labels=["zug", "blip"])
+    nothing = learner.predict(ids("dog")[:0], torch.zeros(0, dtype=torch.long), ids("cow"))
+    first = Prompting(model, labels=["zug", "blip"], shots=0).predict(ids("dog"), torch.tensor([0]), ids("cow"))
+    assert torch.equal(nothing, first) and nothing.shape == (1, 2)
+
+
+def test_numbering_the_classes_otherwise_changes_only_their_order(model):
+    episode = held_out(1, shots=6)
+    sx, sy, qx, _ = next(iter(episode))
+    labels = [TOKENS[i] for i in episode.hidden["labels"][0]]
+    one = Prompting(model, labels=labels).predict(sx, sy, qx)
+    other = Prompting(model, labels=labels[::-1]).predict(sx, 1 - sy, qx)
+    torch.testing.assert_close(one, other.flip(-1))
+
+
+def test_no_weight_changes_and_gradients_reach_the_model():
+    network = shipped_model()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    learner = Prompting(TinyModel(network))
+    loss = learner.outer_loss(held_out(4, shots=2))
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    loss.backward()
+    assert network.blocks[0].attention.q.weight.grad.abs().sum() > 0
+
+
+def test_calibration_by_hand():
+    """The model says 0.8 and 0.2, but 0.9 and 0.1 to a query without content: the second label is the surprise."""
+    said, empty = torch.tensor([[0.8, 0.2]]).log(), torch.tensor([[0.9, 0.1]]).log()
+    wanted = torch.tensor([[0.8 / 0.9, 0.2 / 0.1]])
+    torch.testing.assert_close(calibrated(said, empty).exp(), wanted / wanted.sum())
+    two = torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log()
+    wanted = torch.tensor([[0.8 / 0.7, 0.2 / 0.3]])
+    torch.testing.assert_close(calibrated(said, two).exp(), wanted / wanted.sum())
+    torch.testing.assert_close(calibrated(said - 3, empty), calibrated(said, empty))
+
+
+def test_calibration_asks_the_neutral_queries_with_the_same_examples():
+    counts = Counts()
+    learner = Prompting(counts, labels=["zug", "blip"], neutral=("N/A", "?"))
+    scores = learner.predict(ids("dog"), torch.tensor([1]), ids("cow"))
+    assert counts.prompts == ["dog : blip\ncow :", "dog : blip\nN/A :", "dog : blip\n? :"]
+    assert scores.exp().sum().item() == pytest.approx(1) and math.isclose(scores[0, 0], scores[0, 1], abs_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"labels": ["zug", " "]}, "label 1 is empty"),
+        ({"labels": ["zug"]}, "at least 2"),
+        ({"labels": ["zug", "zug"]}, "same word"),
+        ({"shots": -1}, "shots=-1"),
+    ],
+)
+def test_impossible_learners_are_refused(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        Prompting(Counts(), **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"example": "{x}\n"}, "it needs {y}"), ({"query": "what?"}, "it needs {x}"), ({"query": "{x} {y}"}, "tell the answer"), ({"label": " "}, "it needs {y}")],
+)
+def test_impossible_templates_are_refused(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        Template(**wrong)
+
+
+def test_what_an_episode_may_lack(model):
+    sx, sy, qx, _ = next(iter(held_out(1)))
+    with pytest.raises(ValueError, match="no words: give labels"):
+        Prompting(model).predict(sx, sy, qx)
+    with pytest.raises(ValueError, match="of class 2, and there are labels for 2 classes"):
+        Prompting(model, labels=["zug", "blip"]).predict(sx, torch.full_like(sy, 2), qx)
+
+
+def test_too_long_a_prompt_says_what_to_do(model):
+    with pytest.raises(ValueError, match="tokens and the model reads 128: use fewer or shorter examples"):
+        Prompting(model)(held_out(1, shots=40))
