@@ -4,7 +4,7 @@ Both answer the same question: how probable is this text after that one?
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.families import worlds
 from course_lib.tiny_gpt import TinyGPT
@@ -16,10 +16,11 @@ class ModelError(ValueError):
     """A language model that cannot be loaded, or not be asked this. The message says what to change."""
 
 
-class TinyModel:
+class TinyModel(nn.Module):
     """The small transformer of the course, as a `LanguageModel`: words with spaces between them, one token each."""
 
     def __init__(self, network: TinyGPT, batch: int = 256):
+        super().__init__()
         self.network, self.batch, self.context = network, batch, network.size.context
 
     def tokens(self, text: str) -> list[int]:
@@ -46,7 +47,7 @@ class TinyModel:
         return [(worlds.TOKENS[i], p) for i, p in zip(top.indices.tolist(), top.values.tolist())]
 
 
-class TransformersModel:
+class TransformersModel(nn.Module):
     """A causal language model of Hugging Face, as a `LanguageModel`.
 
     Args:
@@ -58,6 +59,7 @@ class TransformersModel:
     """
 
     def __init__(self, name, device="cpu", batch: int = 16):
+        super().__init__()
         try:
             import transformers
         except ImportError as error:
@@ -93,8 +95,10 @@ def score_labels(model, prompts: list[str], labels: list[list[str]], scores_of, 
         scores_of: (rows (B, L), lengths (B,)) -> scores (B, L, V) of the next token at every place.
 
     Raises:
-        ValueError: a label has no tokens, or a prompt with its label is longer than the context.
+        ValueError: a label has no tokens, a prompt has more labels than another, or with its label is longer than the context.
     """
+    if len({len(row) for row in labels}) != 1:
+        raise ModelError(f"labels a prompt: {[len(row) for row in labels]}: give at least one prompt, and every prompt equally many labels")
     known = {text: model.tokens(text) for text in {*prompts, *(label for row in labels for label in row)}}
     jobs = [(known[prompt], known[label], label) for prompt, row in zip(prompts, labels, strict=True) for label in row]
     for before, after, label in jobs:
@@ -113,8 +117,9 @@ def score_labels(model, prompts: list[str], labels: list[list[str]], scores_of, 
         texts = [torch.tensor(jobs[i][0] + jobs[i][1], device=device) for i in part]
         rows = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
         lengths = torch.tensor([len(text) for text in texts], device=device)
-        log_p = scores_of(rows, lengths).log_softmax(-1)
+        scores = scores_of(rows, lengths)
         for row, i in enumerate(part):
             first, end = len(jobs[i][0]), int(lengths[row])
-            found[i] = log_p[row, torch.arange(first - 1, end - 1), rows[row, first:end]].sum()  # each token is foretold one place earlier
+            log_p = scores[row, first - 1 : end - 1].log_softmax(-1)  # each token is foretold one place earlier
+            found[i] = log_p.gather(1, rows[row, first:end, None]).sum()
     return torch.stack([found[i] for i in range(len(jobs))]).view(len(prompts), -1)

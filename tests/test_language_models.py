@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
     cutter.train_from_iterator(lines, vocab_size=290, special_tokens=["<|endoftext|>"])
     transformers.PreTrainedTokenizerFast(tokenizer_object=cutter._tokenizer, eos_token="<|endoftext|>").save_pretrained(where)
     torch.manual_seed(0)
-    config = transformers.GPT2Config(vocab_size=cutter.get_vocab_size(), n_positions=32, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0)
+    config = transformers.GPT2Config(vocab_size=cutter.get_vocab_size(), n_positions=128, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0)
     transformers.GPT2LMHeadModel(config).save_pretrained(where)
     return where
 
@@ -93,10 +93,10 @@ def test_it_can_be_prompted_on_sentences_of_the_family(own):
 @needs_transformers
 def test_the_example_of_the_readme_runs(folder):
     readme = (Path(__file__).resolve().parents[1] / "README.md").read_text()
-    lines = readme.partition("from course_lib.families import Vocabulary")[1:]
+    lines = readme.partition("import torch\n    from course_lib.families import Vocabulary")[1:]
     block = textwrap.dedent("    " + "".join(lines).partition("\n\n")[0])
     *before, last = block.replace("path/to/model", str(folder)).splitlines()
-    names = {"torch": torch}
+    names: dict = {}
     exec("\n".join(before), names)
     assert eval(last, names).shape == (1, 2)
 
@@ -107,8 +107,8 @@ def test_what_a_transformers_model_refuses(own, tmp_path):
         TransformersModel(tmp_path / "nothing here")
     with pytest.raises(ModelError, match="no tokens"):
         own.log_probs(["the dog is"], [["", " good"]])
-    with pytest.raises(ModelError, match="the model reads 32"):
-        own.log_probs(["the dog is " * 20], [[" good", " bad"]])
+    with pytest.raises(ModelError, match="the model reads 128"):
+        own.log_probs(["the dog is " * 100], [[" good", " bad"]])
     with pytest.raises(ModelError, match="prompt is empty"):
         own.log_probs([""], [[" good", " bad"]])
 
@@ -146,3 +146,8 @@ def test_the_next_words_are_the_most_probable(tiny):
 
 def test_errors_are_value_errors():
     assert issubclass(language_models.ModelError, ValueError)
+
+
+def test_every_prompt_needs_equally_many_labels(tiny):
+    with pytest.raises(ModelError, match="equally many labels"):
+        tiny.log_probs(["dog :", "saw :"], [["zug", "blip"], ["zug", "blip", "wug", "zug"]])

@@ -149,3 +149,28 @@ def test_what_an_episode_may_lack(model):
 def test_too_long_a_prompt_says_what_to_do(model):
     with pytest.raises(ValueError, match="tokens and the model reads 128: use fewer or shorter examples"):
         Prompting(model)(held_out(1, shots=40))
+
+
+def test_an_optimizer_finds_the_model_and_in_context_tuning_lowers_the_loss():
+    learner, episode = Prompting(TinyModel(shipped_model("tiny_gpt_early"))), held_out(32, shots=4)
+    optimizer = torch.optim.Adam(learner.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(5):
+        loss = learner.outer_loss(episode)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_the_usual_answers_are_averaged_before_they_are_normalised():
+    """As in the authors' code: a query without content that finds both labels improbable counts little."""
+    said, empty = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.09, 0.01], [0.10, 0.40]]).log()
+    usual = torch.tensor([0.19, 0.41])  # the sums; halves and factors cancel
+    torch.testing.assert_close(calibrated(said, empty).exp(), ((1 / usual) / (1 / usual).sum())[None])
+
+
+def test_settings_tell_two_prompts_apart(model):
+    one, other = Prompting(model, shots=1).settings(), Prompting(model, Template(instruction="Sort. "), shots=1).settings()
+    assert one["learner"] == "prompting" and one["shown"] == 1 and one != other

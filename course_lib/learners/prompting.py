@@ -5,7 +5,7 @@ gradients or distances happens here inside one forward pass (Brown et al. 2020).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import torch
@@ -142,17 +142,21 @@ class Prompting(Learner):
         empty = self.model.log_probs(blank, blank_labels).split(len(self.neutral))
         return [calibrated(score, without) for score, without in zip(scores, empty)]
 
+    def settings(self) -> dict:
+        """The template, the labels, how many examples are shown, and what calibrates."""
+        return super().settings() | asdict(self.template) | {"labels": self.labels, "shown": self.shots, "neutral": list(self.neutral)}
+
 
 def calibrated(log_probs: Tensor, without_content: Tensor) -> Tensor:
     """Contextual calibration: log softmax of log(p / p_cf), with p_cf the mean over the queries without content.
 
-    Zhao et al. 2021, section 5, with W = diag(p_cf)^-1 and b = 0. Both sets of probabilities are first normalised over the labels.
+    Zhao et al. 2021, section 5, take softmax(W p) with W = diag(p_cf)^-1 and b = 0. Here W p is divided by its sum instead: the same
+    answers, and probabilities of 1 and 0 stay what they are. Like their code, p_cf is averaged first and normalised over the labels then.
 
     Args:
         log_probs: (Q, N).   without_content: (C, N).
     """
-    usual = without_content.softmax(-1).mean(0)
-    return (log_probs.log_softmax(-1) - usual.log()).log_softmax(-1)
+    return (log_probs - without_content.logsumexp(0)).log_softmax(-1)  # the factors that normalise p and p_cf cancel
 
 
 def checked(labels: list[str]) -> list[str]:

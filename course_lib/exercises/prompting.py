@@ -1,0 +1,964 @@
+"""Exercises of chapter 10: write a prompt, score a label of several tokens, a ceiling, calibration, and one gradient step without weights.
+
+The notebook of chapter 10 does not exist yet; with it this file becomes chapter_10.py, and `check` will find the exercises.
+"""
+
+import math
+
+import torch
+
+from course_lib.exercises.base import Exercise, Mistake, Numbers
+
+NAMESPACE = {}
+
+SUPPORT = "A prompt is a support set"
+ANSWERS = "The model answers"
+MANY = "How many examples"
+BELIEFS = "Label words and what the model already believes"
+CALIBRATION = "Calibration"
+STEP = "A prompt beside a gradient step"
+
+# 10.write_prompt
+
+
+def write_prompt(words, y, names):
+    """The last word is the query; those before it are the examples."""
+    prompt = ""
+    for word, n in zip(words[:-1], y[:-1]):
+        prompt += f"{word} : {names[n]}\n"
+    return prompt + f"{words[-1]} :"
+
+
+def write_prompt_by_joining(words, y, names):
+    lines = [f"{word} : {names[n]}" for word, n in zip(words, y)]
+    return "\n".join([*lines[:-1], f"{words[-1]} :"])
+
+
+def answer_told(words, y, names):
+    return "\n".join(f"{word} : {names[n]}" for word, n in zip(words, y))
+
+
+def answer_told_with_newline(words, y, names):
+    return answer_told(words, y, names) + "\n"
+
+
+def no_separator(words, y, names):
+    return _examples(words, y, names) + words[-1]
+
+
+def query_first(words, y, names):
+    return f"{words[-1]} :\n" + _examples(words, y, names).removesuffix("\n")
+
+
+def numbers_for_names(words, y, names):
+    return "".join(f"{word} : {n}\n" for word, n in zip(words[:-1], y[:-1])) + f"{words[-1]} :"
+
+
+def newline_after(words, y, names):
+    return write_prompt(words, y, names) + "\n"
+
+
+def space_after(words, y, names):
+    return write_prompt(words, y, names) + " "
+
+
+def one_line(words, y, names):
+    return write_prompt(words, y, names).replace("\n", " ")
+
+
+def lines_run_together(words, y, names):
+    return write_prompt(words, y, names).replace("\n", "")
+
+
+def label_first(words, y, names):
+    return "".join(f"{names[n]} : {word}\n" for word, n in zip(words[:-1], y[:-1])) + f"{words[-1]} :"
+
+
+def no_spaces(words, y, names):
+    return write_prompt(words, y, names).replace(" ", "")
+
+
+def colon_at_the_word(words, y, names):
+    return write_prompt(words, y, names).replace(" :", ":")
+
+
+def no_query(words, y, names):
+    return _examples(words, y, names)
+
+
+def query_twice(words, y, names):
+    return answer_told_with_newline(words, y, names) + f"{words[-1]} :"
+
+
+def labels_in_order(words, y, names):
+    """Gives example i the i-th name, whatever its class."""
+    return "".join(f"{word} : {names[i % len(names)]}\n" for i, word in enumerate(words[:-1])) + f"{words[-1]} :"
+
+
+def escaped(words, y, names):
+    return write_prompt(words, y, names).replace("\n", "\\n")
+
+
+def equals_sign(words, y, names):
+    return write_prompt(words, y, names).replace(":", "=")
+
+
+def _examples(words, y, names):
+    return "".join(f"{word} : {names[n]}\n" for word, n in zip(words[:-1], y[:-1]))
+
+
+def all_are_texts(runs: list) -> bool:
+    return all(isinstance(result, str) for _, result in runs)
+
+
+def first_other_line(n: Numbers) -> str:
+    """Where the reader's prompt leaves the right one, as two lines to compare."""
+    if not isinstance(n.result, str):
+        return "Your function does not return a text in every case"
+    mine, right = n.result.splitlines(keepends=True), n.right.splitlines(keepends=True)
+    place = next((i for i, pair in enumerate(zip(mine, right)) if pair[0] != pair[1]), min(len(mine), len(right)))
+    have, want = (repr(lines[place]) if place < len(lines) else "nothing" for lines in (mine, right))
+    return f"Line {place + 1} of your prompt differs from the form that the model knows. It is `{have}`, and `{want}` is wanted."
+
+
+def prompt_cases(generator: torch.Generator) -> list[tuple]:
+    """(words, their classes, names of the classes): the last word is the query. In the last case it stands alone."""
+    return [
+        (["dog", "saw", "cow"], [0, 1, 0], ["blip", "zug"]),
+        (["rain", "oak", "elm", "hail", "pine"], [1, 0, 0, 1, 0], ["tove", "pax"]),
+        (["tea", "ant", "rose", "wasp"], [2, 0, 1, 0], ["gorp", "nox", "rill"]),
+        (["flute"], [1], ["dorn", "kolp"]),
+    ]
+
+
+# 10.label_score
+
+
+def label_score(log_p, tokens, start):
+    """Row i of log_p tells about token i + 1."""
+    rows = torch.arange(start - 1, len(tokens) - 1)
+    return log_p[rows, tokens[start:]].sum()
+
+
+def label_score_in_a_loop(log_p, tokens, start):
+    score = 0.0
+    for i in range(start, len(tokens)):
+        score += log_p[i - 1, tokens[i]].item()
+    return score
+
+
+def own_place(log_p, tokens, start):
+    return log_p[torch.arange(start, len(tokens)), tokens[start:]].sum()
+
+
+def mean_of_tokens(log_p, tokens, start):
+    return _terms(log_p, tokens, start).mean()
+
+
+def first_token(log_p, tokens, start):
+    return _terms(log_p, tokens, start)[0]
+
+
+def last_token(log_p, tokens, start):
+    return _terms(log_p, tokens, start)[-1]
+
+
+def first_left_out(log_p, tokens, start):
+    return _terms(log_p, tokens, start)[1:].sum()
+
+
+def probabilities_added(log_p, tokens, start):
+    return _terms(log_p, tokens, start).exp().sum()
+
+
+def log_of_added(log_p, tokens, start):
+    return _terms(log_p, tokens, start).exp().sum().log()
+
+
+def probability_itself(log_p, tokens, start):
+    return _terms(log_p, tokens, start).exp().prod()
+
+
+def logarithms_multiplied(log_p, tokens, start):
+    return _terms(log_p, tokens, start).prod()
+
+
+def prompt_as_well(log_p, tokens, start):
+    return _terms(log_p, tokens, 1).sum()
+
+
+def one_row_for_all(log_p, tokens, start):
+    return log_p[start - 1, tokens[start:]].sum()
+
+
+def likeliest_tokens(log_p, tokens, start):
+    return log_p[start - 1 : -1].max(1).values.sum()
+
+
+def minus_score(log_p, tokens, start):
+    return -label_score(log_p, tokens, start)
+
+
+def one_per_token(log_p, tokens, start):
+    return _terms(log_p, tokens, start)
+
+
+def every_pair(log_p, tokens, start):
+    return log_p[start - 1 : -1][:, tokens[start:]].sum()
+
+
+def _terms(log_p, tokens, start):
+    return log_p[torch.arange(start - 1, len(tokens) - 1), tokens[start:]]
+
+
+def label_cases(generator: torch.Generator) -> list[tuple]:
+    """(log probabilities (L, V), tokens (L,), where the label begins): labels of 2, 3 and 1 tokens."""
+    made = []
+    for length, words, start in ((6, 5, 4), (8, 7, 5), (5, 6, 4)):
+        log_p = (2 * torch.randn(length, words, generator=generator)).log_softmax(1)
+        made.append((log_p, torch.randint(words, (length,), generator=generator), start))
+    return made
+
+
+# 10.ceiling
+
+
+def ceiling(k, ways):
+    return 1 - (1 - 1 / ways) ** k
+
+
+def ceiling_example_by_example(k, ways):
+    shown = 0.0
+    for _ in range(k):
+        shown += (1 - shown) / ways
+    return shown
+
+
+def shares_added(k, ways):
+    return k / ways
+
+
+def each_a_new_label(k, ways):
+    return min(k, ways) / ways
+
+
+def all_the_same(k, ways):
+    return 1 - 1 / ways**k
+
+
+def not_shown(k, ways):
+    return (1 - 1 / ways) ** k
+
+
+def every_example_shows_it(k, ways):
+    return 1 / ways**k
+
+
+def chance_at_least(k, ways):
+    return max(1 / ways, ceiling(k, ways))
+
+
+def chance_added(k, ways):
+    return ceiling(k, ways) + 1 / ways
+
+
+def guesses_the_rest(k, ways):
+    return 1 - (1 - 1 / ways) ** (k + 1)
+
+
+def exactly_once(k, ways):
+    return k / ways * (1 - 1 / ways) ** (k - 1)
+
+
+def all_labels_shown(k, ways):
+    return sum((-1) ** j * math.comb(ways, j) * (1 - j / ways) ** k for j in range(ways + 1))
+
+
+def exchanged(k, ways):
+    return 1 - (1 - 1 / k) ** ways if k else 0.0
+
+
+def shots_per_class(k, ways):
+    return 1 - (1 - 1 / ways) ** (k * ways)
+
+
+def always_one(k, ways):
+    return 1.0 if k else 0.0
+
+
+def ceiling_cases(generator: torch.Generator) -> list[tuple]:
+    """(examples, labels)."""
+    return [(2, 4), (4, 4), (8, 4), (3, 2), (16, 5), (1, 3), (0, 4)]
+
+
+# 10.calibrate
+
+
+def calibrate(p, p_cf):
+    q = p / p_cf
+    return q / q.sum(-1, keepdim=True)
+
+
+def calibrate_with_logarithms(p, p_cf):
+    return (p.log() - p_cf.log()).softmax(-1)
+
+
+def multiplied(p, p_cf):
+    return _shares(p * p_cf)
+
+
+def subtracted(p, p_cf):
+    return p - p_cf
+
+
+def subtracted_and_cut(p, p_cf):
+    return _shares((p - p_cf).clamp(min=1e-6))
+
+
+def not_renormalised(p, p_cf):
+    return p / p_cf
+
+
+def logits_divided(p, p_cf):
+    return (p.log() / p_cf.log()).softmax(-1)
+
+
+def softmax_of_ratios(p, p_cf):
+    return (p / p_cf).softmax(-1)
+
+
+def favourite_removed(p, p_cf):
+    q = p.clone()
+    q[:, p_cf.argmax()] = 0
+    return _shares(q)
+
+
+def favourite_divided(p, p_cf):
+    q, n = p.clone(), p_cf.argmax()
+    q[:, n] = q[:, n] / p_cf[n]
+    return _shares(q)
+
+
+def by_the_largest(p, p_cf):
+    return _shares(p / p_cf.max())
+
+
+def over_queries(p, p_cf):
+    q = p / p_cf
+    return q / q.sum(0)
+
+
+def all_together(p, p_cf):
+    q = p / p_cf
+    return q / q.sum()
+
+
+def mean_of_the_queries(p, p_cf):
+    return _shares(p / p.mean(0))
+
+
+def turned_round(p, p_cf):
+    return _shares(p_cf / p)
+
+
+def winners(p, p_cf):
+    return (p / p_cf).argmax(-1)
+
+
+def _shares(q):
+    return q / q.sum(-1, keepdim=True)
+
+
+def calibration_cases(generator: torch.Generator) -> list[tuple]:
+    """(probabilities of the labels for each query (Q, N), the same for a query without content (N,))."""
+    sizes = ((4, 2), (6, 3), (3, 5))
+    return [tuple((1.5 * torch.randn(*shape, generator=generator)).softmax(-1) for shape in ((queries, n), (n,))) for queries, n in sizes]
+
+
+# 10.one_step
+
+
+def one_step(x, y, x_q, eta):
+    return eta * (y * (x @ x_q)).sum()
+
+
+def one_step_with_weights(x, y, x_q, eta):
+    w = torch.zeros(x.shape[1], requires_grad=True)
+    loss = (x @ w - y).square().sum() / 2
+    (gradient,) = torch.autograd.grad(loss, w)
+    return (w - eta * gradient).detach() @ x_q
+
+
+def one_step_in_a_loop(x, y, x_q, eta):
+    return sum(eta * float(y_i) * float(x_i @ x_q) for x_i, y_i in zip(x, y))
+
+
+def no_eta(x, y, x_q, eta):
+    return y @ (x @ x_q)
+
+
+def mean_of_examples(x, y, x_q, eta):
+    return eta * (y * (x @ x_q)).mean()
+
+
+def uphill(x, y, x_q, eta):
+    return -one_step(x, y, x_q, eta)
+
+
+def twice(x, y, x_q, eta):
+    return 2 * one_step(x, y, x_q, eta)
+
+
+def softmax_attention(x, y, x_q, eta):
+    return y @ (x @ x_q).softmax(0)
+
+
+def softmax_times_eta(x, y, x_q, eta):
+    return eta * (y @ (x @ x_q).softmax(0))
+
+
+def weights_alone(x, y, x_q, eta):
+    return eta * (y @ x)
+
+
+def no_labels(x, y, x_q, eta):
+    return eta * (x @ x_q).sum()
+
+
+def no_products(x, y, x_q, eta):
+    return eta * y.sum()
+
+
+def cosines(x, y, x_q, eta):
+    return eta * (y @ torch.nn.functional.cosine_similarity(x, x_q[None]))
+
+
+def all_the_way(x, y, x_q, eta):
+    return torch.linalg.pinv(x) @ y @ x_q
+
+
+def two_steps(x, y, x_q, eta):
+    w = eta * (y @ x)
+    return (w - eta * (x @ w - y) @ x) @ x_q
+
+
+def one_per_example(x, y, x_q, eta):
+    return eta * y * (x @ x_q)
+
+
+def step_cases(generator: torch.Generator) -> list[tuple]:
+    """(x (S, d), y (S,), a query (d,), the step size)."""
+    sizes = ((4, 2, 0.1), (6, 3, 0.05), (3, 2, 0.3))
+    return [(*(torch.randn(*shape, generator=generator) for shape in ((s, d), (s,), (d,))), eta) for s, d, eta in sizes]
+
+
+EXERCISES = (
+    Exercise(
+        id="10.write_prompt",
+        title="write the prompt",
+        minutes=5,
+        difficulty=1,
+        cases=prompt_cases,
+        solution=write_prompt,
+        others=(write_prompt_by_joining,),
+        mistakes=(
+            Mistake(
+                "answer_told",
+                answer_told,
+                "Your prompt tells the answer: the query's own label stands in its last line. `y[-1]` is what the model has "
+                "to find. End with the query and ` :`.",
+                SUPPORT,
+            ),
+            Mistake(
+                "answer_told_with_newline",
+                answer_told_with_newline,
+                "Your loop treats the query as one more example, its label included. The last word gets no label and no end of line.",
+                SUPPORT,
+            ),
+            Mistake(
+                "query_twice",
+                query_twice,
+                "The query is asked at the end, and it is already answered one line above. A query is not part of its own support set: loop over `words[:-1]`.",
+                SUPPORT,
+            ),
+            Mistake(
+                "no_separator",
+                no_separator,
+                "Your prompt ends with the query and without ` :`. In every example the label follows a `:`. Without it "
+                "the most likely next token is the `:` itself.",
+                ANSWERS,
+            ),
+            Mistake(
+                "query_first",
+                query_first,
+                "You ask first and show the examples after it. The model reads from left to right: what comes after the query "
+                "cannot change the answer there. And the next token is no longer the label.",
+                ANSWERS,
+            ),
+            Mistake(
+                "numbers_for_names",
+                numbers_for_names,
+                "You wrote class numbers. Nobody told the model that class 0 has a name; the label word is `names[n]`, and it is the token to be predicted.",
+                SUPPORT,
+            ),
+            Mistake(
+                "newline_after",
+                newline_after,
+                "Your prompt goes on after the query: it ends with `\\n`. The model would then begin a new line, with a "
+                "new word. Its answer is read at the last `:`.",
+                ANSWERS,
+            ),
+            Mistake(
+                "space_after",
+                space_after,
+                "There is a space after the last `:`. This course's small model does not see spaces. Many large ones do: "
+                "there the space belongs to the next token, and such a prompt ends in mid-word.",
+                ANSWERS,
+            ),
+            Mistake(
+                "one_line",
+                one_line,
+                "All examples stand on one line. A label ends with `\\n`; without it a label and the next word look like one answer.",
+                SUPPORT,
+            ),
+            Mistake(
+                "lines_run_together",
+                lines_run_together,
+                "The `\\n` after each label is missing, so a label and the next word melt into one word that the model has never seen.",
+                SUPPORT,
+            ),
+            Mistake(
+                "label_first",
+                label_first,
+                "Your examples are the wrong way round: the label comes before its word. The query shows the word first, so "
+                "the model would have to continue with a word after a word.",
+                SUPPORT,
+            ),
+            Mistake("no_spaces", no_spaces, "The spaces around `:` are missing. `dog:blip` is one unknown word to this model, not three tokens.", SUPPORT),
+            Mistake(
+                "colon_at_the_word",
+                colon_at_the_word,
+                "Your `:` is glued to the word before it. `dog:` is not a token of this model; `dog` and `:` are two.",
+                SUPPORT,
+            ),
+            Mistake("no_query", no_query, "Those are the examples, and nobody is asked. Add the query, the last of `words`, and ` :`.", SUPPORT),
+            Mistake(
+                "labels_in_order",
+                labels_in_order,
+                "You dealt out the names in turn. An example's label is the name of *its* class: `names[y[i]]`, not `names[i]`.",
+                SUPPORT,
+            ),
+            Mistake(
+                "escaped",
+                escaped,
+                'Your prompt contains a backslash and an n, two characters. The end of a line is written `"\\n"` in a plain text, with one backslash.',
+                SUPPORT,
+            ),
+            Mistake("other_text", equals_sign, first_other_line, SUPPORT, seen=all_are_texts),
+        ),
+        hints=("Loop over all words but the last, together with their classes.", 'One example is `f"{word} : {names[n]}\\n"`. The query ends after its `:`.'),
+    ),
+    Exercise(
+        id="10.label_score",
+        title="a label of several tokens",
+        minutes=8,
+        difficulty=2,
+        cases=label_cases,
+        solution=label_score,
+        others=(label_score_in_a_loop,),
+        mistakes=(
+            Mistake(
+                "own_place",
+                own_place,
+                "You read each token at its own place ({got:.2f} instead of {wanted:.2f}). Row i has read token i already and tells "
+                "about the *next* one. Token i is predicted in row i − 1.",
+                ANSWERS,
+            ),
+            Mistake(
+                "mean_of_tokens",
+                mean_of_tokens,
+                "You took the mean over the tokens: {got:.2f}. The probability of the whole label is a product, so "
+                "its logarithm is the sum, {wanted:.2f}. The mean is another score, which long labels suffer from less.",
+                BELIEFS,
+            ),
+            Mistake(
+                "first_token",
+                first_token,
+                "You scored the first token only: {got:.2f}. Two labels that begin alike would be equal. Every token of the label counts: {wanted:.2f}.",
+                ANSWERS,
+            ),
+            Mistake(
+                "last_token",
+                last_token,
+                "This is the last token alone ({got:.2f}), given that the others are there. Those others have their price too: {wanted:.2f}.",
+                ANSWERS,
+            ),
+            Mistake(
+                "first_left_out",
+                first_left_out,
+                "The first token of the label is missing: {got:.2f} instead of {wanted:.2f}. It is predicted at the last place of the prompt, row `start - 1`.",
+                ANSWERS,
+            ),
+            Mistake(
+                "probabilities_added",
+                probabilities_added,
+                "You added probabilities: {got:.2f}. Tokens that must *all* come are multiplied, which means adding the logarithms: {wanted:.2f}.",
+                ANSWERS,
+            ),
+            Mistake(
+                "log_of_added",
+                log_of_added,
+                "Yours is the logarithm of a sum of probabilities, {got:.2f}. That would be one token *or* the other at one "
+                "place. Here all must come in turn: {wanted:.2f}.",
+                ANSWERS,
+            ),
+            Mistake(
+                "probability_itself",
+                probability_itself,
+                "This is the right probability, {got:.4f}. Its logarithm is asked for, {wanted:.2f}: for long labels the product is too small for a float.",
+                ANSWERS,
+            ),
+            Mistake(
+                "logarithms_multiplied",
+                logarithms_multiplied,
+                "You multiplied the logarithms ({got:.2f}). Probabilities are multiplied; their logarithms are added ({wanted:.2f}).",
+                ANSWERS,
+            ),
+            Mistake(
+                "prompt_as_well",
+                prompt_as_well,
+                "You scored the prompt too: {got:.2f}. It is given, not predicted. Begin with the token at `start`: {wanted:.2f}.",
+                ANSWERS,
+            ),
+            Mistake(
+                "one_row_for_all",
+                one_row_for_all,
+                "You read all tokens in one row, as if each of them came right after the prompt ({got:.2f}). The "
+                "second is predicted after the first has been read: one row further ({wanted:.2f}).",
+                ANSWERS,
+            ),
+            Mistake(
+                "likeliest_tokens",
+                likeliest_tokens,
+                "This is the score of the tokens that the model would have chosen, {got:.2f}. Look up the tokens of the label, likely or not: {wanted:.2f}.",
+                BELIEFS,
+            ),
+            Mistake(
+                "minus_score", minus_score, "The sign is turned: {got:.2f} is a loss. The logarithm of a probability is never above 0: {wanted:.2f}.", ANSWERS
+            ),
+            Mistake(
+                "one_per_token",
+                one_per_token,
+                "Those are the right logarithms, one for each token of the label. Add them up: one number is the score.",
+                ANSWERS,
+            ),
+            Mistake(
+                "every_pair",
+                every_pair,
+                "`[:, tokens[start:]]` takes every token of the label in every row ({got:.2f}). One row belongs to each token: "
+                "give a list of rows and a list of tokens ({wanted:.2f}).",
+                ANSWERS,
+            ),
+        ),
+        hints=(
+            "`log_p[i]` has read the tokens up to and including i. Which token does it predict?",
+            "The rows are `start - 1` to `len(tokens) - 2`, one for each of `tokens[start:]`.",
+        ),
+    ),
+    Exercise(
+        id="10.ceiling",
+        title="nobody can know a label that is not shown",
+        minutes=5,
+        difficulty=1,
+        cases=ceiling_cases,
+        solution=ceiling,
+        others=(ceiling_example_by_example,),
+        mistakes=(
+            Mistake(
+                "shares_added",
+                shares_added,
+                lambda n: (
+                    f"You added {_percent(1 / n.inputs[1])} for each example: {_percent(n.got)}. Two examples may show "
+                    f"the same label, and that is counted twice. It is {_percent(n.wanted)}."
+                ),
+                MANY,
+            ),
+            Mistake(
+                "each_a_new_label",
+                each_a_new_label,
+                "Your examples never repeat a label: {got:.2f}. Here each class is drawn at random, whatever the "
+                "others are, so repeats are common ({wanted:.2f}).",
+                MANY,
+            ),
+            Mistake(
+                "all_the_same",
+                all_the_same,
+                "{got:.2f} is the probability that not *all* examples have the query's label. It is enough that one has it: "
+                "{wanted:.2f}. What is the probability that one example misses it?",
+                MANY,
+            ),
+            Mistake(
+                "not_shown",
+                not_shown,
+                "{got:.2f} is the probability that the label is *not* among the examples. The reader is right in the other cases: {wanted:.2f}.",
+                MANY,
+            ),
+            Mistake(
+                "every_example_shows_it",
+                every_example_shows_it,
+                "Yours is the probability that *every* example has the query's label, {got:.2f}. It "
+                "falls as examples are added. One of them is enough: {wanted:.2f}.",
+                MANY,
+            ),
+            Mistake(
+                "chance_at_least",
+                chance_at_least,
+                "With no example at all you still give the reader chance, {got:.2f}. Who has to *say* a made-up word "
+                "that was never shown is never right: {wanted:.2f}. Chance belongs to a reader who chooses from a list.",
+                MANY,
+            ),
+            Mistake(
+                "chance_added",
+                chance_added,
+                "You added chance on top: {got:.2f}. It can even pass 1. Who has not been shown the label has no list to guess from: {wanted:.2f}.",
+                MANY,
+            ),
+            Mistake(
+                "guesses_the_rest",
+                guesses_the_rest,
+                "Your reader guesses among all labels when the right one was not shown: {got:.2f}. This reader has to "
+                "*say* it and has never met it: {wanted:.2f}.",
+                MANY,
+            ),
+            Mistake(
+                "exactly_once",
+                exactly_once,
+                "{got:.2f} is the probability that exactly one example has the label. Two or three of them do no harm: {wanted:.2f}.",
+                MANY,
+            ),
+            Mistake(
+                "all_labels_shown",
+                all_labels_shown,
+                "You asked for *every* label to be shown: {got:.2f}. One query needs its own label only: {wanted:.2f}.",
+                MANY,
+            ),
+            Mistake(
+                "exchanged",
+                exchanged,
+                "`k` and `ways` have changed places: {got:.2f} instead of {wanted:.2f}. One example has the label with probability "
+                "1 / ways, and there are k of them.",
+                MANY,
+            ),
+            Mistake(
+                "shots_per_class",
+                shots_per_class,
+                "You counted k examples *of each class*, as in the chapters before. A prompt counts all its examples together: {wanted:.2f}, not {got:.2f}.",
+                MANY,
+            ),
+            Mistake(
+                "always_one",
+                always_one,
+                "You let one example be enough for every query. It shows one label, and the query may have another: {wanted:.2f}, not {got:.2f}.",
+                MANY,
+            ),
+        ),
+        hints=(
+            "When is the reader wrong? When none of the k examples has the query's class.",
+            "One example misses it with probability 1 − 1/N. All k of them?",
+        ),
+    ),
+    Exercise(
+        id="10.calibrate",
+        title="contextual calibration",
+        minutes=7,
+        difficulty=2,
+        cases=calibration_cases,
+        solution=calibrate,
+        others=(calibrate_with_logarithms,),
+        mistakes=(
+            Mistake(
+                "multiplied",
+                multiplied,
+                "You multiplied by p_cf. What the model favours anyway is favoured twice then ({got:.2f} instead of {wanted:.2f}). "
+                "Divide, to take the favour back.",
+                CALIBRATION,
+            ),
+            Mistake(
+                "subtracted",
+                subtracted,
+                "You subtracted p_cf ({got:.2f}). Such rows add up to 0 and are no probabilities. Compare by a ratio: how many "
+                "times as likely is the label as without content ({wanted:.2f})?",
+                CALIBRATION,
+            ),
+            Mistake(
+                "subtracted_and_cut",
+                subtracted_and_cut,
+                "You subtracted and cut off what fell below 0. A label that is less likely than without content "
+                "may still win a share: {wanted:.2f}, not {got:.2f}. Divide.",
+                CALIBRATION,
+            ),
+            Mistake(
+                "not_renormalised",
+                not_renormalised,
+                "Those are the ratios, and the order of the labels is right. They do not add up to 1: divide each "
+                "row by its sum ({wanted:.2f}, not {got:.2f}).",
+                CALIBRATION,
+            ),
+            Mistake(
+                "logits_divided",
+                logits_divided,
+                "You divided logarithms ({got:.2f}). The ratio is one of probabilities; for logarithms that is a *difference* ({wanted:.2f}).",
+                CALIBRATION,
+            ),
+            Mistake(
+                "softmax_of_ratios",
+                softmax_of_ratios,
+                "You took a softmax of the ratios. The winner stays the same, but the shares do not: {got:.2f} "
+                "instead of {wanted:.2f}. Ratios are no logits; divide by their sum.",
+                CALIBRATION,
+            ),
+            Mistake(
+                "favourite_removed",
+                favourite_removed,
+                "You struck out the label that p_cf likes best, so it can never win. A bias is weighed against, not forbidden: {wanted:.2f}, not {got:.2f}.",
+                BELIEFS,
+            ),
+            Mistake(
+                "favourite_divided",
+                favourite_divided,
+                "You corrected the favourite label only. Every label has its own entry in p_cf: divide each by its own ({wanted:.2f}, not {got:.2f}).",
+                CALIBRATION,
+            ),
+            Mistake(
+                "by_the_largest",
+                by_the_largest,
+                "You divided all labels by the same number, the largest of p_cf. The renormalising takes that back, and "
+                "nothing is calibrated ({got:.2f}, not {wanted:.2f}).",
+                CALIBRATION,
+            ),
+            Mistake(
+                "over_queries",
+                over_queries,
+                "Your columns sum to 1, and the rows should. It is the labels of *one* query that share the probability: sum "
+                "along axis 1 ({wanted:.2f}, not {got:.2f}).",
+                CALIBRATION,
+            ),
+            Mistake(
+                "all_together",
+                all_together,
+                "You divided by the sum over all queries at once ({got:.2f}). Each query has its own row that sums to 1 ({wanted:.2f}).",
+                CALIBRATION,
+            ),
+            Mistake(
+                "mean_of_the_queries",
+                mean_of_the_queries,
+                "You divided by the mean over your queries and did not use p_cf. The queries then change each "
+                "other's answers; a query without content is measured once, before any of them ({wanted:.2f}, not {got:.2f}).",
+                BELIEFS,
+            ),
+            Mistake(
+                "turned_round",
+                turned_round,
+                "The ratio is upside down: you divided p_cf by p, and the least likely label wins ({got:.2f} instead of {wanted:.2f}).",
+                CALIBRATION,
+            ),
+            Mistake("winners", winners, "Those are the chosen labels. The probabilities after calibration are asked for: one row for each query.", CALIBRATION),
+        ),
+        hints=(
+            "If a query says nothing, p is p_cf. What should the calibrated row be then?",
+            "Divide by `p_cf`, label by label. Then divide each row by its sum.",
+        ),
+    ),
+    Exercise(
+        id="10.one_step",
+        title="a gradient step without weights",
+        minutes=10,
+        difficulty=3,
+        cases=step_cases,
+        solution=one_step,
+        others=(one_step_with_weights, one_step_in_a_loop),
+        mistakes=(
+            Mistake(
+                "no_eta",
+                no_eta,
+                "The step size is missing: {got:.3f} instead of {wanted:.3f}. Attention has no such number by itself; here `eta` scales the values.",
+                STEP,
+            ),
+            Mistake(
+                "mean_of_examples",
+                mean_of_examples,
+                "You took the mean over the examples ({got:.3f}). The loss here is half the *sum* of the squared "
+                "errors, so the step is a sum too: {wanted:.3f}.",
+                STEP,
+            ),
+            Mistake(
+                "uphill",
+                uphill,
+                "The sign is turned: {got:.3f} instead of {wanted:.3f}. At w = 0 the error is −y, so the gradient is −Σ y_i x_i, and a step goes against it.",
+                STEP,
+            ),
+            Mistake(
+                "twice", twice, "Yours is twice as large: {got:.3f} instead of {wanted:.3f}. The 2 of the square and the half before the sum cancel.", STEP
+            ),
+            Mistake(
+                "softmax_attention",
+                softmax_attention,
+                "This is attention with a softmax, without `eta`. Its weights are positive and sum to 1, so an example "
+                "can never pull the other way ({got:.3f} instead of {wanted:.3f}). The gradient step has no softmax.",
+                STEP,
+            ),
+            Mistake(
+                "softmax_times_eta",
+                softmax_times_eta,
+                "Leave out the softmax. The gradient step weighs an example with the plain product x_i · x_q, which "
+                "may be negative ({wanted:.3f}, not {got:.3f}).",
+                STEP,
+            ),
+            Mistake(
+                "weights_alone",
+                weights_alone,
+                "Those are the weights after the step, and they are right. The answer to the query is w · x_q, one number.",
+                STEP,
+            ),
+            Mistake(
+                "no_labels",
+                no_labels,
+                "The y_i are missing ({got:.3f} instead of {wanted:.3f}). The products say how much each example counts; the y say what it votes for.",
+                STEP,
+            ),
+            Mistake(
+                "no_products",
+                no_products,
+                "Every query gets the same answer, {got:.3f}: it does not depend on x. Each y_i is weighed with x_i · x_q ({wanted:.3f}).",
+                STEP,
+            ),
+            Mistake(
+                "cosines",
+                cosines,
+                "You used cosines. The step uses plain inner products: a longer x_i has a larger gradient ({wanted:.3f}, not {got:.3f}).",
+                STEP,
+            ),
+            Mistake(
+                "all_the_way",
+                all_the_way,
+                "This is the least-squares answer, where many steps would end: {got:.3f}. One step from w = 0 is asked for: {wanted:.3f}.",
+                STEP,
+            ),
+            Mistake(
+                "two_steps",
+                two_steps,
+                "You took two steps: {got:.3f}. After the first, the answer is {wanted:.3f}. The second needs the errors, so another layer of attention.",
+                STEP,
+            ),
+            Mistake("one_per_example", one_per_example, "Those are the votes of the examples, one each. Their sum is the answer.", STEP),
+        ),
+        hints=(
+            "Write down the gradient of half the sum of (w · x_i − y_i)², and put w = 0 into it.",
+            "After the step w = eta Σ y_i x_i. Now take w · x_q and move x_q into the sum.",
+        ),
+    ),
+)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
