@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import torch
+from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from course_lib.episodes import Episode
 from course_lib.evaluate import Score
@@ -97,21 +98,26 @@ def draw_examples(result: dict, axes: dict) -> None:
     lines = [(f"{text}  (wrong)" if wrong else text, COLOURS["support" if wrong else "truth"], "normal") for text, wrong in result["lines"]]
     for i, (text, colour, weight) in enumerate([*lines, (f"{result['query']} ?", COLOURS["query"], "bold")]):
         prompt.text(0.02 + i // rows / columns, i % rows, text, color=colour, weight=weight, fontsize=size, family="monospace", va="center")
-    prompt.set(xlim=(0, 1), ylim=(rows - 0.3, -0.7), xticks=[], yticks=[], title="The prompt")
+    prompt.set(xlim=(0, 1), ylim=(rows - 0.3, -0.7), title="The prompt")
+    prompt.xaxis.set_visible(False)
+    prompt.yaxis.set_visible(False)
     prompt.spines[:].set_visible(False)
     prompt.grid(False)
     names = (f"{result['words'][0]} (right)", result["words"][1], "all other words")
     bars.barh(range(3), result["probabilities"], height=0.5, color=[COLOURS["after"], COLOURS["support"], COLOURS["chance"]])
     for row, (name, p) in enumerate(zip(names, result["probabilities"], strict=True)):
         bars.text(0.01, row - 0.38, f"{name}: {p:.2f}", va="center", fontsize=10)
-    bars.set(xlim=(0, 1), ylim=(2.5, -0.65), yticks=[], xlabel="probability", title="The next word")
-    bars.grid(False, axis="y")
+    bars.set(xlim=(0, 1), ylim=(2.5, -0.65), xlabel="probability", title="The next word")
+    bars.yaxis.set_visible(False)
     mean = [100 * score.mean for score in result["scores"]]
     half = [100 * score.half_width for score in result["scores"]]
     curve.axhline(50, color=COLOURS["chance"], ls=":", label="chance, 50 %")
     curve.axvline(place(result["shots"]), color=COLOURS["query"], lw=1.2, label="your prompt")
     curve.errorbar(range(len(mean)), mean, half, fmt="-s", ms=5, capsize=4, color=COLOURS["after"], label="measured, 95 %")
-    curve.set(xlim=(-0.3, 5.3), ylim=(-4, 160), xticks=range(6), xticklabels=list(map(str, MEASURED_SHOTS)), yticks=range(0, 101, 25))
+    curve.set(xlim=(-0.3, 5.3), ylim=(-4, 160))
+    curve.xaxis.set_major_locator(FixedLocator(range(6)))  # set(xticks=...) would make ticks anew in each frame
+    curve.xaxis.set_major_formatter(FixedFormatter(list(map(str, MEASURED_SHOTS))))
+    curve.yaxis.set_major_locator(FixedLocator(range(0, 101, 25)))
     curve.set(xlabel="examples in the prompt", ylabel="accuracy (%)", title=f"{TASKS} other tasks")
     curve.legend(loc="upper left", fontsize=8, borderaxespad=0.1, labelspacing=0.2)
 
