@@ -1,0 +1,46 @@
+"""What tuning costs elsewhere: how well a tuned model still reads the prompts of other tasks."""
+
+import torch
+from torch import Tensor
+
+from course_lib.episodes import Episode, at_least_one
+from course_lib.evaluate import Score
+from course_lib.families.worlds import KIND_GROUP, Worlds
+from course_lib.learners.tuned import Tuned
+from course_lib.learners.tuned_parts import labels_of
+from course_lib.learners.tuning import InContextTuning
+from course_lib.prompt_scores import choose
+
+GROUP = torch.tensor(list(KIND_GROUP.values()))
+
+
+def forgetting(learner, episode: Episode, *, shots: int = 8, others: int = 50, seed: int = 0) -> Score:
+    """Accuracy on few-shot prompts of other tasks, after tuning on each task of ``episode``.
+
+    The other tasks have two labels, and come from groups of kinds and labels that the tuned task has nothing of. What a task trained
+    stays in place, a soft prompt too. The same seed gives the same prompts to every learner.
+
+    Args:
+        learner: one of tuning.py, or a model that has not been tuned: any callable (B, L) -> (B, L, V). That is the figure to compare with.
+        episode: T tasks of `Worlds`.   shots: examples a prompt.   others: other tasks for each task, with one query each.
+
+    Returns:
+        A score with T numbers, each the mean over ``others`` prompts.
+    """
+    at_least_one(shots=shots, others=others)
+    family = Worlds(device=episode.query_y.device)
+    tuned = isinstance(learner, Tuned | InContextTuning)
+    found, labels = [], labels_of(episode, learner.labels if tuned else None, episode.query_y.device)
+    pool = family.sample(20 + 4 * others, shots=shots, queries=1, generator=family.generator(seed))
+    group = GROUP.to(pool.query_y.device)[pool.hidden["kinds"][:, 0]]
+    for i, (support_x, support_y, _, _) in enumerate(episode):
+        model = learner.after(support_x, support_y, labels[i]) if tuned else learner
+        elsewhere = chosen(pool, (group != GROUP.to(group)[episode.hidden["kinds"][i, 0]]).nonzero()[:others, 0])
+        found.append((choose(model, elsewhere, shots).argmax(-1) == elsewhere.query_y).float().mean())
+    return Score(torch.stack(found), "accuracy on other tasks", chance=0.5)
+
+
+def chosen(episode: Episode, which: Tensor) -> Episode:
+    """Some tasks of an episode, by number."""
+    four = (part[which] for part in (episode.support_x, episode.support_y, episode.query_x, episode.query_y))
+    return Episode(*four, hidden={name: part[which] for name, part in episode.hidden.items()})
