@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch.nn.functional import normalize, one_hot
 
-from course_lib.evaluate import accuracy
+from course_lib.evaluate import accuracy, evaluate
 from course_lib.evaluate import test_episodes as same_episodes
 from course_lib.families import Intents, Vocabulary, own_sentences
 from course_lib.families.intents import DATA, PARTS, SentenceClasses, SentenceError, read_sentences
 from course_lib.families.words import tokens
+from course_lib.learners.bag_of_words import BagOfWords
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 OTHER_TEXTS = sorted((DATA.parent / "sentences").glob("*.tsv"))
@@ -198,6 +199,14 @@ def test_word_counts_tell_something_and_shuffled_labels_nothing():
     assert 0.45 < accuracy(logits, one.query_y).mean() < 0.95
     shuffled = one.query_y.gather(1, torch.rand(one.query_y.shape, generator=family.generator(1)).argsort())
     assert abs(accuracy(logits, shuffled).mean() - 0.2) < 0.02
+
+
+@pytest.mark.parametrize("domain", [file.stem for file in sorted(DATA.glob("*.tsv"))])
+def test_within_one_domain_words_tell_most_intents_apart_and_not_all(domain):
+    training, family = Intents(), Intents(domains=[domain])
+    bag = BagOfWords(training.rows, len(training.vocabulary))
+    score = evaluate(bag, same_episodes(family, 200, shots=5, queries=5, seed=1), batch=50)
+    assert 0.6 < score.mean < 0.85
 
 
 FILES = sorted(DATA.glob("*.tsv"))
