@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from course_lib.show.explorer import LIVE_STYLE, STATIC, Choice, Explorer, Points, Slider, Toggle
+from course_lib.show.explorer import LIVE_STYLE, STATIC, Choice, Explorer, Points, Slider, Text, Toggle
 from course_lib.show.figures import styled
 from tests.browser import gallery
 
@@ -42,6 +42,12 @@ WRONG = [
     (lambda: Points("a", "a", ((2, 0),), BOX), "lies outside the bounds"),
     (lambda: Points("a", "a", ORIGIN, ((1, -1), (-1, 1))), "the first must be smaller"),
     (lambda: Points("a", "a", ORIGIN, BOX, move="z"), "move='z' must be"),
+    (lambda: Text("a", "a", "x", rows=0), "rows=0 and most=2000 must be at least 1"),
+    (lambda: Text("a", "a", 3), "a=3 is no text: put it in quotes"),
+    (lambda: Text("a", "a", "long", most=3), "the text has 4 characters, and at most 3 fit: shorten it"),
+    (lambda: Text("a", "a", "x", most=3, samples=[("one", "long")]), "the text has 4 characters"),
+    (lambda: Text("a", "a", "x\ny"), "several lines, and the field shows one: set rows"),
+    (lambda: Text("a", "a", "x", samples=[("one", "y"), ("one", "z")]), "give each a title of its own"),
     (lambda: declare(controls=[]), "compute needs ['slope']: add a control"),
     (lambda: declare(controls=[*declare().controls, Toggle("other", "other", True)]), "compute takes no ['other']: rename"),
     (lambda: declare(controls=2 * declare().controls), "two have the same name"),
@@ -83,7 +89,16 @@ def test_extremes_are_every_combination_of_ends():
     assert {state["outlier"] for state in states} == {((-2.5, 1.5),), ((-2.9, 1.5),), ((2.9, 1.5),)}, "it moves along x only"
 
 
-@pytest.mark.parametrize("make", [gallery.waves, gallery.prototypes], ids=lambda make: make.__name__)
+def test_a_text_is_tried_as_declared_empty_long_without_sense_and_with_each_sample():
+    story, wanted = gallery.writing().controls
+    declared, empty, long, *samples = story.extremes()
+    assert (declared, empty, samples) == ("a dog\nand a cat", "", ["a dog", "hippopotamus\nand a rhinoceros"])
+    assert len(long) == story.most and "\n" in long and "\t" in long and not long.isascii() and "$" in long
+    assert wanted.extremes()[:2] == ["a", ""] and len(wanted.extremes()[2]) == wanted.most and "\n" not in wanted.extremes()[2]
+    assert Text("a", "a", "").extremes()[:1] == [""] and len(Text("a", "a", "").extremes()) == 2, "nothing is tried twice"
+
+
+@pytest.mark.parametrize("make", [gallery.waves, gallery.prototypes, gallery.writing], ids=lambda make: make.__name__)
 def test_nothing_stumbles_at_extremes(make):
     explorer = make()
     for state in [explorer.defaults, *list(explorer.extremes())[::3]]:
@@ -223,6 +238,29 @@ def test_a_failure_is_a_sentence_and_the_picture_stays(caplog):
     assert descent.png == before
     assert "failed at" in caplog.text
     assert ask(descent, serial="3", values={"alpha": 0})["error"] == ""
+
+
+def test_a_text_arrives_as_it_was_typed():
+    writing = gallery.writing()
+    answer = ask(writing, serial="1", values={"story": "three little\n\tпесни 🎈 ", "wanted": "песни"})
+    assert writing.state == {"story": "three little\n\tпесни 🎈 ", "wanted": "песни"} and answer["values"] == writing.state
+    assert answer["number"] == "4 words, 17 letters, 1 times 'песни'."
+    ask(writing, serial="2", values={"story": "one\r\ntwo\rthree"})
+    assert writing.state["story"] == "one\ntwo\nthree", "line ends are those of browsers"
+    answer = ask(writing, serial="3", values={"story": "half of a sign: \ud83c"})
+    assert writing.state["story"] == "half of a sign: ?" and not answer["error"]
+    json.dumps(answer, ensure_ascii=False).encode()
+
+
+def test_a_text_that_is_too_long_is_refused_and_not_cut(caplog):
+    writing = gallery.writing()
+    ask(writing, serial="1", values={"story": "short"})
+    answer = ask(writing, serial="2", values={"story": "x" * 201})
+    assert "the text has 201 characters, and at most 200 fit: shorten it" in answer["error"]
+    assert answer["serial"] == "2" and answer["values"]["story"] == writing.state["story"] == "short"
+    assert ask(writing, serial="3", values={"story": "x" * 200})["error"] == "" and len(writing.state["story"]) == 200
+    with pytest.raises(ValueError, match="201 characters"):
+        writing.show(story="x" * 201)
 
 
 def test_show_moves_the_controls_from_code():

@@ -2,6 +2,7 @@
 
 The browser holds a slider's position and a choice's place in its list, never the value itself; the value is looked up
 here. So a slider that is declared with whole numbers hands whole numbers to ``compute``, and nothing is rounded twice.
+A text is its own value.
 """
 
 from dataclasses import dataclass
@@ -177,3 +178,59 @@ class Points:
 
     def spec(self) -> dict:
         return {"kind": "points", "bounds": self.bounds, "move": self.move}
+
+
+NONSENSE = "qxzv Grüße $x^ 한국어 <b>&\\\tword: 3.5 🎈 dog :\n"  # unknown words, signs that mean something elsewhere, a tab, a line end
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words that the reader types; ``compute`` gets the string, at every key, finished or not.
+
+    Args:
+        rows: 1 for a single line; with more, a field of that many lines in letters of one width.
+        most: how many characters fit in.
+        samples: pairs (title, text) to choose from, which fill the field.
+    """
+
+    name: str
+    label: str
+    value: str
+    rows: int = 1
+    most: int = 2000
+    samples: tuple = ()
+
+    def __post_init__(self):
+        if self.rows < 1 or self.most < 1:
+            raise ValueError(f"{self.name}: rows={self.rows} and most={self.most} must be at least 1")
+        object.__setattr__(self, "value", self.pack(self.value))
+        object.__setattr__(self, "samples", tuple((str(title), self.pack(text)) for title, text in self.samples))
+        titles = [title for title, _ in self.samples]
+        if len(set(titles)) < len(titles) or not all(titles):
+            raise ValueError(f"{self.name}: the samples are called {titles}: give each a title of its own")
+
+    def extremes(self) -> list:
+        """As declared, empty, as long as can be and without sense, and each sample."""
+        line = NONSENSE if self.rows > 1 else NONSENSE.replace("\n", " ")
+        long = (line * (self.most // len(line) + 1))[: self.most]
+        return list(dict.fromkeys([self.value, "", long, *(text for _, text in self.samples)]))
+
+    def pack(self, value) -> str:
+        """The text with plain line ends, as browsers have them; half of a character that needs two becomes a question mark.
+
+        Raises:
+            ValueError: it is no text, too long, or has several lines where one is shown.
+        """
+        if not isinstance(value, str):
+            raise ValueError(f"{self.name}={value!r} is no text: put it in quotes")
+        text = value.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
+        if len(text) > self.most:
+            raise ValueError(f"{self.name}: the text has {len(text)} characters, and at most {self.most} fit: shorten it")
+        if self.rows == 1 and "\n" in text:
+            raise ValueError(f"{self.name}: the text has several lines, and the field shows one: set rows, or write it in one line")
+        return text
+
+    unpack = pack
+
+    def spec(self) -> dict:
+        return {"kind": "text", "rows": self.rows, "most": self.most, "samples": self.samples}

@@ -69,7 +69,7 @@ export default () => {
     root.style.maxWidth = `${natural + 8}px`;
     make("div", "course-question", root, { id, textContent: question, role: "heading", "aria-level": "4" });
     const panel = make("div", "course-controls", root);
-    controls.forEach((control, index) => ({ slider, choice, toggle, points })[control.kind](control, `${id}-${index}`));
+    controls.forEach((control, index) => ({ slider, choice, toggle, text, points })[control.kind](control, `${id}-${index}`));
     panel.hidden = !panel.childElementCount;
 
     const stage = make("div", "course-stage", root);
@@ -123,6 +123,31 @@ export default () => {
       input.dataset.name = control.name;
       input.onchange = () => change(control.name, input.checked);
       painters.push(() => { input.checked = shared.values[control.name]; });
+    }
+
+    function text(control, key) {
+      const [box, line] = labelled(control, key, "course-text");
+      const [tag, kind] = control.rows > 1 ? ["textarea", { rows: control.rows }] : ["input", { type: "text" }];
+      const input = make(tag, "", box, { ...kind, id: key, maxLength: control.most, spellcheck: false, autocomplete: "off", autocapitalize: "off" });
+      input.dataset.name = control.name;
+      input.oninput = () => change(control.name, input.value);
+      // JupyterLab takes line breaks away from whatever lies in a cell, by listening at the field itself; here they are for the reader.
+      box.addEventListener("beforeinput", (event) => event.stopPropagation(), true);
+      // Only what differs is written: the caret of whoever types stays where it is.
+      painters.push(() => { if (input.value !== shared.values[control.name]) input.value = shared.values[control.name]; });
+      if (control.samples.length) samples(control, key, line);
+    }
+    function samples({ name, label, samples: list }, key, line) {
+      const row = make("div", "course-row", line);
+      make("label", "course-unseen", row, { htmlFor: `${key}-samples`, textContent: `Examples for: ${label}` });
+      const select = make("select", "course-samples", row, { id: `${key}-samples` });
+      make("option", "", select, { value: "", textContent: "choose an example" });
+      list.forEach(([title], index) => make("option", "", select, { value: index, textContent: title }));
+      select.onchange = () => { if (select.value) change(name, list[select.value][1]); else show(); };
+      painters.push(() => {
+        const place = list.findIndex(([, sample]) => sample === shared.values[name]);
+        select.value = place < 0 ? "" : place;
+      });
     }
 
     // Play: the next step is taken when the last one is on the screen, and never sooner than PLAY_MS.
@@ -272,7 +297,7 @@ export default () => {
       if (answer.width !== width || answer.density !== density) send(model);
     }
     // JupyterLab's shortcuts (arrows, N, Enter...) stay away from whatever has this attribute.
-    root.querySelectorAll("input, select, button, .course-stage").forEach((node) => node.setAttribute("data-lm-suppress-shortcuts", "true"));
+    root.querySelectorAll("input, textarea, select, button, .course-stage").forEach((node) => node.setAttribute("data-lm-suppress-shortcuts", "true"));
     const observer = new ResizeObserver(fit);
     const view = { show, wait: (yes) => { wait.hidden = !yes; } };
     views.add(view);

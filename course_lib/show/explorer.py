@@ -24,10 +24,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from course_lib.show import quick
-from course_lib.show.controls import Choice, Points, Slider, Toggle
+from course_lib.show.controls import Choice, Points, Slider, Text, Toggle
 from course_lib.show.figures import styled
 
-__all__ = ["Choice", "Explorer", "Points", "Slider", "Toggle"]
+__all__ = ["Choice", "Explorer", "Points", "Slider", "Text", "Toggle"]
 
 HERE = Path(__file__).parent
 DPI = 100  # one inch of a figure is 100 CSS pixels
@@ -45,7 +45,7 @@ class Explorer(anywidget.AnyWidget):
         question: what the reader finds out by moving the controls; the heading.
         compute: pure function of the controls, by name; returns any result.
         draw: ``draw(result, axes)`` into cleared axes: one ``Axes``, or a dictionary of them when there is a mosaic.
-        controls: `Slider`, `Choice`, `Toggle` and `Points`.
+        controls: `Slider`, `Choice`, `Toggle`, `Points` and `Text`.
         number: ``number(result)``: the sentence under the picture.
         alt: ``alt(result)``: what the picture shows, for a reader who cannot see it.
         size: inches; 9 fill the page, and 3.8 or less in height leave the controls on the screen.
@@ -91,7 +91,8 @@ class Explorer(anywidget.AnyWidget):
     # What tests and chapters use
 
     def extremes(self):
-        """Every combination of slider ends, choices and toggles; points as declared, in a corner, and spread out."""
+        """Every combination of slider ends, choices and toggles; points as declared, in a corner, and spread out;
+        texts as declared, empty, long without sense, and every sample."""
         names = [control.name for control in self.controls]
         for values in product(*(control.extremes() for control in self.controls)):
             yield dict(zip(names, values, strict=True))
@@ -175,20 +176,19 @@ class Explorer(anywidget.AnyWidget):
     def _answer(self, request):
         with self._lock, self.hold_sync():
             values = request.get("values", {})
-            self.state = {c.name: c.unpack(values.get(c.name, c.pack(self.state[c.name]))) for c in self.controls}
             self._fit = int(request.get("width", self._fit[0])), float(request.get("density", self._fit[1]))
-            packed = {control.name: control.pack(self.state[control.name]) for control in self.controls}
-            answer = {**self.answer, "serial": request.get("serial"), "values": packed, "error": "", "number": ""}
+            answer = {**self.answer, "serial": request.get("serial"), "error": "", "number": ""}
             try:
+                self.state = {c.name: c.unpack(values.get(c.name, c.pack(self.state[c.name]))) for c in self.controls}
                 result = self.compute(**self.state)
                 self.png, places = self._draw(result, self._fit)
                 self._frame += 1
                 answer |= {"frame": self._frame, "places": places, "number": self.number(result), "alt": self.alt(result)}
                 answer |= {"width": self._fit[0], "density": self._fit[1]}
             except Exception as problem:
-                log.exception("explorer %r failed at %r", self.question, self.state)
+                log.exception("explorer %r failed at %r", self.question, values or self.state)
                 answer["error"] = f"Python could not compute this setting ({type(problem).__name__}: {problem})."
-            self.answer = answer
+            self.answer = answer | {"values": {control.name: control.pack(self.state[control.name]) for control in self.controls}}
 
     def _repr_mimebundle_(self, **kwargs):
         if not self.answer:

@@ -1,8 +1,8 @@
-"""Three explorers with every kind of control, for the tests of the machinery; the chapters have their own."""
+"""Four explorers with every kind of control, for the tests of the machinery; the chapters have their own."""
 
 import numpy as np
 
-from course_lib.show.explorer import Choice, Explorer, Points, Slider, Toggle
+from course_lib.show.explorer import Choice, Explorer, Points, Slider, Text, Toggle
 from course_lib.show.figures import COLOURS
 
 X = np.linspace(-5, 5, 200)
@@ -101,4 +101,28 @@ def descent():
         alt=lambda result: f"A path of {len(result[1]) - 1} steps towards the bottom of a valley, and the loss along it.",
         mosaic=[["map", "loss"]],
         size=(9.0, 3.4),
+    )
+
+
+def writing():
+    def compute(story, wanted):
+        words = story.split()
+        return {"lengths": [len(word) for word in words], "lines": story.count("\n") + 1, "found": words.count(wanted), "wanted": wanted}
+
+    def draw(result, axes):
+        axes.bar(range(len(result["lengths"])), result["lengths"], color=COLOURS["query"])
+        axes.axhline(result["found"], color=COLOURS["support"])
+        axes.set(xlim=(-1, max(10, len(result["lengths"]))), ylim=(0, 15), xlabel="word", ylabel="letters", title=f"{result['lines']} lines")
+
+    return Explorer(
+        question="How long are your words?",
+        compute=compute,
+        draw=draw,
+        controls=[
+            Text("story", "your story", "a dog\nand a cat", rows=4, most=200, samples=(("short", "a dog"), ("long", "hippopotamus\nand a rhinoceros"))),
+            Text("wanted", "word to count", "a", most=40),
+        ],
+        number=lambda result: f"{len(result['lengths'])} words, {sum(result['lengths'])} letters, {result['found']} times {result['wanted']!r}.",
+        alt=lambda result: f"Bars for the lengths of {len(result['lengths'])} words.",
+        size=(9.0, 2.4),
     )

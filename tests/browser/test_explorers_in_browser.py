@@ -1,4 +1,4 @@
-"""The machinery of explorers in JupyterLab, on three explorers with every kind of control."""
+"""The machinery of explorers in JupyterLab, on four explorers with every kind of control."""
 
 import nbformat
 import pytest
@@ -14,6 +14,8 @@ CELLS = [
     "gallery.prototypes()",
     "display(gallery.descent())",
     "waves  # the same explorer a second time",
+    "writing = gallery.writing()\nwriting",
+    "writing  # the same once more",
 ]
 
 
@@ -40,14 +42,14 @@ def values(face):
 
 
 def test_everything_moves_and_nothing_complains(reader):
-    waves, prototypes, descent, _ = reader.explorers()
-    for explorer in (waves, prototypes, descent):
+    waves, prototypes, descent, _, writing, _ = reader.explorers()
+    for explorer in (waves, prototypes, descent, writing):
         move_everything(explorer)
     assert not reader.complaints
 
 
 def test_two_views_of_one_explorer_agree(reader):
-    waves, *_, again = reader.explorers()
+    waves, _, _, again, *_ = reader.explorers()
     waves.controls("input[type=range]")[0].press("End")
     waves.settle()
     again.settle()
@@ -116,7 +118,7 @@ def test_play_stops_at_the_end_and_starts_again(reader):
 
 def test_every_control_is_named_and_reachable_by_keyboard(reader):
     for explorer in reader.explorers():
-        for control in explorer.controls("input, select"):
+        for control in explorer.controls("input, textarea, select"):
             assert control.evaluate("(one) => one.labels.length") >= 1
         for slider in explorer.controls("input[type=range]"):
             assert slider.get_attribute("aria-valuetext") in explorer.root.inner_text()
@@ -129,6 +131,111 @@ def test_every_control_is_named_and_reachable_by_keyboard(reader):
     cells = reader.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length")
     reader.page.keyboard.press("b")  # in command mode this would add a cell
     assert reader.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length") == cells
+
+
+def state_of(field):
+    return field.evaluate("(field) => [field.value, field.selectionStart, field.selectionEnd]")
+
+
+def test_the_caret_stays_where_the_reader_types(reader):
+    """In the middle of a text, one key at a time and many at once; another view of the same explorer follows."""
+    writing, again = reader.explorers()[4:]
+    field, start = writing.root.locator("textarea"), "a dog\nand a cat"
+    field.evaluate("(field) => { field.focus(); field.setSelectionRange(1, 1); }")
+    typed = ""
+    for letter in " big":
+        frame = writing.frame()
+        field.press("Space" if letter == " " else letter)
+        typed += letter
+        reader.page.wait_for_function("([img, last]) => Number(img.dataset.frame) > last", arg=[writing.picture.element_handle(), frame])
+        writing.settle()
+        assert state_of(field) == [start[:1] + typed + start[1:], 1 + len(typed), 1 + len(typed)]
+    reader.page.keyboard.type(" and friendly", delay=5)
+    typed += " and friendly"
+    writing.settle()
+    assert state_of(field) == [start[:1] + typed + start[1:], 1 + len(typed), 1 + len(typed)]
+    assert "7 words" not in writing.root.locator(".course-number").inner_text() and "8 words" in writing.root.locator(".course-number").inner_text()
+    again.settle()
+    assert again.root.locator("textarea").input_value() == field.input_value() and again.pixels() == writing.pixels()
+
+
+def test_fast_typing_ends_with_the_picture_of_the_last_text(reader):
+    writing = reader.explorers()[4]
+    field = writing.root.locator("textarea")
+    field.press("Control+a")
+    execute(reader, "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(0.1), quick(**state))[1]")
+    reader.page.wait_for_timeout(300)
+    frame = writing.frame()
+    reader.page.keyboard.type("thirty keys, one after another")
+    writing.settle()
+    assert field.input_value() == "thirty keys, one after another" and state_of(field)[1] == 30
+    assert writing.root.locator(".course-number").inner_text() == "5 words, 26 letters, 0 times 'a'."
+    assert 2 <= writing.frame() - frame < 25, "pictures that nobody would see are left out"
+    shown = writing.pixels()
+    field.press("x")
+    writing.settle()
+    field.press("Backspace")
+    writing.settle()
+    assert writing.pixels() == shown
+
+
+def test_enter_makes_a_line_and_runs_no_cell(reader):
+    writing = reader.explorers()[4]
+    field, counts = writing.root.locator("textarea"), "window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.executionCount)"
+    cells = reader.page.evaluate(counts)
+    field.press("Control+a")
+    for key in ("o", "n", "e", "Enter", "b", "Shift+Enter", "d", "d", "Escape", "x", "ArrowLeft", "ArrowUp"):
+        field.press(key)
+    writing.settle()
+    assert field.input_value() == "one\nb\nddx"
+    assert field.evaluate("(field) => document.activeElement === field")
+    line = writing.root.locator(".course-text input")
+    line.focus()
+    for key in ("End", "Shift+Enter", "Enter", "b"):
+        line.press(key)
+    writing.settle()
+    assert line.input_value() == "ab"
+    assert reader.page.evaluate(counts) == cells, "a cell ran, came or went"
+    assert not reader.complaints
+
+
+def test_samples_fill_the_field_and_reset_empties_nothing(reader):
+    writing = reader.explorers()[4]
+    field, samples, first = writing.root.locator("textarea"), writing.root.locator(".course-samples"), writing.pixels()
+    assert samples.evaluate("(one) => one.selectedOptions[0].text") == "choose an example"
+    samples.select_option(label="long")
+    writing.settle()
+    assert field.input_value() == "hippopotamus\nand a rhinoceros" and writing.pixels() != first
+    field.press("Control+End")
+    field.press("s")
+    writing.settle()
+    assert samples.evaluate("(one) => one.selectedOptions[0].text") == "choose an example"
+    field.press("Backspace")
+    writing.settle()
+    assert samples.evaluate("(one) => one.selectedOptions[0].text") == "long"
+    samples.select_option(label="choose an example")
+    assert samples.evaluate("(one) => one.selectedOptions[0].text") == "long", "the field still holds this sample"
+    writing.root.locator(".course-reset").click()
+    reader.page.wait_for_timeout(50)
+    writing.settle()
+    assert field.input_value() == "a dog\nand a cat" and writing.pixels() == first
+
+
+def test_a_field_takes_no_more_than_fits_and_keeps_what_is_typed_while_python_is_busy(reader):
+    writing = reader.explorers()[4]
+    field = writing.root.locator("textarea")
+    field.press("Control+a")
+    reader.page.keyboard.insert_text("word " * 50)
+    writing.settle()
+    assert len(field.input_value()) == 200 and not writing.root.locator(".course-error").is_visible()
+    execute(reader, "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(2), quick(**state))[1]")
+    reader.page.wait_for_timeout(300)
+    field.press("Control+a")
+    reader.page.keyboard.type("as it was typed", delay=20)
+    assert state_of(field) == ["as it was typed", 15, 15]
+    writing.settle()
+    assert state_of(field) == ["as it was typed", 15, 15]
+    assert writing.root.locator(".course-number").inner_text().startswith("4 words, 12 letters")
 
 
 def execute(reader, code):

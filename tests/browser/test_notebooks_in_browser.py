@@ -49,7 +49,7 @@ def move_everything(explorer):
         by_keys(explorer, slider)
         by_mouse(explorer, slider)
         put_back(explorer, first)
-    for choice in explorer.controls("select"):
+    for choice in explorer.controls("select:not(.course-samples)"):
         start = int(choice.input_value())
         for place in range(choice.locator("option").count()):
             if place != start:
@@ -58,6 +58,15 @@ def move_everything(explorer):
     for toggle in explorer.controls("input[type=checkbox]"):
         changes(explorer, partial(toggle.press, "Space"), name_of(toggle))
         changes(explorer, toggle.click, name_of(toggle))
+        put_back(explorer, first)
+    for field in explorer.controls(".course-text input, .course-text textarea"):
+        changes(explorer, partial(write, explorer, field), f"writing into {name_of(field)}")
+        put_back(explorer, first)
+    for samples in explorer.controls("select.course-samples"):
+        start = samples.input_value()
+        for place in range(samples.locator("option").count() - 1):
+            if str(place) != start:
+                changes(explorer, partial(samples.select_option, str(place)), f"sample {place}")
         put_back(explorer, first)
     for index in range(explorer.root.locator(".course-handles circle").count()):
         changes(explorer, partial(drag_point, explorer, index), f"point {index}")
@@ -134,6 +143,15 @@ def by_mouse(explorer, slider):
 
     changes(explorer, drag, f"dragging {name_of(slider)}")
     assert int(slider.input_value()) == goal, f"{explorer.question}: {name_of(slider)} does not follow the mouse"
+
+
+def write(explorer, field):
+    """A few more words at the end of a text, key by key; the caret stays behind them."""
+    field.press("Control+End")
+    start = field.input_value()
+    explorer.page.keyboard.type(" dog card", delay=30)
+    explorer.settle()
+    assert field.evaluate("(field) => [field.value, field.selectionStart]") == [start + " dog card", len(start) + 9]
 
 
 def drag_point(explorer, index):
