@@ -17,27 +17,39 @@ GROUP = torch.tensor(list(KIND_GROUP.values()))
 def forgetting(learner, episode: Episode, *, shots: int = 8, others: int = 50, seed: int = 0) -> Score:
     """Accuracy on few-shot prompts of other tasks, after tuning on each task of ``episode``.
 
-    The other tasks have two labels, and come from groups of kinds and labels that the tuned task has nothing of. What a task trained
-    stays in place, a soft prompt too. The same seed gives the same prompts to every learner.
+    What a task trained stays in place, a soft prompt too. The same seed gives the same prompts to every learner.
 
     Args:
         learner: one of tuning.py, or a model that has not been tuned: any callable (B, L) -> (B, L, V). That is the figure to compare with.
-        episode: T tasks of `Worlds`.   shots: examples a prompt.   others: other tasks for each task, with one query each.
+        episode: T tasks of `Worlds`.   shots, others, seed: see `elsewhere`.
 
     Returns:
         A score with T numbers, each the mean over ``others`` prompts.
     """
-    at_least_one(shots=shots, others=others)
-    family = Worlds(device=episode.query_y.device)
     tuned = isinstance(learner, Tuned | InContextTuning)
     found, labels = [], labels_of(episode, learner.labels if tuned else None, episode.query_y.device)
-    pool = family.sample(20 + 4 * others, shots=shots, queries=1, generator=family.generator(seed))
-    group = GROUP.to(pool.query_y.device)[pool.hidden["kinds"][:, 0]]
-    for i, (support_x, support_y, _, _) in enumerate(episode):
+    for i, ((support_x, support_y, _, _), other) in enumerate(zip(episode, elsewhere(episode, shots=shots, others=others, seed=seed))):
         model = learner.after(support_x, support_y, labels[i]) if tuned else learner
-        elsewhere = chosen(pool, (group != GROUP.to(group)[episode.hidden["kinds"][i, 0]]).nonzero()[:others, 0])
-        found.append((choose(model, elsewhere, shots).argmax(-1) == elsewhere.query_y).float().mean())
+        found.append((choose(model, other, shots).argmax(-1) == other.query_y).float().mean())
     return Score(torch.stack(found), "accuracy on other tasks", chance=0.5)
+
+
+def elsewhere(episode: Episode, *, shots: int = 8, others: int = 50, seed: int = 0) -> list[Episode]:
+    """For each task of an episode of `Worlds`, other tasks: two labels, from groups of kinds and labels that the task has nothing of.
+
+    Args:
+        shots: examples a prompt.   others: other tasks for each task, with one query each.
+    """
+    at_least_one(shots=shots, others=others)
+    family = Worlds(device=episode.query_y.device)
+    pool = family.sample(20 + 4 * others, shots=shots, queries=1, generator=family.generator(seed))
+    group = of_group(pool)
+    return [chosen(pool, (group != mine).nonzero()[:others, 0]) for mine in of_group(episode)]
+
+
+def of_group(episode: Episode) -> Tensor:
+    """The group that the kinds of each task come from: (T,)."""
+    return GROUP.to(episode.query_y.device)[episode.hidden["kinds"][:, 0]]
 
 
 def chosen(episode: Episode, which: Tensor) -> Episode:

@@ -50,9 +50,7 @@ class Worlds(TaskFamily):
         """
         at_least_one(tasks=tasks, shots=shots, queries=queries)
         count, random = self.ways * self.kinds_per_label, {"generator": generator, "device": self.device}
-        group = torch.randint(GROUPS, (tasks,), **random)
-        kinds = members(KIND_GROUP, self.device)[group].gather(1, torch.rand(tasks, len(KINDS) // GROUPS, **random).argsort(1)[:, :count])
-        labels = members(LABEL_GROUP, self.device)[group].gather(1, torch.rand(tasks, len(LABELS) // GROUPS, **random).argsort(1)[:, : self.ways])
+        kinds, labels = self.kinds_and_labels(tasks, random)
         which = torch.randint(count, (tasks, shots + queries), **random)  # the kind of each item
         place = torch.cat([torch.randint(low, high, (tasks, items), **random) for low, high, items in
                            ((FOR_QUERIES, WORDS, shots), (0, FOR_QUERIES, queries))], 1)  # fmt: skip
@@ -61,6 +59,13 @@ class Worlds(TaskFamily):
         x, y = 1 + kinds.gather(1, which)[..., None] * WORDS + word, which % self.ways
         hidden = {"labels": labels + ID[LABELS[0]], "kinds": kinds}
         return Episode(x[:, :shots], y[:, :shots], x[:, shots:], y[:, shots:], hidden=hidden)
+
+    def kinds_and_labels(self, tasks: int, random: dict) -> tuple[Tensor, Tensor]:
+        """The numbers of the kinds (tasks, ways * kinds_per_label) and of the labels (tasks, ways): all of one group."""
+        count, group = self.ways * self.kinds_per_label, torch.randint(GROUPS, (tasks,), **random)
+        kinds = members(KIND_GROUP, self.device)[group].gather(1, torch.rand(tasks, len(KINDS) // GROUPS, **random).argsort(1)[:, :count])
+        labels = members(LABEL_GROUP, self.device)[group].gather(1, torch.rand(tasks, len(LABELS) // GROUPS, **random).argsort(1)[:, : self.ways])
+        return kinds, labels
 
     def settings(self) -> dict:
         return {"family": "worlds", "ways": self.ways, "kinds_per_label": self.kinds_per_label}

@@ -5,7 +5,7 @@ same form. The loss is the cross-entropy of the answer over the full vocabulary,
 The model that they start from never changes: the trained numbers are kept beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -75,21 +75,31 @@ class Tuned(Learner):
         Raises:
             ValueError: a support set is empty or does not fit the labels, the prompts are too long, or the loss is no longer finite.
         """
+        *_, (parts, _) = self.walk(support_x, support_y, labels)
+        return parts
+
+    def walk(self, support_x: Tensor, support_y: Tensor, labels: Tensor) -> Iterator[tuple[Parts, Tensor | None]]:
+        """As `adapt`, one step at a time: first the start with None, then after each step the parts and the loss (T,) that led there.
+
+        The tensors are those that the next step changes: use them before you go on.
+        """
         fitting(support_x, support_y, labels)
         tokens, place = questions(support_x)
         starts = [self.start(one, self.drawing()) for one in labels]
         parts = {name: torch.stack([one[name] for one in starts]).detach().requires_grad_() for name in starts[0]}
         optimizer = torch.optim.Adam(parts.values(), lr=self.lr)
-        with torch.enable_grad():
-            for step in range(self.steps):
+        now = {name: part.detach() for name, part in parts.items()}
+        yield now, None
+        for step in range(self.steps):
+            with torch.enable_grad():
                 loss = vmap(self.loss)(parts, tokens, place, support_y, labels)
                 if not torch.isfinite(loss).all():
                     raise ValueError(f"the loss of a task is no longer finite at step {step}: lower lr={self.lr}")
                 gradients = torch.autograd.grad(loss.sum(), list(parts.values()))
-                for part, gradient in zip(parts.values(), gradients):
-                    part.grad = gradient
-                optimizer.step()
-        return {name: part.detach() for name, part in parts.items()}
+            for part, gradient in zip(parts.values(), gradients):
+                part.grad = gradient
+            optimizer.step()
+            yield now, loss.detach()
 
     @torch.no_grad()
     def answer(self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels: Tensor) -> Tensor:

@@ -50,6 +50,30 @@ def at(x: Tensor, place: Tensor) -> Tensor:
     return x.gather(1, place[:, None, None].expand(-1, 1, x.shape[-1])).squeeze(1)
 
 
+def behind(model: TinyGPT, vectors: Tensor, tokens: Tensor) -> Tensor:
+    """The same scores as ``model(tokens, soft_prompt=vectors)``, for many short prompts: the vectors pass through the model once for all.
+
+    No vector sees a token, so what the vectors become is the same in front of every prompt. Vectors and prompts run as one row here, in
+    which each token sees the vectors, and of the tokens those of its own prompt up to itself.
+
+    Args:
+        vectors: (P, W).   tokens: (B, L).
+    """
+    (B, L), P, (x, device) = tokens.shape, len(vectors), (model.embedding(tokens).flatten(0, 1), tokens.device)
+    x = torch.cat([vectors, x])  # (P + B L, W)
+    place = torch.cat([torch.arange(P, device=device), torch.arange(P, P + L, device=device).repeat(B)])
+    prompt = torch.cat([torch.full((P,), -1, device=device), torch.arange(B, device=device).repeat_interleave(L)])
+    distance = place[:, None] - place
+    unseen = (distance < 0) | ((prompt[:, None] != prompt) & (prompt >= 0))
+    for block in model.blocks:
+        part = block.attention
+        q, k, v = (project(block.norm1(x)).unflatten(1, (part.heads, -1)).transpose(0, 1) for project in (part.q, part.k, part.v))  # (H, P + B L, D)
+        scores = q @ k.mT / q.shape[-1] ** 0.5 - part.slopes[:, None, None] * distance
+        x = x + part.out((scores.masked_fill(unseen, -torch.inf).softmax(-1) @ v).transpose(0, 1).flatten(1))
+        x = x + block.down(F.gelu(block.up(block.norm2(x))))
+    return next_token(model.norm(x[P:]), model.embedding.weight).unflatten(0, (B, L))
+
+
 def packed(tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Tokens (..., L) with their zeros moved to the right and columns of zeros cut off, and the place of each row's last token (...)."""
     order = (tokens == 0).long().argsort(dim=-1, stable=True)

@@ -15,8 +15,10 @@ from torch.func import functional_call
 from course_lib.episodes import Episode, at_least_one
 from course_lib.learners.base import Learner
 from course_lib.learners.tuned import Parts, Tuned
-from course_lib.learners.tuned_parts import at, finite_above_0, fitting, label_ids, labels_of, next_token, prompts
+from course_lib.learners.tuned_parts import at, behind, finite_above_0, fitting, label_ids, labels_of, next_token, prompts
 from course_lib.tiny_gpt import TinyGPT
+
+SHORT = 4  # tokens: the questions of tuning, such as "dog :", are as short as this
 
 
 class SoftPrompt(Tuned):
@@ -39,6 +41,8 @@ class SoftPrompt(Tuned):
         return {"vectors": self.model.embedding.weight[ids[: self.length]]}
 
     def scores(self, parts, tokens):
+        if tokens.shape[1] <= SHORT:
+            return behind(self.model, parts["vectors"], tokens)
         return self.model(tokens, soft_prompt=parts["vectors"])
 
     def settings(self) -> dict:
