@@ -5,17 +5,17 @@ import sys
 import textwrap
 from pathlib import Path
 
+import own_models
 import pytest
 import torch
 
 from course_lib import language_models
 from course_lib.families.worlds import TOKENS, Worlds, encode
-from course_lib.language_models import HOW_TO_INSTALL, ModelError, TinyModel, TransformersModel
+from course_lib.language_models import HOW_TO_INSTALL, ModelError, TinyModel, TransformersModel, best_device, open_model
 from course_lib.learners.prompting import Prompting, Template
 from course_lib.tiny_gpt import Size, TinyGPT
 
 try:
-    import tokenizers
     import transformers
 except ImportError:
     transformers = None
@@ -30,16 +30,7 @@ LABELS = [[" good", " not good", " not"]] * 3
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A GPT-2 of two layers with random weights, and a tokenizer trained on a few lines, saved as a user's model would be."""
-    where = tmp_path_factory.mktemp("own_model")
-    lines = ["the dog is good", "a cat and the dog is not good", "bad dogs are not bad cats"] * 5
-    cutter = tokenizers.ByteLevelBPETokenizer()
-    cutter.train_from_iterator(lines, vocab_size=290, special_tokens=["<|endoftext|>"])
-    transformers.PreTrainedTokenizerFast(tokenizer_object=cutter._tokenizer, eos_token="<|endoftext|>").save_pretrained(where)
-    torch.manual_seed(0)
-    config = transformers.GPT2Config(vocab_size=cutter.get_vocab_size(), n_positions=128, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0)
-    transformers.GPT2LMHeadModel(config).save_pretrained(where)
-    return where
+    return own_models.gpt2(tmp_path_factory.mktemp("own_model"), merges=31)
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +142,50 @@ def test_errors_are_value_errors():
 def test_every_prompt_needs_equally_many_labels(tiny):
     with pytest.raises(ModelError, match="equally many labels"):
         tiny.log_probs(["dog :", "saw :"], [["zug", "blip"], ["zug", "blip", "wug", "zug"]])
+
+
+def test_the_small_model_shows_each_prompt_once_whatever_the_number_of_labels(tiny, monkeypatch):
+    prompts, labels, seen = ["dog : blip\nsaw :", "cow :"], [["zug", "blip", "wug"]] * 2, []
+    before = tiny.network.forward
+    monkeypatch.setattr(tiny.network, "forward", lambda rows: seen.append(len(rows)) or before(rows))
+    assert tiny.log_probs(prompts, labels).shape == (2, 3) and sum(seen) == 2
+
+
+def test_one_word_with_and_without_its_space_is_the_same_label_to_the_small_model(tiny):
+    with pytest.raises(ModelError, match="'zug' and ' zug' are the same tokens"):
+        tiny.log_probs(["dog :"], [["zug", " zug"]])
+    with pytest.raises(ModelError, match="never seen 'xylophone'"):
+        tiny.log_probs(["dog :"], [["zug", "xylophone"]])
+
+
+def test_the_small_model_goes_on_with_the_most_probable_word_to_the_end_of_the_line():
+    model, prompt = open_model(), "dog : blip\nsaw : zug\ncow :"
+    ids = encode(prompt)
+    begin = len(ids)
+    while TOKENS[ids[-1]] != "\n" or len(ids) == begin:
+        ids.append(int(model.network(torch.tensor([ids]))[0, -1].argmax()))
+    line = " ".join(TOKENS[i] for i in ids[begin:-1])
+    assert model.generate(prompt) == line and line.split()[0] == "blip"
+    assert model.generate(prompt, 1) == "blip" and len(model.generate(prompt, 6, stop=None).split()) <= 6
+    assert model.generate(prompt, 6, stop=None).startswith(line)
+    with pytest.raises(ModelError, match="empty"):
+        model.generate("")
+    with pytest.raises(ModelError, match="the model reads 128, with its answer"):
+        model.generate("dog : blip\n" * 40)
+
+
+def test_without_a_name_the_model_of_the_course_is_opened_and_said(capsys):
+    model = open_model()
+    assert isinstance(model, TinyModel) and model.device.type == best_device() and not model.network.training
+    size = sum(p.numel() for p in model.network.parameters()) / 1e6
+    assert capsys.readouterr().out == f"the small model of this course: {size:.1f} million weights on {model.device}, reads up to 128 tokens\n"
+
+
+def test_a_notebook_shows_the_sentence_of_an_error_and_no_line_of_the_library(capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    code = "from course_lib.language_models import open_model\nopen_model('no/folder/here')"
+    InteractiveShell().run_cell(code)
+    said = "".join(capsys.readouterr())
+    assert "no causal language model at no/folder/here (there is no such folder)" in said
+    assert "Traceback" not in said and "transformers_model.py" not in said

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from toys import DEVICES
 
 from course_lib.evaluate import evaluate
 from course_lib.families.worlds import ID, TOKENS, Worlds
@@ -53,6 +54,54 @@ def test_the_prompt_is_written_as_the_template_says():
 
 def test_braces_in_a_text_are_left_alone():
     assert Template(example="{x} = {y}\n", query="{x} =").write(["{y}"], ["{x}"], "{y} {x}") == "{y} = {x}\n{y} {x} ="
+
+
+def test_braces_of_a_template_that_hold_no_name_are_left_alone():
+    template = Template('{"text": "{x}", "label": "{y}"}\n', '{"text": "{x}", "label": "', instruction="Answer as JSON {}: ")
+    assert template.write(["a"], ["b"], "c") == 'Answer as JSON {}: {"text": "a", "label": "b"}\n{"text": "c", "label": "'
+    assert template.label == "{y}"
+
+
+@pytest.mark.parametrize(
+    ("example", "query", "label"),
+    [
+        ("{x} : {y}\n", "{x} :", " {y}"),
+        ("{x} It was {y}.\n", "{x} It was", " {y}"),
+        ("{x} It was {y}.\n", "{x} It was ", "{y}"),  # the space stands in the query already
+        ("{x}\n{y}\n\n", "{x}\n", "{y}"),
+        ("Text: {x}\nKind: {y}\n", "Text: {x}\nKind:", " {y}"),
+        ("{x} is a {y}\n", "{x} is", " a {y}"),
+        ("{y}: {x}\n", "{x} is called", " {y}"),  # they share nothing: one space
+        ("{y}: {x}\n", "{x}\n", "{y}"),
+    ],
+)
+def test_a_label_is_scored_as_the_examples_write_it_behind_the_query(example, query, label):
+    assert Template(example, query).label == label
+    assert Template(example, query, label="{y}!").label == "{y}!"
+
+
+def test_what_is_scored_goes_on_as_an_example_does(model):
+    """Query and label, side by side, are the beginning of the example."""
+    for query in ("{x} :", "{x} : ", "{x}"):
+        template = Template(query=query)
+        assert "dog : zug\n".startswith(template.write([], [], "dog") + template.label.replace("{y}", "zug"))
+        scores = Prompting(model, template, ["zug", "blip"]).predict(ids("dog"), torch.tensor([0]), ids("cow"))
+        assert scores.shape == (1, 2) and torch.isfinite(scores).all()
+
+
+def test_labels_of_several_words_are_calibrated_as_a_whole(model):
+    learner = Prompting(model, labels=["zug", "blip blip"], neutral=("dog", "red"))
+    scores = learner.predict(ids("dog"), torch.tensor([1]), ids("cow"))
+    said, *usual = model.log_probs(["dog : blip blip\ncow :", "dog : blip blip\ndog :", "dog : blip blip\nred :"], [[" zug", " blip blip"]] * 3)
+    ratio = said.exp() / torch.stack(usual).exp().mean(0)
+    torch.testing.assert_close(scores.exp()[0], ratio / ratio.sum())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_answers_lie_where_the_questions_do_wherever_the_model_is(device):
+    learner, episode = Prompting(TinyModel(shipped_model().to(device)), neutral=("dog",)), held_out(4)
+    assert learner(episode).device == episode.query_y.device
+    assert evaluate(learner, episode.map(lambda t: t.to(device))).mean > 0.5
 
 
 def test_scores_equal_those_of_the_direct_way(model):
@@ -122,6 +171,10 @@ def test_calibration_asks_the_neutral_queries_with_the_same_examples():
         ({"labels": ["zug"]}, "at least 2"),
         ({"labels": ["zug", "zug"]}, "same word"),
         ({"shots": -1}, "shots=-1"),
+        ({"labels": "ab"}, "is one text: give a list"),
+        ({"labels": ["zug", " blip"]}, "write 'blip', the space before it is part of the template"),
+        ({"labels": ["zug ", "blip"]}, "write 'zug'"),
+        ({"labels": ["zug", "blip"], "neutral": "N/A"}, "neutral='N/A' is one text: put it into a list"),
     ],
 )
 def test_impossible_learners_are_refused(wrong, says):
@@ -131,7 +184,17 @@ def test_impossible_learners_are_refused(wrong, says):
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [({"example": "{x}\n"}, "it needs {y}"), ({"query": "what?"}, "it needs {x}"), ({"query": "{x} {y}"}, "tell the answer"), ({"label": " "}, "it needs {y}")],
+    [
+        ({"example": "{x}\n"}, "it needs {y}"),
+        ({"query": "what?"}, "it needs {x}"),
+        ({"query": "{x} {y}"}, "tell the answer"),
+        ({"label": " "}, "it needs {y}"),
+        ({"example": "{x} {text}: {y}\n"}, "{text} is not filled in there, only {x} and {y}"),
+        ({"query": "{x} {z} :"}, "{z} is not filled in there, only {x}"),
+        ({"label": " {x} {y}"}, "{x} is not filled in there, only {y}"),
+        ({"instruction": "Sort {x}. "}, "{x} is not filled in there"),
+        ({"query": "{x} It was ", "label": " {y}"}, "ends with a space and label=' {y}' begins with one"),
+    ],
 )
 def test_impossible_templates_are_refused(wrong, says):
     with pytest.raises(ValueError, match=says):

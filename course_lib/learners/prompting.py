@@ -4,6 +4,7 @@ The signature is that of every learner of the course, predict(support_x, support
 gradients or distances happens here inside one forward pass (Brown et al. 2020).
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
@@ -28,36 +29,65 @@ class LanguageModel(Protocol):
     def log_probs(self, prompts: list[str], labels: list[list[str]]) -> Tensor:
         """log P(label | prompt), summed over the label's tokens: n prompts with N labels each -> (n, N)."""
 
+    def generate(self, prompt: str, words: int = 40, stop: str | None = "\n") -> str:
+        """How the prompt goes on when the most probable token is taken each time.
+
+        Args:
+            words: at most so many tokens, which are words or parts of them.
+            stop: ends the text, once something stands before it; it is left out. None: only the model or ``words`` end it.
+
+        Returns:
+            The text without space around it. It also ends where the model ends it, and where no more fits into its context.
+        """
+
 
 @dataclass(frozen=True)
 class Template:
     """How a support set and a query become a prompt.
 
+    Braces that hold no name, such as those of JSON, stay as they are.
+
     Args:
         example: one support example, with {x} and {y}.   query: the query, with {x}; the model goes on from its end.
         instruction: stands before all examples.
-        label: how a label is scored, with {y}. With an end mark, such as " {y}\\n", a label cannot win as the beginning of a longer one.
+        label: how a label is scored after the query, with {y}. None: as the examples write it behind what they share with the query, and
+            where they share nothing, after one space. Spaces matter: to most models " great" is a token and "great" another. With an
+            end mark, such as " {y}\\n", a label cannot win as the beginning of a longer one.
 
     Raises:
-        ValueError: a placeholder is missing, or one too many.
+        ValueError: a placeholder is missing, unknown or one too many, or a space stands at the end of the query and before the label too.
     """
 
     example: str = "{x} : {y}\n"
     query: str = "{x} :"
     instruction: str = ""
-    label: str = " {y}"
+    label: str | None = None
 
     def __post_init__(self):
-        for name, needs in (("example", ("{x}", "{y}")), ("query", ("{x}",)), ("label", ("{y}",))):
-            if missing := [place for place in needs if place not in getattr(self, name)]:
-                raise ValueError(f"{name}={getattr(self, name)!r}: it needs {' and '.join(missing)}")
-        if "{y}" in self.query:
-            raise ValueError(f"query={self.query!r}: {{y}} would tell the answer, take it out")
+        if self.label is None:
+            object.__setattr__(self, "label", as_in(self.example, self.query))
+        for name, needs in (("example", ("{x}", "{y}")), ("query", ("{x}",)), ("label", ("{y}",)), ("instruction", ())):
+            pattern = getattr(self, name)
+            if missing := [place for place in needs if place not in pattern]:
+                raise ValueError(f"{name}={pattern!r}: it needs {' and '.join(missing)}")
+            if name == "query" and "{y}" in pattern:
+                raise ValueError(f"query={pattern!r}: {{y}} would tell the answer, take it out")
+            if foreign := [place for place in re.findall(r"\{[A-Za-z_]\w*\}", pattern) if place not in needs]:
+                raise ValueError(f"{name}={pattern!r}: {foreign[0]} is not filled in there" + (f", only {' and '.join(needs)}" if needs else ""))
+        if self.query[-1:] in (" ", "\t") and self.label[:1] in (" ", "\t"):
+            raise ValueError(f"query={self.query!r} ends with a space and label={self.label!r} begins with one: take one of them out")
 
     def write(self, xs: Sequence[str], ys: Sequence[str], x: str) -> str:
         """The prompt of the query ``x`` after the examples ``xs`` with the label words ``ys``."""
         examples = "".join(fill(self.example, x=one, y=label) for one, label in zip(xs, ys, strict=True))
         return self.instruction + examples + fill(self.query, x=x)
+
+
+def as_in(example: str, query: str) -> str:
+    """The pattern of a label as it follows the query in an example: "{x} It was {y}.", "{x} It was" -> " {y}"."""
+    if example.startswith(query) and "{y}" in example:
+        return example[len(query) :].partition("{y}")[0] + "{y}"
+    return "{y}" if query[-1:].isspace() else " {y}"
 
 
 def fill(pattern: str, **texts: str) -> str:
@@ -79,14 +109,15 @@ class Prompting(Learner):
     Args:
         model: a `LanguageModel`.
         template: how the prompt is written.
-        labels: one word, or several, for each class. None: each task brings its own, ``episode.hidden["labels"]`` (T, N) of token ids.
+        labels: one word, or several, for each class; the spaces around it are part of the template.
+            None: each task brings its own, ``episode.hidden["labels"]`` (T, N) of token ids.
         read: turns a row of ids of x into text: `worlds.text`, or ``vocabulary.text`` of a family of sentences.
         shots: show the first so many support items only; None shows all. With 0 the prompt holds the query alone.
         neutral: queries without content for contextual calibration (Zhao et al. 2021), such as ("N/A", "[MASK]", ""): what the model
             answers to those, on average, is divided out of its probabilities. Without them there is no calibration.
 
     Raises:
-        ValueError: there are no labels, two are the same, or one is empty.
+        ValueError: a label cannot be used (see `checked`), or neutral is one text and no list.
     """
 
     loss_fn = staticmethod(F.cross_entropy)
@@ -104,8 +135,10 @@ class Prompting(Learner):
         super().__init__()
         if shots is not None and shots < 0:
             raise ValueError(f"shots={shots}: show 0 examples or more")
+        if isinstance(neutral, str):
+            raise ValueError(f"neutral={neutral!r} is one text: put it into a list, [{neutral!r}]")
         self.model, self.template, self.read, self.shots, self.neutral = model, template, read, shots, tuple(neutral)
-        self.labels = None if labels is None else checked(list(labels))
+        self.labels = None if labels is None else checked(labels, template)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
         """One task: (S, ...) ids, (S,) classes and (Q, ...) ids -> (Q, N) log probabilities. The support set may be empty.
@@ -136,10 +169,11 @@ class Prompting(Learner):
             labels += [[fill(self.template.label, y=label) for label in words]] * len(mine)
             blank += [self.template.write(xs, ys, text) for text in self.neutral]
             blank_labels += [labels[-1]] * len(self.neutral)
-        scores = self.model.log_probs(prompts, labels).split([len(query_x) for _, _, query_x, _ in tasks])
+        device = tasks[0][2].device  # the model may be elsewhere
+        scores = self.model.log_probs(prompts, labels).to(device).split([len(query_x) for _, _, query_x, _ in tasks])
         if not self.neutral:
             return list(scores)
-        empty = self.model.log_probs(blank, blank_labels).split(len(self.neutral))
+        empty = self.model.log_probs(blank, blank_labels).to(device).split(len(self.neutral))
         return [calibrated(score, without) for score, without in zip(scores, empty)]
 
     def settings(self) -> dict:
@@ -159,14 +193,25 @@ def calibrated(log_probs: Tensor, without_content: Tensor) -> Tensor:
     return (log_probs - without_content.logsumexp(0)).log_softmax(-1)  # the factors that normalise p and p_cf cancel
 
 
-def checked(labels: list[str]) -> list[str]:
-    """The labels themselves, once they are known to be usable."""
+def checked(labels: Sequence[str], template: Template) -> list[str]:
+    """The labels as a list, once they are known to be usable.
+
+    Raises:
+        ValueError: they are one text, fewer than two, empty, two are the same, or one has a space where the template has one or where
+            none belongs.
+    """
+    if isinstance(labels, str):
+        raise ValueError(f"labels={labels!r} is one text: give a list with a word for each class")
+    labels = list(labels)
     if len(labels) < 2:
         raise ValueError(f"labels={labels}: a task needs at least 2")
     if empty := [i for i, label in enumerate(labels) if not label.strip()]:
         raise ValueError(f"label {empty[0]} is empty: give every class a word")
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels={labels}: two classes have the same word")
+    for label in labels:
+        if label[-1].isspace() or (label[0].isspace() and " {y}" in template.example + template.label):
+            raise ValueError(f"label {label!r}: write {label.strip()!r}, the space before it is part of the template")
     return labels
 
 
