@@ -1,4 +1,7 @@
-"""Explorers of chapter 10: what examples in a prompt tell the small language model, and when in its training it began to read them."""
+"""Explorers of chapter 10: what examples in a prompt tell the small language model, and when in its training it began to read them.
+
+The prompt editor has a file of its own.
+"""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -8,23 +11,16 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from course_lib.episodes import Episode
 from course_lib.evaluate import Score
+from course_lib.explorers.prompt_editor import MODELS, model, prompt_editor
 from course_lib.families.world_words import KINDS
 from course_lib.families.worlds import ID, TOKENS, Worlds
-from course_lib.language_training import shipped_history, shipped_model
+from course_lib.language_training import shipped_history
 from course_lib.prompt_scores import as_prompts, choose
 from course_lib.show.explorer import Choice, Explorer, Slider
 from course_lib.show.figures import COLOURS
-from course_lib.tiny_gpt import TinyGPT
 
-MODELS = {"final": "tiny_gpt", "early": "tiny_gpt_early"}
 LABELS = ("made-up", "natural names", "names exchanged")
 MOST, MEASURED_SHOTS, TASKS = 16, (0, 1, 2, 4, 8, 16), 100
-
-
-@lru_cache
-def model(name: str) -> TinyGPT:
-    """The shipped model at the end of training, "final", or in the middle of the phase change, "early"."""
-    return shipped_model(MODELS[name])
 
 
 # What do examples tell the model?
@@ -227,4 +223,4 @@ def when_it_begins_to_read() -> Explorer:
     )
 
 
-EXPLORERS = (what_examples_tell, when_it_begins_to_read)
+EXPLORERS = (prompt_editor, what_examples_tell, when_it_begins_to_read)
