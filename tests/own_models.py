@@ -54,3 +54,16 @@ def bert(where):
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     transformers.BertLMHeadModel(transformers.BertConfig(vocab_size=words, **sizes)).save_pretrained(where)
     return where
+
+
+def taught(model, steps: int = 60):
+    """The model after reading the lines many times: with random weights, what a frozen output layer can say hardly depends on what goes in."""
+    lines = [line.partition(" ") for line in LINES[:4]]
+    weights = [parameter.requires_grad_() for parameter in model.network.parameters()]
+    optimizer = torch.optim.Adam(weights, lr=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (-model.log_probs([first for first, _, _ in lines], [[" " + rest] for _, _, rest in lines]).mean()).backward()
+        optimizer.step()
+    optimizer.zero_grad()
+    return model
