@@ -118,3 +118,46 @@ def test_a_legend_is_drawn_once_while_it_looks_the_same():
             box.draw = lambda renderer, plainly=plainly: (calls.append(1), plainly(renderer))
         figure.canvas.draw()
     assert len(legends) == len(calls) == 2
+
+
+def written(words, add, x=0.3, y=0.5, **look):
+    """A picture of words in the middle of axes; their anchor lies on a whole pixel."""
+    figure = Figure(figsize=(4, 1), dpi=100)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes([0, 0, 1, 1])
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set_axis_off()
+    add(axes, x, y, words, **look)
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba()).astype(int)
+
+
+LOOKS = [{}, {"ha": "right"}, {"va": "center"}, {"size": 8, "family": "DejaVu Sans Mono"}, {"color": "red", "weight": "bold"}, {"alpha": 0.4, "ha": "center"}]
+
+
+def plainly(axes, x, y, words, **look):
+    axes.text(x, y, words, parse_math=False, **look)
+
+
+def test_words_are_written_as_plain_text_is():
+    for words in ("dog : blip", "costs $3 and $4", "j_^y", "two\nlines", "↵"):
+        for look in LOOKS:
+            for _ in range(2):  # the second time from memory
+                assert np.abs(written(words, quick.write, **look) - written(words, plainly, **look)).max() <= 2, (words, look)
+
+
+def test_words_are_drawn_once_and_look_the_same_in_each_frame(monkeypatch):
+    quick._KeptText.memory.clear()
+    first = written("again", quick.write, x=0.3012)
+    assert len(quick._KeptText.memory) == 1
+    np.testing.assert_array_equal(written("again", quick.write, x=0.3012), first)
+    written("again", quick.write, x=0.7)
+    assert len(quick._KeptText.memory) == 1, "the place is no part of the look"
+    written("again", quick.write, color="red")
+    assert len(quick._KeptText.memory) == 2
+    written(" ", quick.write)
+    assert len(quick._KeptText.memory) == 2, "nothing to see is nothing to keep"
+    monkeypatch.setattr(quick._KeptText, "most", 4)
+    for number in range(9):
+        written(str(number), quick.write)
+    assert [look[0] for look in quick._KeptText.memory] == ["5", "6", "7", "8"]

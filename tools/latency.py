@@ -1,6 +1,8 @@
 """How long a reader waits for the picture: from key press to new picture on the page, for each explorer of a notebook.
 
-    python -m tools.latency notebooks/02_inner_loop.ipynb [--changes 40] [--density 2] [--width 1280]
+    python -m tools.latency notebooks/02_inner_loop.ipynb [--changes 40] [--density 2] [--width 1280] [--text " a b"]
+
+Where there is a field to type into, it types into the last one; else it moves the first slider, point or box to tick.
 
 Measured inside the page, from the time stamp of the key event to the moment the new picture is loaded, in headless Chromium.
 Targets on a quiet machine: median under 80 ms, 95th percentile under 150 ms; the exit status is 1 when one is missed.
@@ -26,19 +28,27 @@ WATCH = """(img) => {
 }"""
 
 
-def measure(explorer, changes: int) -> list[float]:
-    """Milliseconds, one for each change; empty when the explorer has nothing that keys can move."""
-    movable = explorer.controls("input[type=range]") or explorer.controls(".course-stage.has-points") or explorer.controls("input[type=checkbox]")
+def measure(explorer, changes: int, text: str = " a b c d e f g") -> list[float]:
+    """Milliseconds, one for each change; empty when the explorer has nothing that keys can move. Into a field, the text is typed over and over."""
+    movable = explorer.controls(".course-text input, .course-text textarea")[-1:] or explorer.controls("input[type=range]")
+    movable = movable or explorer.controls(".course-stage.has-points") or explorer.controls("input[type=checkbox]")
     if not movable:
         return []
     control = movable[0]
     control.focus()
+    lines = control.evaluate("(one) => one.tagName") == "TEXTAREA"
+    typed = lines or control.get_attribute("type") == "text"
+    if typed:
+        control.press("Control+End")
     explorer.settle()
     explorer.picture.evaluate(WATCH)
     key = "ArrowRight"
-    for _ in range(changes):
+    for turn in range(changes):
         before = explorer.frame()
-        if control.get_attribute("type") == "range":
+        if typed:
+            letter = text[turn % len(text)]
+            key = {"\n": "Enter" if lines else "Space", " ": "Space"}.get(letter, letter)
+        elif control.get_attribute("type") == "range":
             place, end = int(control.input_value()), int(control.get_attribute("max"))
             key = "ArrowLeft" if place == end else "ArrowRight" if place == 0 else key
         elif control.get_attribute("type") == "checkbox":
@@ -55,13 +65,14 @@ def main():
     parser.add_argument("--changes", type=int, default=40)
     parser.add_argument("--density", type=float, default=1.0)
     parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--text", default=" a b c d e f g", help="what is typed where there is a field")
     wish = parser.parse_args()
     late = 0
     with Lab(wish.notebook) as lab, browser() as chromium:
         with lab.open(chromium, wish.notebook.name, width=wish.width, density=wish.density) as reader:
             reader.run_all()
             for explorer in reader.explorers():
-                times = measure(explorer, wish.changes)
+                times = measure(explorer, wish.changes, wish.text)
                 if not times:
                     print(f"nothing to press   {explorer.question}")
                     continue

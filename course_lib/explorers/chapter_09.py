@@ -8,6 +8,7 @@ from matplotlib.ticker import FixedLocator
 from course_lib.explorers.sentence_typist import BAG, LEARNERS, QUERIES, SUPPORTS, Verdict, classify
 from course_lib.show.explorer import Choice, Explorer, Text
 from course_lib.show.figures import COLOURS
+from course_lib.show.quick import write
 from course_lib.show.tokens import Token, draw_tokens, drawable
 
 # Which words carry your intents?
@@ -48,8 +49,8 @@ def draw_verdict(verdict: Verdict, axes: dict) -> None:
     for row, (name, value) in enumerate(zip(verdict.names, values, strict=True)):
         shapes.append([(0, row - 0.3), (value, row - 0.3), (value, row + 0.3), (0, row + 0.3)])
         colours.append(COLOURS["after" if row == winner and not verdict.tied else "before"])
-        scores.text(-0.03, row, short(name), ha="right", va="center", size=10, parse_math=False)
-        scores.text(max(value, 0) + 0.02, row, f"{value:.2f}".replace("-", "−") if verdict.learner == BAG else f"{value:.0%}", va="center", size=10)
+        write(scores, -0.03, row, short(name), ha="right", va="center", size=10)
+        write(scores, max(value, 0) + 0.02, row, f"{value:.2f}".replace("-", "−") if verdict.learner == BAG else f"{value:.0%}", va="center", size=10)
     scores.add_collection(PolyCollection(shapes, facecolors=colours), autolim=False)
     scores.set(xlim=(-0.62, 1.2), ylim=(4.6, -0.6), title="The new sentence is about")
     scores.set_xlabel("cosine" if verdict.learner == BAG else "probability")

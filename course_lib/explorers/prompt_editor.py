@@ -17,6 +17,7 @@ from torch import Tensor
 from course_lib.families.worlds import ID, TOKENS, encode
 from course_lib.show.explorer import Choice, Explorer, Text
 from course_lib.show.figures import COLOURS
+from course_lib.show.quick import write
 from course_lib.show.tokens import Token, draw_tokens, drawable
 from course_lib.tiny_gpt import TinyGPT
 
@@ -154,13 +155,13 @@ def draw(result: dict, axes: dict) -> None:
         bars.set_axis_off()
         return
     draw_tokens(prompt, shaded(reading), [f"{share:.0%}" for _, share in reading.lines])
-    prompt.set_title("Where the last token looks, and how much in each line")
+    prompt.set_title("Where the last token (framed) looks")
     best = reading.best
     shapes = [[(0, row - 0.35), (p, row - 0.35), (p, row + 0.35), (0, row + 0.35)] for row, (_, p) in enumerate(best)]
     bars.add_collection(PolyCollection(shapes, facecolors=COLOURS["after"]), autolim=False)  # far quicker than barh
     for row, (word, p) in enumerate(best):
-        bars.text(-0.03, row, word, ha="right", va="center", size=10)
-        bars.text(p + 0.02, row, f"{p:.1%}", va="center", size=10)
+        write(bars, -0.03, row, word, ha="right", va="center", size=10)
+        write(bars, p + 0.02, row, f"{p:.1%}", va="center", size=10)
     bars.set(xlim=(-0.55, 1.2), ylim=(SHOWN - 0.4, -0.6), xlabel="probability", title=f"The next word ({result['name']} model)")
     bars.xaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
     bars.xaxis.set_major_formatter(PercentFormatter(1.0))

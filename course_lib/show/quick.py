@@ -6,6 +6,7 @@ Most of a frame's time goes into axes and legends that did not change, and into 
 
 import struct
 import zlib
+from collections import OrderedDict
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -14,6 +15,7 @@ from matplotlib.collections import Collection
 from matplotlib.legend import _parse_legend_args
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -180,3 +182,39 @@ def _look(axis):
         (label.get_text(), repr(label.get_color()), label.get_size(), label.get_weight(), label.get_style()),
         (label.get_rotation(), label.get_visible(), label.get_alpha(), label.get_ha(), label.get_va()),
     )
+
+
+def write(axes, x: float, y: float, words: str, **look) -> Text:
+    """As ``axes.text``, for words that come again in the next frames: each is drawn once, at whole pixels, and copied from then on.
+
+    Dollar signs are dollar signs. The words stand upright, and are not cut at the edge of the axes.
+    """
+    return axes.add_artist(_KeptText(x, y, words, transform=axes.transData, parse_math=False, **look))
+
+
+class _KeptText(Text):
+    """See `write`."""
+
+    memory: OrderedDict = OrderedDict()
+    most = 1000
+
+    def draw(self, renderer):
+        if not self.get_visible() or not self.get_text().strip():
+            return
+        x, y = self.get_transform().transform(self.get_unitless_position()).round().astype(int)
+        font, place = self.get_fontproperties(), (self.get_ha(), self.get_va())
+        look = (self.get_text(), hash(font), repr(self.get_color()), self.get_alpha(), place, renderer.dpi)
+        if look not in self.memory:
+            plain = Text(0, 0, self.get_text(), fontproperties=font, color=self.get_color(), alpha=self.get_alpha(), parse_math=False)
+            plain.set(ha=place[0], va=place[1], figure=self.get_figure(root=True))
+            box = plain.get_window_extent(renderer)
+            left, bottom = int(box.x0) - 3, int(box.y0) - 3  # some room for letters that lean out of their box
+            layer = RendererAgg(int(box.x1) + 3 - left, int(box.y1) + 3 - bottom, renderer.dpi)
+            plain.set_position((-left, -bottom))
+            plain.draw(layer)
+            self.memory[look] = left, bottom, np.ascontiguousarray(np.asarray(layer.buffer_rgba())[::-1])
+            if len(self.memory) > self.most:
+                self.memory.popitem(last=False)
+        left, bottom, image = self.memory[look]
+        renderer.draw_image(renderer.new_gc(), x + left, y + bottom, image)
+        self.stale = False

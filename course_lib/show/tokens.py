@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from course_lib.show.figures import COLOURS
+from course_lib.show.quick import write
 
 FONT = "DejaVu Sans Mono"  # comes with matplotlib: every letter has the same width
 LEADING = 1.5  # distance of two lines, as a share of the size
@@ -104,7 +105,7 @@ def draw_tokens(axes, lines, notes=None, largest: float = 12.0) -> None:
         first = number >= 0 and (place == 0 or rows[place - 1][0] != number)
         for x, words, side in ((0, text, "left"), (end * width, notes[number] if notes and first else "", "right")):
             if words.strip():
-                axes.text(x, top + size, words, ha=side, va="baseline", size=size, family=FONT, color=COLOURS["truth"], parse_math=False)
+                write(axes, x, top + size, words, ha=side, va="baseline", size=size, family=FONT, color=COLOURS["truth"])
     if boxes:
         axes.add_collection(PolyCollection(boxes, facecolors=faces, edgecolors=edges, linewidths=1.2), autolim=False)
     axes.set(xlim=(0, wide), ylim=(high, 0))
