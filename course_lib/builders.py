@@ -6,7 +6,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from course_lib import checkpoints, learners
+from course_lib import checkpoints, learners, prepared_runs
 from course_lib.episodes import TaskFamily
 from course_lib.families import Omniglot, Sinusoids, Strokes
 from course_lib.language_training import LanguagePlan
@@ -34,9 +34,11 @@ USUAL = {  # what an option is unless told, for each kind of data
         "episodes": 1000, "channels": 64, "scripts": 80, "within": 0.0, "statistics": "support",
     },
     "worlds": {"method": "tiny_gpt", "outer_steps": LanguagePlan.steps, "beta": LanguagePlan.rate, "episodes": 1000},
+    "prepared": dict.fromkeys(["method", "episodes", *prepared_runs.FROM_PLAN]),
 }  # fmt: skip
-KINDS = {"sinusoids": "sinusoids", "strokes": "pictures", "omniglot": "pictures", "worlds": "worlds"}
+KINDS = {"sinusoids": "sinusoids", "strokes": "pictures", "omniglot": "pictures", "worlds": "worlds", "regressions": "prepared", "intents": "prepared"}
 LANGUAGE = ["tiny_gpt"]
+SWITCHES = {"adapt": "all", "gradient": "fast", "start": None, "decay": False, "first_order": False, "half": False, "rotations": False, "part": "evaluation"}
 
 
 def filled(options: argparse.Namespace) -> argparse.Namespace:
@@ -48,13 +50,18 @@ def filled(options: argparse.Namespace) -> argparse.Namespace:
     usual = USUAL[KINDS[options.data]]
     for name in sorted(set(USUAL["pictures"]) - set(usual)):
         if (name != "queries" or options.data == "worlds") and getattr(options, name) is not None:
-            where = "strokes or omniglot" if options.data == "sinusoids" else "other data"
-            raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)}: {options.data} have none, it is for --data {where}")
+            todo = "have none, it is for --data strokes or omniglot" if options.data == "sinusoids" else "take none, leave it out"
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)}: {options.data} {todo}")
+    if KINDS[options.data] in ("worlds", "prepared"):
+        if foreign := [name for name, usual_value in SWITCHES.items() if getattr(options, name) != usual_value]:
+            raise ValueError(f"--{foreign[0].replace('_', '-')} does not go with --data {options.data}: leave it out")
+    if KINDS[options.data] == "prepared":
+        options = prepared_runs.filled(options)
     given = {name: value for name, value in vars(options).items() if value is not None}
     full = argparse.Namespace(**{**vars(options), **usual, **given})
     if full.queries is None:
         full.queries = full.shots
-    known = {"sinusoids": CURVES, "pictures": [*METRIC, "maml"], "worlds": LANGUAGE}[KINDS[options.data]]
+    known = {"sinusoids": CURVES, "pictures": [*METRIC, "maml"], "worlds": LANGUAGE, "prepared": prepared_runs.METHODS.get(options.data)}[KINDS[options.data]]
     if full.method not in known:
         raise ValueError(f"--method {full.method} does not go with --data {full.data}: choose one of {', '.join(known)}")
     return full

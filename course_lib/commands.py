@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib import builders, checkpoints, language_training, shipped
+from course_lib import builders, checkpoints, language_training, prepared_runs, shipped
 from course_lib.evaluate import Score, evaluate, evaluate_each_step, test_episodes
 from course_lib.meta_train import differences, meta_train, run_settings
 from course_lib.progress_bar import duration
@@ -25,6 +25,8 @@ def build(options: argparse.Namespace):
     builders.check_device(options.device)
     if options.episodes < 2:
         raise ValueError(f"--episodes {options.episodes}: an interval needs at least 2")
+    if builders.KINDS[options.data] == "prepared":
+        return prepared_runs.build(options)
     return builders.learner(options), builders.training_family(options), builders.plan(options)
 
 
@@ -60,6 +62,16 @@ def print_scores(scores: dict[str, Score]) -> None:
         print(f"{what}: {score}")
 
 
+def report(learner, options: argparse.Namespace) -> dict[str, dict]:
+    """Print the scores on fresh tasks and return them as a file keeps them: [mean, half of the interval] for each."""
+    scores = test_scores(learner, options)
+    print_scores(scores)
+    figures = {what: [score.mean, score.half_width] for what, score in scores.items()}
+    if options.data == "sinusoids":
+        return {"test_mse": {what.split()[1]: figure for what, figure in figures.items()}}
+    return {"test_accuracy": figures}
+
+
 def train(options: argparse.Namespace) -> int:
     """Meta-train, score on fresh tasks, and write the file that `shipped.load_or_train` reads."""
     options = builders.filled(options)
@@ -67,8 +79,7 @@ def train(options: argparse.Namespace) -> int:
         return train_language(options)
     learner, family, plan = build(options)
     settings = run_settings(learner, family, plan)
-    ways = "" if options.ways is None else f"{options.ways}way_"
-    out = Path(options.out or f"runs/{options.data}_{options.method}_{ways}{options.shots}shot.safetensors")
+    out = Path(options.out or f"runs/{usual_name(options)}.safetensors")
     running = out.with_name(out.name + ".run")
     try:
         run = meta_train(learner, family, plan, checkpoint=running, save_every=options.save_every)
@@ -76,16 +87,18 @@ def train(options: argparse.Namespace) -> int:
         print(f"\ninterrupted: the same command goes on from the last save, every {options.save_every} outer steps", file=sys.stderr)
         return 130
     print(f"trained for {duration(run.seconds)}" + (f", resumed at outer step {run.resumed_at}" if run.resumed_at else ""))
-    scores = test_scores(learner, options)
-    print_scores(scores)
-    figures = {what: [score.mean, score.half_width] for what, score in scores.items()}
-    if options.data == "sinusoids":
-        figures = {"test_mse": {what.split()[1]: figure for what, figure in figures.items()}}
-    else:
-        figures = {"test_accuracy": figures}
+    figures = prepared_runs.report(learner, options) if builders.KINDS[options.data] == "prepared" else report(learner, options)
     shipped.ship(out, learner, settings, run, command=command(options), **figures, test_episodes=options.episodes)
     print(f"wrote {out}; the run itself is in {running}")
     return 0
+
+
+def usual_name(options: argparse.Namespace) -> str:
+    """What a run is called unless told; those of a chapter are called as the files that ship."""
+    if builders.KINDS[options.data] == "prepared":
+        return f"{options.data}_{options.method}"
+    ways = "" if options.ways is None else f"{options.ways}way_"
+    return f"{options.data}_{options.method}_{ways}{options.shots}shot"
 
 
 def train_language(options: argparse.Namespace) -> int:
@@ -107,6 +120,12 @@ def train_language(options: argparse.Namespace) -> int:
 
 def score(options: argparse.Namespace) -> int:
     """Score a trained file on fresh tasks."""
+    check_made_for(options.file, options.data)
+    if builders.KINDS[options.data] == "prepared":
+        options = builders.filled(options)
+        builders.check_device(options.device)
+        prepared_runs.report(*prepared_runs.loaded(options.file, options))
+        return 0
     if options.data == "worlds":
         options = builders.filled(options)
         file = Path(options.file)
@@ -128,6 +147,19 @@ def score(options: argparse.Namespace) -> int:
         checkpoints.load_weights(learner, checkpoints.weights(tensors), source=options.file)
     print_scores(test_scores(learner, options))
     return 0
+
+
+def check_made_for(path, data: str) -> None:
+    """Refuse a file that was trained on other kinds of tasks; pictures are told by the command that made the file, see `trained`.
+
+    Raises:
+        ValueError: says so.
+    """
+    _, about = checkpoints.read(path)
+    named = {"sinusoids": "sinusoids", "linear regressions": "regressions", "intents": "intents"}
+    found = "worlds" if "size" in about else named.get(about.get("settings", {}).get("family"))
+    if builders.KINDS[data] != "pictures" and found != data:
+        raise ValueError(f"{path} was not trained on {data}: " + (f"evaluate it with --data {found}" if found else "choose another file, or --data strokes"))
 
 
 def trained(path, device: str = "cpu"):
@@ -160,7 +192,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options that are None take the usual value of their data: see `builders.USUAL`."""
     add = parser.add_argument
     add("--data", choices=builders.KINDS, default="sinusoids")
-    add("--method", choices=dict.fromkeys([*builders.CURVES, *builders.METRIC, *builders.LANGUAGE]), default=None)
+    methods = [*builders.CURVES, *builders.METRIC, *builders.LANGUAGE, *sum(prepared_runs.METHODS.values(), [])]
+    add("--method", choices=dict.fromkeys(methods), default=None)
     add("--ways", type=int, default=None, help="classes in an episode")
     add("--shots", type=int, default=None, help="support items a task, or a class where there are classes")
     add("--queries", type=int, default=None, help="query items a task or class")

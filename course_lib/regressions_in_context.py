@@ -2,6 +2,8 @@
 
     python -m course_lib.regressions_in_context            trains it and writes data/regressions_in_context.safetensors
     python -m course_lib.regressions_in_context --seed 1   trains it from another seed and only prints its scores
+
+``python -m course_lib train --data regressions`` trains it too, with other settings where they are given, and writes it to ``runs``.
 """
 
 import argparse
@@ -26,10 +28,10 @@ COUNTS = (0, 1, 2, 4, 8, 16)  # of examples, at which errors are printed
 ELSEWHERE = {"as in training": {}, "x twice as large": {"scale": 2.0}, "x three times as large": {"scale": 3.0}, "no noise": {"noise": 0.0}}
 
 
-def prepare(seed: int = 0) -> tuple[InContextRegression, LinearRegressions, Plan]:
+def prepare(seed: int = 0, device="cpu") -> tuple[InContextRegression, LinearRegressions, Plan]:
     """The transformer before its training, its family and its plan."""
     plan = Plan(outer_steps=3200, tasks=64, shots=SHOTS, queries=1, beta=3e-3, seed=seed, decay=True)
-    return InContextRegression(seed=seed), LinearRegressions(), plan
+    return InContextRegression(seed=seed).to(device), LinearRegressions(device=device), plan
 
 
 def trained(seed: int = 0) -> tuple[InContextRegression, str]:
@@ -65,12 +67,12 @@ def error_after(learner: Learner, tasks: Episode, examples: int, batch: int = 25
         return Score(torch.cat([squared_error(answers_after(learner, part, examples), part.query_y) for part in parts(tasks, batch)]))
 
 
-def print_scores(learner: InContextRegression, count: int) -> dict[str, list]:
+def print_scores(learner: InContextRegression, count: int, seed: int = TEST_SEED) -> dict[str, list]:
     """Print the error of the learner and of the yardsticks, here and elsewhere; return the learner's here."""
     here = {}
     for where, other in ELSEWHERE.items():
-        family = LinearRegressions(**other)
-        tasks = episodes(family, count)
+        family = LinearRegressions(**other, device=learner.slopes.device)
+        tasks = episodes(family, count, seed)
         print(f"{where}, {count} episodes: MSE ± 95 % interval (median)")
         for name, who in {"in context": learner, **yardsticks(family)}.items():
             scores = {k: error_after(who, tasks, k) for k in COUNTS}

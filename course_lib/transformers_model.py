@@ -16,8 +16,9 @@ CANNOT_LOAD = "give a folder with config.json, weights and a tokenizer, or a nam
 
 
 class TransformersModel(nn.Module):
-    """A causal language model of Hugging Face, as a `LanguageModel`. Gradients flow, and scores are in single precision.
+    """A causal language model of Hugging Face, as a `LanguageModel`. Scores are in single precision.
 
+    Its weights are frozen, so that a prompt needs no memory for gradients; ``model.requires_grad_()`` opens them to training.
     Marks that the tokenizer puts before every text, such as ``<s>``, are put before every prompt: the model was trained with them.
 
     Args:
@@ -48,7 +49,7 @@ class TransformersModel(nn.Module):
         if about["missing_keys"]:
             raise ModelError(f"{name} is not a causal language model: it lacks the weights {', '.join(sorted(about['missing_keys'])[:3])}; choose another")
         try:
-            network = network.to(device).eval()
+            network = network.to(device).eval().requires_grad_(False)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"{name} cannot be put on device {device!r} ({reason(error)}): choose another device or a smaller model") from None
         if not is_causal(network):

@@ -163,6 +163,27 @@ def test_the_mark_counts_among_what_the_model_reads(marked):
         marked.log_probs([fits + " dog"], [[" good", " bad"]])
 
 
+def test_a_tokenizer_that_writes_spaces_into_its_words_is_read_as_it_cuts_whole_texts(tmp_path):
+    """Llama's puts one before every text: cut apart, "great" and " great" would be the same tokens, and "the d" + "og" three words."""
+    import tokenizers
+
+    folder = own_models.llama(tmp_path)
+    cutter = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="<unk>"))
+    cutter.pre_tokenizer, cutter.decoder = tokenizers.pre_tokenizers.Metaspace(), tokenizers.decoders.Metaspace()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=100, special_tokens=["<unk>", "<s>", "</s>"])
+    cutter.train_from_iterator(own_models.LINES, trainer)
+    cutter.post_processor = tokenizers.processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    transformers.PreTrainedTokenizerFast(tokenizer_object=cutter, bos_token="<s>", eos_token="</s>", unk_token="<unk>").save_pretrained(folder)
+    model = TransformersModel(folder)
+    assert model.front == [1] and model.tokens("great") == model.tokens(" great"), "it writes no space: nothing is tested"
+    for prompt, labels in (("it is", [" great", " not good"]), ("it is ", ["great", "not good"]), ("the d", ["og", "a"])):
+        cuts = model.cut(prompt, labels)
+        assert [ids for ids, _ in cuts] == [model.tokenizer(prompt + label)["input_ids"] for label in labels]
+        close(model.log_probs([prompt], [labels]), [[chain(model, *cut) for cut in cuts]])
+    close(model.log_probs(["it is"], [[" great", " not good"]]), model.log_probs(["it is "], [["great", "not good"]]).tolist())
+    assert model.around(Says(model, "great dog is not")).generate("it is", 4) == "great dog is not"
+
+
 # --- one pass for many labels -------------------------------------------------------------------------------------------------------
 
 
@@ -204,10 +225,13 @@ def test_a_model_that_gives_all_scores_is_read_at_the_same_places(own, monkeypat
     close(own.log_probs(prompts, labels), wanted.tolist())
 
 
-def test_gradients_reach_the_weights(own):
+def test_weights_are_frozen_and_can_be_opened(own):
+    assert not own.log_probs(["it is"], [[" good", " not good"]]).requires_grad
+    own.requires_grad_()
     own.log_probs(["it is"], [[" good", " not good"]]).sum().backward()
     assert own.network.transformer.h[0].attn.c_attn.weight.grad.abs().sum() > 0
     own.network.zero_grad()
+    own.requires_grad_(False)
 
 
 # --- weights of half precision ------------------------------------------------------------------------------------------------------
