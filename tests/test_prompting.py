@@ -7,6 +7,8 @@ import torch
 from toys import DEVICES
 
 from course_lib.evaluate import evaluate
+from course_lib.families import Vocabulary
+from course_lib.families.intents import SentenceClasses
 from course_lib.families.worlds import ID, TOKENS, Worlds
 from course_lib.language_models import TinyModel
 from course_lib.language_training import shipped_model
@@ -199,6 +201,20 @@ def test_impossible_learners_are_refused(wrong, says):
 def test_impossible_templates_are_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
         Template(**wrong)
+
+
+def test_a_family_that_numbers_its_classes_anew_in_each_task_gets_the_right_words():
+    """Three classes, two a task: 0 and 1 stand for other classes each time, and ``hidden["classes"]`` says for which."""
+    own = {"fruit": ["an apple", "a pear", "a plum"], "tool": ["a saw", "an axe", "a file"], "pet": ["a dog", "a cat", "a hen"]}
+    vocabulary = Vocabulary(sentence for sentences in own.values() for sentence in sentences)
+    family, counts = SentenceClasses(own, vocabulary, ways=2), Counts()
+    episode = family.sample(30, shots=1, queries=1, generator=family.generator(0))
+    learner = Prompting(counts, labels=family.names, read=vocabulary.text)
+    assert learner(episode).shape == (30, 2, 2) and len(counts.prompts) == 60
+    shown = [tuple(line.split(" : ")) for prompt in counts.prompts for line in prompt.splitlines()[:-1]]
+    assert {label for _, label in shown} == set(own) and all(sentence in own[label] for sentence, label in shown)
+    with pytest.raises(ValueError, match="of class 2, and there are labels for 2 classes"):
+        Prompting(counts, labels=["fruit", "tool"], read=vocabulary.text)(episode)
 
 
 def test_what_an_episode_may_lack(model):

@@ -109,7 +109,8 @@ class Prompting(Learner):
     Args:
         model: a `LanguageModel`.
         template: how the prompt is written.
-        labels: one word, or several, for each class; the spaces around it are part of the template.
+        labels: one word, or several, for each class; the spaces around it are part of the template. An episode may say which classes of
+            its family are behind the numbers of a task, ``episode.hidden["classes"]`` (T, N): then for each class of the family.
             None: each task brings its own, ``episode.hidden["labels"]`` (T, N) of token ids.
         read: turns a row of ids of x into text: `worlds.text`, or ``vocabulary.text`` of a family of sentences.
         shots: show the first so many support items only; None shows all. With 0 the prompt holds the query alone.
@@ -152,10 +153,17 @@ class Prompting(Learner):
 
     def forward(self, episode: Episode) -> Tensor:
         """All tasks of an episode, all prompts in one batch: (T, Q, N)."""
-        if self.labels is None and "labels" not in episode.hidden:
-            raise ValueError('the classes have no words: give labels=[...], or an episode with hidden["labels"]')
-        named = [self.labels] * len(episode) if self.labels else [[self.read([i]) for i in row] for row in episode.hidden["labels"].tolist()]
-        return torch.stack(self.answers([(sx, sy, qx, labels) for (sx, sy, qx, _), labels in zip(episode, named)]))
+        return torch.stack(self.answers([(sx, sy, qx, labels) for (sx, sy, qx, _), labels in zip(episode, self.words_of(episode))]))
+
+    def words_of(self, episode: Episode) -> list[list[str]]:
+        """The label words of each task, in the order of its class numbers."""
+        if self.labels is None:
+            if "labels" not in episode.hidden:
+                raise ValueError('the classes have no words: give labels=[...], or an episode with hidden["labels"]')
+            return [[self.read([i]) for i in row] for row in episode.hidden["labels"].tolist()]
+        if "classes" in episode.hidden:  # a family that draws classes and numbers them anew in each task
+            return [[word(self.labels, number) for number in row] for row in episode.hidden["classes"].tolist()]
+        return [self.labels] * len(episode)
 
     def answers(self, tasks: list[tuple[Tensor, Tensor, Tensor, list[str]]]) -> list[Tensor]:
         """Scores of several tasks, each (support_x, support_y, query_x, labels) -> (Q, N)."""
