@@ -88,13 +88,13 @@ def your_own_intents() -> Explorer:
         compute=classify,
         draw=draw_verdict,
         controls=[
-            Text("support", "your examples, one a line", next(iter(SUPPORTS.values())), rows=8, most=1500, samples=tuple(SUPPORTS.items())),
+            Text("support", "your examples, one a line", next(iter(SUPPORTS.values())), rows=7, most=1500, samples=tuple(SUPPORTS.items())),
             Text("query", "a new sentence", next(iter(QUERIES.values())), most=200, samples=tuple(QUERIES.items())),
             Choice("name", "learner", tuple(LEARNERS), BAG),
         ],
         number=number,
         alt=alt,
-        size=(9.0, 3.0),
+        size=(9.0, 2.8),
         mosaic=[["scores", "words"]],
     )
 

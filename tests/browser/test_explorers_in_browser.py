@@ -19,12 +19,22 @@ CELLS = [
 ]
 
 
+TYPING = [
+    "from course_lib.explorers.chapter_10 import prompt_editor\nprompt_editor()",
+    "from course_lib.explorers.chapter_09 import your_own_intents\nyour_own_intents()",
+]
+
+
+def write_notebook(path, cells):
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    nbformat.write(notebook, path)
+
+
 @pytest.fixture(scope="module")
 def lab(chromium, tmp_path_factory):
     path = tmp_path_factory.mktemp("gallery") / "gallery.ipynb"
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    nbformat.write(notebook, path)
+    write_notebook(path, CELLS)
     with Lab(path) as started:
         yield started
 
@@ -236,6 +246,35 @@ def test_a_field_takes_no_more_than_fits_and_keeps_what_is_typed_while_python_is
     writing.settle()
     assert state_of(field) == ["as it was typed", 15, 15]
     assert writing.root.locator(".course-number").inner_text().startswith("4 words, 12 letters")
+
+
+def test_prompts_and_intents_that_readers_type_change_the_bars(chromium, lab):
+    """The explorers of the chapters, before a reader's keyboard: what the model says follows, and what it cannot read is told."""
+    write_notebook(lab.folder / "notebooks" / "typing.ipynb", TYPING)
+    with lab.open(chromium, "typing.ipynb") as reader:
+        reader.run_all()
+        prompts, intents = reader.explorers()
+
+        def told(explorer, keys):
+            before = explorer.pixels()
+            reader.page.keyboard.type(keys)
+            explorer.settle()
+            assert explorer.pixels() != before
+            return explorer.root.locator(".course-number").inner_text()
+
+        prompts.root.locator("textarea").press("Control+End")
+        assert prompts.root.locator(".course-number").inner_text().startswith("Next word: blip")
+        assert told(prompts, " blip\nhammer :").startswith("Next word: zug")
+        assert told(prompts, " zugg").startswith("The small model has never seen 'zugg'")
+        prompts.root.locator(".course-samples").select_option(label="flipped labels")
+        prompts.settle()
+        assert prompts.root.locator(".course-number").inner_text().startswith("Next word: zug")
+        intents.root.locator(".course-text input").press("Control+a")
+        assert told(intents, "I lost my card").startswith("bag of words: lost card")
+        intents.root.locator("textarea").press("Control+End")
+        assert told(intents, "\nbus").startswith("Line 7 has no colon")
+        assert told(intents, ": I lost my card").startswith("bag of words: bus")
+        assert not reader.complaints
 
 
 def execute(reader, code):
