@@ -123,13 +123,33 @@ def conciseness(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Sc
     return {name: right(model, episode, 4, before=words) for name, words in (("nothing before", ""), ("a polite line", polite), ("a long ramble", ramble))}
 
 
-def order(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """Two kinds a label, one example of each kind, in all 24 orders: the worst order, the mean of all, and the best, each chosen over all tasks."""
+def in_all_orders(model: TinyGPT, tasks: int, seed: int) -> Tensor:
+    """Two kinds a label, one example of each kind, in all 24 orders: which queries are answered rightly, (24, T, Q) of 0 and 1."""
     episode = chosen(some := worlds(tasks, seed, 2), torch.arange(4).expand(some.tasks, -1))
-    scores = [right(model, pick(episode, torch.tensor(p).expand(tasks, -1)), 4) for p in itertools.permutations(range(4))]
-    ranked = sorted(scores, key=lambda score: score.mean)
-    mean = torch.stack([score.per_episode for score in scores]).mean(0)
-    return {"worst order": ranked[0], "mean of 24 orders": replace(ranked[0], per_episode=mean), "best order": ranked[-1]}
+    orders = [pick(episode, torch.tensor(p).expand(tasks, -1)) for p in itertools.permutations(range(4))]
+    return torch.stack([(choose(model, one, 4).argmax(-1) == one.query_y).float() for one in orders])
+
+
+def best_and_worst(right: Tensor) -> dict[str, Score]:
+    """Scores of the worst order, of all, and of the best. Which order that is, one half of the tasks says; the other half is scored.
+
+    Args:
+        right: (orders, T, Q) of 0 and 1, from `in_all_orders`.
+    """
+    half, by_order = right.shape[1] // 2, right.mean(-1)
+    ranked, other = by_order[:, :half].mean(1).argsort(), by_order[:, half:]
+    ways = {"worst order": other[ranked[0]], "mean of all orders": other.mean(0), "best order": other[ranked[-1]]}
+    return {name: Score(each, "accuracy", chance=0.5) for name, each in ways.items()}
+
+
+def order(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """One example of each of four kinds, in all 24 orders: see `best_and_worst`, and `order_decides` for single queries."""
+    return best_and_worst(in_all_orders(model, tasks, seed))
+
+
+def order_decides(right: Tensor) -> Score:
+    """The share of queries that some orders answer rightly and others wrongly; ``right`` as in `best_and_worst`."""
+    return Score((right != right[0]).any(0).float().mean(1), "share of queries whose answer depends on the order")
 
 
 def instruction_or_examples(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:

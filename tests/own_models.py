@@ -22,13 +22,13 @@ def tokenizer(where, *, merges: int = 40, bos: bool = False, eos: bool = False):
     return made
 
 
-def gpt2(where, *, dtype=torch.float32, **about):
-    """Two layers, 128 tokens to read."""
+def gpt2(where, *, dtype=torch.float32, context: int = 128, **about):
+    """Two layers."""
     import transformers
 
     words = len(tokenizer(where, **about))
     torch.manual_seed(0)
-    config = transformers.GPT2Config(vocab_size=words, n_positions=128, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0)
+    config = transformers.GPT2Config(vocab_size=words, n_positions=context, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0)
     transformers.GPT2LMHeadModel(config).to(dtype).save_pretrained(where)
     return where
 

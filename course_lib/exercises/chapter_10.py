@@ -1,7 +1,4 @@
-"""Exercises of chapter 10: write a prompt, score a label of several tokens, a ceiling, calibration, and one gradient step without weights.
-
-The notebook of chapter 10 does not exist yet; with it this file becomes chapter_10.py, and `check` will find the exercises.
-"""
+"""Exercises of chapter 10: write a prompt, score a label of several tokens, a ceiling, calibration, and one gradient step without weights."""
 
 import math
 
