@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from course_lib.explorers.prompt_editor import EXAMPLES, MOST, compute, model
+from course_lib.explorers.prompt_editor import EXAMPLES, HEAD, HEADS, LAYER, MODELS, MOST, compute, model, prompt_editor, shaded, unread
 from course_lib.families.worlds import TOKENS, encode
 
 TEXTS = [*EXAMPLES.values(), "dog", "\n", "cow :\n", "\n\ndog :", "dog\t: blip\r\ncow :", " ".join(["dog"] * MOST)]
@@ -68,3 +68,63 @@ def test_it_is_quick():
         times.append(time.perf_counter() - began)
     assert min(times) < 0.02
     print(f"median {1e3 * sorted(times)[10]:.1f} ms")
+
+
+# The explorer
+
+
+def test_the_heads_on_offer_are_those_that_matter_counted_from_1():
+    assert set(HEADS.values()) == {(3, 4), (3, 3), (2, 1), (1, 1)}  # from 0: (2, 3), (2, 2), (1, 0), (0, 0)
+    assert all(name == f"layer {layer}, head {head}" for name, (layer, head) in HEADS.items())
+    explorer = prompt_editor()
+    assert "counted from 1" in explorer.controls[1].label and explorer.defaults["head"] == f"layer {LAYER}, head {HEAD}"
+
+
+def test_the_picture_says_what_the_model_says():
+    explorer = prompt_editor()
+    result = explorer.compute(**explorer.defaults)
+    reading, (word, p) = compute(explorer.defaults["prompt"]), result["reading"].best[0]
+    assert result["reading"].best == reading.best and (word, round(p, 1)) == ("blip", 1.0)
+    number, alt = explorer.number(result), explorer.alt(result)
+    line, text, share = max(((i, text, share) for i, (text, share) in enumerate(reading.lines, start=1)), key=lambda one: one[2])
+    assert f"blip {p:.1%}" in number and f"line {line}, {text!r}: {share:.0%}" in number
+    assert all(f"{name} {q:.1%}" in alt for name, q in reading.best)
+
+
+def test_shades_follow_the_attention_and_the_last_token_has_the_frame():
+    for text in ("dog : blip\nsaw : zug\ncow :", "dog\n", "\n\ndog"):
+        reading = compute(text)
+        lines = shaded(reading)
+        assert [token.text.replace("↵", "\n") for line in lines for token in line] == list(reading.tokens)
+        assert [token.weight**2 for line in lines for token in line] == pytest.approx(reading.attention.tolist(), abs=1e-6)
+        assert [bool(token.mark) for line in lines for token in line] == [False] * (len(reading.tokens) - 1) + [True]
+        assert len(lines) == len(reading.lines)
+
+
+def test_a_problem_stands_in_place_of_the_bars():
+    explorer = prompt_editor()
+    for text in ("", "dog : blpi\ncow :", " ".join(["dog"] * (MOST + 1)), "한국어 🎈", "$x_1^2$", "x" * 1999):
+        result = explorer.compute(**{**explorer.defaults, "prompt": text})
+        problem = result["reading"].problem
+        assert problem and len(problem) < 200
+        assert explorer.number(result) == problem and problem in explorer.alt(result)
+        assert explorer.examine(prompt=text) == []
+    marked = [token.text for line in unread("dog : blpi\n\ncow \tzot") for token in line if token.mark]
+    assert marked == ["blpi", "zot"]
+
+
+def test_the_early_model_and_other_heads_give_other_answers():
+    text = EXAMPLES["2 labels, 4 examples"]
+    final, early = compute(text), compute(text, name="early")
+    assert not torch.allclose(final.probabilities, early.probabilities, atol=0.05) and final.tokens == early.tokens
+    explorer = prompt_editor()
+    assert len({explorer.picture(head=head, name=name) for head in HEADS for name in MODELS}) == len(HEADS) * len(MODELS)
+
+
+def test_a_picture_for_each_key_of_a_prompt():
+    """As it is typed, from nothing on: every beginning of a prompt has a picture and a sentence."""
+    explorer, text = prompt_editor(), EXAMPLES["1 example"]
+    for end in range(len(text) + 1):
+        result = explorer.compute(**{**explorer.defaults, "prompt": text[:end]})
+        assert explorer.number(result).strip() and explorer.picture(prompt=text[:end])
+    assert result["reading"].best

@@ -201,7 +201,7 @@ def prompt_editor() -> Explorer:
         draw=draw,
         controls=[
             Text("prompt", "prompt", first, rows=7, most=LETTERS, samples=tuple(EXAMPLES.items())),
-            Choice("head", "shading by (counted from 1)", tuple(HEADS), f"layer {LAYER}, head {HEAD}"),
+            Choice("head", "attention head (counted from 1)", tuple(HEADS), f"layer {LAYER}, head {HEAD}"),
             Choice("name", "model", tuple(MODELS), "final"),
         ],
         number=number,
