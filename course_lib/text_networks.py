@@ -91,17 +91,14 @@ class SentenceEncoder(nn.Module):
     def __init__(self, words: int, width: int = 64, *, hidden=64, learned=False, weights: Tensor | None = None, ngrams: Tensor | None = None, seed=None):
         super().__init__()
         at_least_one(words=words, width=width, hidden=hidden)
-        if weights is not None and (weights.shape != (words,) or not (weights >= 0).all()):
-            raise ValueError(f"weights of shape {tuple(weights.shape)}: give {words} numbers of at least 0, one for each id")
-        if ngrams is not None and (ngrams.ndim != 2 or len(ngrams) != words):
-            raise ValueError(f"ngrams of shape {tuple(ngrams.shape)}: give ngram_table(vocabulary.words, {words}), a row for each id")
+        gate, ngrams = starting_gate(words, weights), fitting_table(words, ngrams)
         self.words, self.width, self.learned = words, width, learned
         with seeded(seed):
             vectors = torch.randn(words, width)
             pieces = None if ngrams is None else torch.randn(int(ngrams.max()) + 1, width)
             self.first, self.second = nn.Linear(width, hidden), nn.Linear(hidden, width, bias=False)
         nn.init.zeros_(self.second.weight)
-        self.gate = nn.Parameter(torch.zeros(words) if weights is None else weights.clamp(min=1e-3).log())
+        self.gate = nn.Parameter(gate)
         for name, tensor in (("vectors", vectors), ("pieces", pieces)):
             if learned and tensor is not None:
                 self.register_parameter(name, nn.Parameter(tensor))
@@ -135,7 +132,80 @@ class SentenceEncoder(nn.Module):
         return f"words={self.words}, width={self.width}, learned={self.learned}, ngrams={table}"
 
 
-def text_classifier(encoder: SentenceEncoder, ways: int = 5, seed: int | None = None) -> nn.Sequential:
+class CountEncoder(nn.Module):
+    """Word ids (n, L) -> (n, width): the counts of a bag of words, with a weight for each word that training can change.
+
+    v(s) has a number for each word id, exp(g_w) times how often s holds w, and is scaled to length 1. With weights from `idf` it
+    starts as the counts of `BagOfWords`, exactly. With a table of n-grams it also counts the pieces of words, each word's weight
+    shared among its pieces, scales these to length 1 too, and puts both behind each other: "refund" and "refunded" then
+    have something in common. Nothing here mixes words, so all that training can learn is how much each of them counts.
+
+    Args:
+        words: how many ids there are: ``len(vocabulary)``.
+        weights: (words,) what exp(g) starts from, such as `idf`; all 1 unless told.
+        ngrams: a table from `ngram_table`.
+
+    Raises:
+        ValueError: a count is below 1, or weights or the table do not fit ``words``.
+    """
+
+    def __init__(self, words: int, weights: Tensor | None = None, ngrams: Tensor | None = None):
+        super().__init__()
+        at_least_one(words=words)
+        self.words = words
+        self.gate = nn.Parameter(starting_gate(words, weights))
+        self.register_buffer("ngrams", fitting_table(words, ngrams), persistent=False)
+        self.pieces = 0 if ngrams is None else int(ngrams.max()) + 1
+        self.width = words + self.pieces
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(n, L) -> (n, width).
+
+        Raises:
+            ValueError: the ids are no whole numbers.
+        """
+        check_ids(ids, self.words)
+        weight = F.embedding(ids, self.gate[:, None])[..., 0].exp() * (ids != PAD)
+        counts = unit_counts(ids, weight, self.words)
+        if not self.pieces:
+            return counts
+        pieces = self.ngrams[ids]  # (n, L, most)
+        real = (pieces != 0).to(weight.dtype)
+        shares = weight[..., None] * real / real.sum(-1, keepdim=True).clamp(min=1).sqrt()
+        return torch.cat([counts, unit_counts(pieces.flatten(-2), shares.flatten(-2), self.pieces)], dim=-1) / 2**0.5
+
+    def extra_repr(self) -> str:
+        return f"words={self.words}, pieces={self.pieces}"
+
+
+def unit_counts(ids: Tensor, weight: Tensor, words: int) -> Tensor:
+    """The weights added up for each id, scaled to length 1: ids and weights (n, L) -> (n, words). Nothing but zeros stays zeros."""
+    return F.normalize(torch.zeros(*ids.shape[:-1], words, dtype=weight.dtype, device=ids.device).scatter_add(-1, ids, weight), dim=-1)
+
+
+def starting_gate(words: int, weights: Tensor | None) -> Tensor:
+    """The logarithms that the weights of words start from: (words,).
+
+    Raises:
+        ValueError: the weights do not fit ``words`` or are below 0.
+    """
+    if weights is not None and (weights.shape != (words,) or not (weights >= 0).all()):
+        raise ValueError(f"weights of shape {tuple(weights.shape)}: give {words} numbers of at least 0, one for each id")
+    return torch.zeros(words) if weights is None else weights.clamp(min=1e-3).log()
+
+
+def fitting_table(words: int, ngrams: Tensor | None) -> Tensor | None:
+    """The table itself, once it has a row for each id.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if ngrams is not None and (ngrams.ndim != 2 or len(ngrams) != words):
+        raise ValueError(f"ngrams of shape {tuple(ngrams.shape)}: give ngram_table(vocabulary.words, {words}), a row for each id")
+    return ngrams
+
+
+def text_classifier(encoder: SentenceEncoder | CountEncoder, ways: int = 5, seed: int | None = None) -> nn.Sequential:
     """The encoder with a linear head, for MAML: (n, L) -> (n, ways). The head starts at 0, so no class is preferred.
 
     Raises:

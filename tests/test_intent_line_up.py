@@ -9,7 +9,8 @@ from course_lib import checkpoints, intent_line_up
 from course_lib.episodes import Episode
 from course_lib.evaluate import evaluate
 from course_lib.families.intents import PARTS
-from course_lib.intent_line_up import NAMES, bag_of_words, episodes, prepare, trained
+from course_lib.intent_line_up import NAMES, bag_of_words, episodes, prepare, trained, with_learned_vectors
+from course_lib.learners import BaselinePlusPlus
 from course_lib.meta_train import meta_train
 from course_lib.shipped import DATA
 
@@ -59,6 +60,24 @@ def test_with_shuffled_labels_it_is_at_chance(name, tasks):
     nonsense = Episode(tasks.support_x, torch.arange(25).remainder(5)[order].expand(60, -1), tasks.query_x, tasks.query_y)
     score = evaluate(trained(name)[0], nonsense, batch=20)
     assert abs(score.mean - 0.2) < 3 * score.half_width
+
+
+def test_the_fast_head_of_baselinepp_gives_the_answers_of_the_slow_one(tasks):
+    wide, few = prepare("baselinepp")[0], tasks.map(lambda t: t[:3])
+    plain = BaselinePlusPlus(wide.encoder, wide.classes, wide.features, seed=0)
+    for learner in (wide, plain):
+        learner.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(wide(few), plain(few), rtol=1e-3, atol=1e-4)
+
+
+def test_learned_word_vectors_learn_the_training_domains_by_heart_and_not_the_others(tasks):
+    learner, family, plan = with_learned_vectors()
+    familiar = episodes(5, "train", 60)
+    before = evaluate(learner, familiar), evaluate(learner, tasks)
+    meta_train(learner, family, plan, progress=False)
+    after = evaluate(learner, familiar), evaluate(learner, tasks)
+    assert after[0].mean > before[0].mean + 0.3 and after[1].mean < before[1].mean
 
 
 def test_the_bag_counts_in_training_domains_only():

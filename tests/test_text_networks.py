@@ -9,7 +9,8 @@ from course_lib.evaluate import test_episodes as same_episodes
 from course_lib.families import Intents, Vocabulary
 from course_lib.families.word_dropout import WordDropout
 from course_lib.learners import MAML, Prototypical
-from course_lib.text_networks import SentenceEncoder, idf, ngram_table, text_classifier
+from course_lib.learners.bag_of_words import BagOfWords
+from course_lib.text_networks import CountEncoder, SentenceEncoder, idf, ngram_table, text_classifier
 
 VOCABULARY = Vocabulary(["my card is lost", "cards are not accepted", "a train"], buckets=4)
 WORDS = len(VOCABULARY)
@@ -79,6 +80,45 @@ def test_the_gradients_of_maml_are_the_same_in_all_three_ways(kind, first_order)
     torch.testing.assert_close(found["higher"], found["autograd"], rtol=1e-9, atol=1e-12)
 
 
+def test_counts_with_idf_start_as_the_bag_of_words():
+    training, tasks = Intents(), same_episodes(Intents(part="validation"), 20, shots=3, queries=2, seed=0)
+    words = len(training.vocabulary)
+    bag, counts = BagOfWords(training.rows, words), CountEncoder(words, idf(training.rows, words))
+    torch.testing.assert_close(counts(tasks.query_x), bag.count(tasks.query_x), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(Prototypical(counts, "cosine", scale=1.0)(tasks), bag(tasks), rtol=1e-4, atol=1e-5)
+
+
+def test_pieces_are_counted_behind_the_words_and_both_weigh_the_same():
+    v = CountEncoder(WORDS, ngrams=TABLE)(VOCABULARY.encode(["my card is lost", "cards are not accepted", "a train"]))
+    assert v.shape == (3, WORDS + int(TABLE.max()) + 1)
+    for part in v.split([WORDS, v.shape[1] - WORDS], dim=1):
+        torch.testing.assert_close(part.square().sum(1), torch.full((3,), 0.5))
+    assert v[0, :WORDS] @ v[1, :WORDS] == 0 < v[0, WORDS:] @ v[1, WORDS:]  # "card" and "cards" share pieces
+
+
+def test_counts_do_not_depend_on_padding_or_order_and_an_unknown_word_has_no_pieces():
+    counts, ids = CountEncoder(WORDS, ngrams=TABLE), VOCABULARY.encode(["my card is lost", "a train"])
+    torch.testing.assert_close(counts(F.pad(ids, (0, 5))), counts(ids))
+    torch.testing.assert_close(counts(ids.flip(-1)), counts(ids))
+    unknown = counts(VOCABULARY.encode(["zebra"]))[0]
+    assert unknown[:WORDS].count_nonzero() == 1 and not unknown[WORDS:].any() and set(counts.state_dict()) == {"gate"}
+
+
+@pytest.mark.parametrize("first_order", [True, False])
+def test_the_gradients_of_maml_through_counts_are_the_same_in_two_ways(first_order):
+    tasks, found = same_episodes(Intents(part="validation", ways=3), 2, shots=2, queries=2, seed=0), []
+    vocabulary = Intents().vocabulary
+    for way in ("autograd", "vmap"):
+        counts = CountEncoder(len(vocabulary), ngrams=ngram_table(vocabulary.words, len(vocabulary), 64)).double()
+        network = text_classifier(counts, 3).double()
+        torch.nn.init.normal_(network[1].weight, generator=torch.Generator().manual_seed(2))
+        maml = MAML(network, F.cross_entropy, alpha=0.3, steps=2, first_order=first_order, way=way)
+        loss = maml.outer_loss(tasks)
+        loss.backward()
+        found.append(flat([loss, *(parameter.grad for parameter in maml.parameters())]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)
+
+
 def test_metric_learners_take_word_ids():
     tasks = same_episodes(Intents(part="validation", ways=3), 2, shots=2, queries=2, seed=0)
     predictions = Prototypical(encoder(len(Intents().vocabulary)))(tasks)
@@ -104,6 +144,10 @@ def test_holes_fall_in_the_asked_share_and_never_on_padding():
         (lambda: SentenceEncoder(WORDS, weights=-torch.ones(WORDS)), "at least 0"),
         (lambda: SentenceEncoder(WORDS, ngrams=TABLE[1:]), "a row for each id"),
         (lambda: SentenceEncoder(WORDS)(torch.rand(2, 3)), "whole numbers"),
+        (lambda: CountEncoder(0), "words=0"),
+        (lambda: CountEncoder(WORDS, torch.ones(2)), f"give {WORDS} numbers"),
+        (lambda: CountEncoder(WORDS, ngrams=TABLE[1:]), "a row for each id"),
+        (lambda: CountEncoder(WORDS)(torch.rand(2, 3)), "whole numbers"),
         (lambda: ngram_table(["a", "b"], 2), "rows=2 and 2 words"),
         (lambda: ngram_table(["a"], 2, buckets=0), "buckets=0"),
         (lambda: text_classifier(SentenceEncoder(WORDS), 0), "ways=0"),
