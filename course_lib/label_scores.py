@@ -59,7 +59,7 @@ def check_cuts(cuts: list[Cut], prompt: str, labels: Sequence[str], context: int
 
 
 def score_labels(model, prompts: Sequence[str], labels: Sequence[Sequence[str]], device, batch: int) -> Tensor:
-    """log P(label | prompt) of n prompts with N labels each, in single precision: (n, N).
+    """log P(label | prompt) of n prompts with N labels each, in single precision at least: (n, N).
 
     A causal model never looks ahead. So one row of tokens serves all labels whose text before the last token it begins with: labels of
     one token cost one row a prompt, whatever their number. And rows can be filled up on the right without changing anything.
@@ -86,7 +86,7 @@ def score_labels(model, prompts: Sequence[str], labels: Sequence[Sequence[str]],
                 rows.append(ids[:-1])
                 asked.append([])
             asked[home] += [(n * len(own) + i, place - 1, ids[place]) for place in range(first, len(ids))]  # foretold one place earlier
-    total = torch.zeros(len(prompts) * len(labels[0]), device=device)
+    jobs, values = [], []
     order = sorted(range(len(rows)), key=lambda r: len(rows[r]))  # rows of like length together
     for start in range(0, len(order), batch):
         part = order[start : start + batch]
@@ -97,11 +97,14 @@ def score_labels(model, prompts: Sequence[str], labels: Sequence[Sequence[str]],
         spots = sorted({(b, place) for b, r in enumerate(part) for _, place, _ in asked[r]})
         number = {spot: i for i, spot in enumerate(spots)}
         across = [bisect_left(places, place) for _, place in spots]
-        log_p = scores[[b for b, _ in spots], across].float().log_softmax(-1)  # (spots, V)
+        chosen = scores[[b for b, _ in spots], across]  # (spots, V)
+        log_p = (chosen.float() if chosen.dtype.itemsize < 4 else chosen).log_softmax(-1)
         found = [(job, number[b, place], token) for b, r in enumerate(part) for job, place, token in asked[r]]
         job, spot, token = torch.tensor(found, device=device).T
-        total = total.index_add(0, job, log_p[spot, token])
-    return total.view(len(prompts), -1)
+        jobs.append(job)
+        values.append(log_p[spot, token])
+    each = torch.cat(values)
+    return each.new_zeros(len(prompts) * len(labels[0])).index_add(0, torch.cat(jobs), each).view(len(prompts), -1)
 
 
 def room(model, ids: list[int], words: int) -> tuple[list[int], int]:

@@ -80,7 +80,7 @@ class TransformersModel(nn.Module):
         Raises:
             ModelError: the tokenizer knows more tokens than the model.
         """
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         rows = self.network.get_input_embeddings().num_embeddings
         if ids and max(ids) >= rows:
             raise ModelError(f"{text[-40:]!r} has token {max(ids)} and the model knows {rows}: this is not the model's own tokenizer")

@@ -151,6 +151,13 @@ def test_the_small_model_shows_each_prompt_once_whatever_the_number_of_labels(ti
     assert tiny.log_probs(prompts, labels).shape == (2, 3) and sum(seen) == 2
 
 
+def test_double_precision_stays_double():
+    exact, single = (TinyModel(TinyGPT(Size(len(TOKENS)), seed=0).to(dtype)) for dtype in (torch.float64, torch.float32))
+    asked = ["dog :"], [["zug", "blip wug"]]
+    assert exact.log_probs(*asked).dtype == torch.float64
+    torch.testing.assert_close(exact.log_probs(*asked).float(), single.log_probs(*asked))
+
+
 def test_one_word_with_and_without_its_space_is_the_same_label_to_the_small_model(tiny):
     with pytest.raises(ModelError, match="'zug' and ' zug' are the same tokens"):
         tiny.log_probs(["dog :"], [["zug", " zug"]])
@@ -159,7 +166,7 @@ def test_one_word_with_and_without_its_space_is_the_same_label_to_the_small_mode
 
 
 def test_the_small_model_goes_on_with_the_most_probable_word_to_the_end_of_the_line():
-    model, prompt = open_model(), "dog : blip\nsaw : zug\ncow :"
+    model, prompt = open_model(device="cpu"), "dog : blip\nsaw : zug\ncow :"
     ids = encode(prompt)
     begin = len(ids)
     while TOKENS[ids[-1]] != "\n" or len(ids) == begin:

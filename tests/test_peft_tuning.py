@@ -178,6 +178,20 @@ def test_what_cannot_be_tuned_is_refused(own):
 
 
 @needs_peft
+def test_layers_are_named_where_peft_does_not_know_the_model(own, monkeypatch):
+    inner = {"gpt2": "c_fc", "llama": "up_proj"}[own.network.config.model_type]
+    for config in (own.network.config, type(own.network.config)):
+        monkeypatch.setattr(config, "model_type", "mystery")
+    before = [name for name, _ in own.network.named_modules()]
+    for targets in (None, ["nothing"]):
+        with pytest.raises(ModelError, match=f"peft finds no layers for lora in a mystery: give targets=.*{inner}"):
+            learner(own, "lora", targets=targets).predict(X, Y, X)
+    assert [name for name, _ in own.network.named_modules()] == before
+    with learner(own, "lora", targets=[inner]).prepared() as model:
+        assert {name.split(".")[-4] for name, weights in model.network.named_parameters() if weights.requires_grad} == {inner}
+
+
+@needs_peft
 def test_without_peft_one_sentence_says_how_to_install_it(own, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ModelError) as error:

@@ -248,6 +248,17 @@ def test_half_precision_is_loaded_as_saved_or_as_asked_and_scored_in_single(own,
     torch.testing.assert_close(scores, asked.log_probs(prompts, labels), rtol=0.02, atol=0.05)
 
 
+def test_a_text_that_is_too_long_is_one_sentence_without_a_warning_of_the_tokenizer(tmp_path, capfd):
+    own_models.gpt2(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path, model_max_length=128)
+    tokenizer.save_pretrained(tmp_path)
+    model = TransformersModel(tmp_path)
+    capfd.readouterr()
+    with pytest.raises(ModelError, match="the model reads 128: use fewer or shorter examples"):
+        model.log_probs(["the" + " dog" * 200], [[" good", " bad"]])
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_device_that_is_not_there_is_one_sentence(tmp_path):
     folder = own_models.gpt2(tmp_path)
     with pytest.raises(ModelError, match="cannot be put on device 'abacus'"):

@@ -119,7 +119,7 @@ class PeftTuning(Prompting):
         try:
             with seeded(self.seed), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # peft sets what it warns of, the direction of GPT-2's matrices, by itself
-                wrapped = peft.get_peft_model(network, self.config(peft))
+                wrapped = self.wrapped(peft)
             soft = self.method == "soft prompt"
             yield self.model.around(wrapped, self.size) if soft else self.model.around(network)
         finally:
@@ -127,6 +127,19 @@ class PeftTuning(Prompting):
                 wrapped.unload()
             for weights, was_open in zip(network.parameters(), were_open, strict=True):
                 weights.requires_grad_(was_open)
+
+    def wrapped(self, peft):
+        """The model inside peft's.
+
+        Raises:
+            ModelError: peft does not know which layers of this model to change, or there are none of the names given.
+        """
+        try:
+            return peft.get_peft_model(self.model.network, self.config(peft))
+        except ValueError:
+            kind, layers = self.model.network.config.model_type, self.model.network.named_modules()
+            names = sorted({name.split(".")[-1] for name, layer in layers if getattr(layer, "weight", torch.empty(0)).ndim == 2})
+            raise ModelError(f"peft finds no layers for {self.method} in a {kind}: give targets=[...] with some of {', '.join(names)}") from None
 
     def config(self, peft):
         """What peft calls a configuration."""
