@@ -199,6 +199,9 @@ def test_enter_makes_a_line_and_runs_no_cell(reader):
     writing.settle()
     assert field.input_value() == "one\nb\nddx"
     assert field.evaluate("(field) => document.activeElement === field")
+    field.press("Control+z")
+    writing.settle()
+    assert field.input_value().startswith("one\nb\n") and field.input_value() != "one\nb\nddx", "undo is the field's own"
     line = writing.root.locator(".course-text input")
     line.focus()
     for key in ("End", "Shift+Enter", "Enter", "b"):
