@@ -1,12 +1,13 @@
-"""Explorers of chapter 09: which words carry an intent."""
+"""Explorers of chapter 09: which words carry an intent, and whether the words of one domain are of use in another."""
 
 import textwrap
 
 from matplotlib.collections import PolyCollection
 from matplotlib.ticker import FixedLocator
 
+from course_lib.explorers.cue_words import COUNTS, DOMAINS, IDF, LEARNED, Cues, cues
 from course_lib.explorers.sentence_typist import BAG, LEARNERS, QUERIES, SUPPORTS, Verdict, classify
-from course_lib.show.explorer import Choice, Explorer, Text
+from course_lib.show.explorer import Choice, Explorer, Slider, Text
 from course_lib.show.figures import COLOURS
 from course_lib.show.quick import write
 from course_lib.show.tokens import Token, draw_tokens, drawable
@@ -99,4 +100,53 @@ def your_own_intents() -> Explorer:
     )
 
 
-EXPLORERS = (your_own_intents,)
+# Which words tell these intents apart, and do they in another domain?
+
+
+def shares(found: Cues) -> dict[str, float]:
+    """How often a cue word comes back, in percent, by where one looks."""
+    return {"its own intent": 100 * found.own.mean().item(), "other intents here": 100 * found.wrong.mean().item(),
+            "other domains": 100 * found.elsewhere.mean().item()}
+
+
+def draw_cues(found: Cues, axes: dict) -> None:
+    table, bars = axes["table"], axes["bars"]
+    lines = [[Token(f"{short(name, 16):16}")] + [Token(word, share) for word, share in zip(words, own.div(0.5).clamp(max=1).tolist(), strict=True)]
+             for name, words, own in zip(found.names, found.words, found.own, strict=True)]
+    draw_tokens(table, lines, [])
+    table.set_title("Strongest words of each intent")
+    for row, (where, share) in enumerate(shares(found).items()):
+        bars.add_collection(PolyCollection([[(0, row - 0.3), (share, row - 0.3), (share, row + 0.3), (0, row + 0.3)]], facecolors=[COLOURS["query"]]))
+        write(bars, share + 1, row, f"{share:.1f} %", va="center", size=10)
+        write(bars, 0, row - 0.36, where, va="bottom", size=10)
+    bars.set(xlim=(0, 50), ylim=(2.5, -0.8), xlabel="new sentences that hold it (%)", title="How often such a word returns")
+    bars.yaxis.set_visible(False)
+    bars.spines["left"].set_visible(False)
+
+
+def cue_words() -> Explorer:
+    """The words that tell the intents of a domain apart, and how rare they are elsewhere."""
+    return Explorer(
+        question="Which words tell these intents apart, and do they in another domain?",
+        compute=cues,
+        draw=draw_cues,
+        controls=[
+            Choice("domain", "domain", DOMAINS, DOMAINS[0]),
+            Choice("weights", "how much a word counts", (COUNTS, IDF, LEARNED), COUNTS),
+            Slider("shots", "examples of each intent", 1, 10, 1, value=5),
+        ],
+        number=lambda r: (
+            f"{r.domain}, {r.shots} of 20 sentences an intent, words by {r.weights}: the nearest mean names {r.accuracy:.0%} of the others rightly "
+            f"(chance 17%). A cue word is in {r.own.mean():.1%} of the new sentences of its intent and in {r.elsewhere.mean():.1%} of other domains'."
+        ),
+        alt=lambda r: (
+            f"Left: the strongest words of six intents of {r.domain}: "
+            + "; ".join(f"{name}: {', '.join(words)}" for name, words in zip(r.names, r.words, strict=True))
+            + ". Right: how often such a word returns: " + ", ".join(f"in {where} {share:.1f} %" for where, share in shares(r).items()) + "."
+        ),
+        size=(9.0, 3.0),
+        mosaic=[["table", "table", "bars"]],
+    )
+
+
+EXPLORERS = (your_own_intents, cue_words)
