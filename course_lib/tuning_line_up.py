@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -55,10 +56,10 @@ class Method:
 METHODS = {
     "soft 20": Method("soft prompt, 20 vectors", SoftPrompt, {"length": 20, "lr": 0.03, "steps": 100}),
     "soft 5": Method("soft prompt, 5 vectors", SoftPrompt, {"length": 5, "lr": 0.03, "steps": 100}),
-    "lora": Method("LoRA, rank 4", LoRA, {"rank": 4, "lr": 0.01, "steps": 50}),
-    "adapter": Method("adapter, size 8", Adapter, {"size": 8, "lr": 0.01, "steps": 50}),
-    "full": Method("fine-tuning, label words", FineTune, {"head": "prompt", "lr": 1e-3, "steps": 50}),
-    "new head": Method("fine-tuning, new head", FineTune, {"head": "new", "lr": 1e-3, "steps": 50}),
+    "lora": Method("LoRA, rank 4", LoRA, {"rank": 4, "lr": 0.003, "steps": 100}),
+    "adapter": Method("adapter, size 8", Adapter, {"size": 8, "lr": 0.001, "steps": 100}),
+    "full": Method("fine-tuning, label words", FineTune, {"head": "prompt", "lr": 3e-4, "steps": 50}),
+    "new head": Method("fine-tuning, new head", FineTune, {"head": "new", "lr": 3e-4, "steps": 50}),
     "scratch": Method("fine-tuning from scratch", FineTune, {"head": "prompt", "lr": 3e-3, "steps": 50}, scratch=True),
 }  # fmt: skip
 SEEN = (0, 1, 2, 5, 10, 20, 50, 100)  # steps after which the grid looks
@@ -68,7 +69,7 @@ GRID = {  # method: (what gives its size, sizes, rates)
     "adapter": (Adapter, "size", (2, 8, 32), (0.001, 0.003, 0.01, 0.03)),
     "full": (FineTune, "head", ("prompt", "new"), (1e-4, 3e-4, 1e-3, 3e-3)),
 }
-GRID_TASKS, GRID_SHOTS = 20, 8
+GRID_TASKS, GRID_SHOTS = 20, {"kinds": 8, "lists": 16}
 PRACTICE_STEPS = 300  # outer steps of in-context tuning
 PRACTICE_PLAN = Plan(PRACTICE_STEPS, tasks=8, shots=16, queries=4, beta=1e-3, decay=True)
 
@@ -137,7 +138,7 @@ def line_up(model: TinyGPT, family: str, all_shots=SHOTS, names=tuple(METHODS), 
     found, seconds = {}, {}
 
     def keep(key: str, counts: Tensor, took: float, there: Tensor | None = None) -> None:
-        found[key], seconds[key] = counts.to(torch.uint8), round(took, 4)
+        found[key], seconds[key] = counts.to(torch.uint8), round(took, 6)
         if there is not None:
             found[f"{key}/others"] = there.to(torch.uint8)
         note(f"{key}: {score(found[key])}, {took:.3f} s" + ("" if there is None else f", elsewhere {there.float().mean() / OTHERS:.3f}"), flush=True)
@@ -157,6 +158,17 @@ def line_up(model: TinyGPT, family: str, all_shots=SHOTS, names=tuple(METHODS), 
 def score(counts: Tensor, of: int = QUERIES) -> Score:
     """Counts of right answers as accuracies."""
     return Score(counts.double() / of, "accuracy", 0.5)
+
+
+@lru_cache
+def stored(what: str = "scores") -> tuple[dict[str, Tensor], dict]:
+    """The tensors of a shipped file, "scores", "seeds" or "grid", and what it says about them."""
+    return checkpoints.read(shipped.DATA / f"tuning_{what}.safetensors")
+
+
+def stored_score(key: str, what: str = "scores") -> Score:
+    """Accuracy task by task, such as of "kinds/16/lora", or of "kinds/16/lora/others" for what is left of other tasks."""
+    return score(stored(what)[0][key], OTHERS if key.endswith("/others") else QUERIES)
 
 
 # --- in-context tuning -----------------------------------------------------------------------------------------------------------------
@@ -195,20 +207,27 @@ def practice_scores(note=print) -> tuple[dict[str, Tensor], dict[str, float]]:
 # --- the commands ---------------------------------------------------------------------------------------------------------------------
 
 
-def grid(model: TinyGPT, note=print) -> dict[str, Tensor]:
-    """Right answers by "method/size/rate" and "method/size/rate/others": (steps seen, tasks), on tasks that the table does not use."""
-    tasks = tasks_of("kinds", GRID_SHOTS, GRID_TASKS, CHOICE_GROUPS, CHOICE_SEED)
-    others, found = elsewhere(tasks, shots=OTHER_SHOTS, others=OTHERS, seed=CHOICE_SEED), {}
-    for name, (make, what, sizes, rates) in GRID.items():
-        for size in sizes:
-            for lr in rates:
-                learner, key = make(model, steps=max(SEEN), lr=lr, **{what: size}), f"{name}/{size}/{lr}"
-                walk = learner.walk(tasks.support_x, tasks.support_y, tasks.hidden["labels"])
-                looks = [(right(learner, now, tasks), right_elsewhere(learner, now, others)) for step, (now, _) in enumerate(walk) if step in SEEN]
-                found[key], found[f"{key}/others"] = (torch.stack(column).to(torch.uint8) for column in zip(*looks))
-                shown = [f"{a.float().mean() / QUERIES:.3f}/{b.float().mean() / OTHERS:.2f}" for a, b in looks]
-                note(key, *shown, flush=True)
+def grid(model: TinyGPT, families=tuple(FAMILIES), note=print) -> dict[str, Tensor]:
+    """Right answers by "family/method/size/rate" and "family/method/size/rate/others": (steps seen, tasks), on tasks that the table does not use."""
+    found = {}
+    for family in families:
+        shots = GRID_SHOTS[family]
+        tasks = tasks_of(family, shots, GRID_TASKS, CHOICE_GROUPS, CHOICE_SEED)
+        others = elsewhere(tasks, shots=OTHER_SHOTS, others=OTHERS, seed=CHOICE_SEED)
+        found[f"{family}/prompt"] = prompted(model, tasks, shots)[0].to(torch.uint8)
+        for name, size, lr in points():
+            make, what, _, _ = GRID[name]
+            learner, key = make(model, steps=max(SEEN), lr=lr, **{what: size}), f"{family}/{name}/{size}/{lr}"
+            walk = learner.walk(tasks.support_x, tasks.support_y, tasks.hidden["labels"])
+            looks = [(right(learner, now, tasks), right_elsewhere(learner, now, others)) for step, (now, _) in enumerate(walk) if step in SEEN]
+            found[key], found[f"{key}/others"] = (torch.stack(column).to(torch.uint8) for column in zip(*looks))
+            note(key, *(f"{a.float().mean() / QUERIES:.3f}/{b.float().mean() / OTHERS:.2f}" for a, b in looks), flush=True)
     return found
+
+
+def points() -> list[tuple[str, int | str, float]]:
+    """Every (method, size, rate) of the grid."""
+    return [(name, size, lr) for name, (_, _, sizes, rates) in GRID.items() for size in sizes for lr in rates]
 
 
 def about(what: str, **more) -> dict:
