@@ -167,6 +167,19 @@ def instruction_or_examples(model: TinyGPT, tasks: int = 300, seed: int = 0) -> 
     }
 
 
+def by_contradiction(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """A known instruction, then one example that contradicts it about one of two kinds: how often answers follow the instruction.
+
+    Scored a query at a time, because a query is of either kind: "of the contradicted kind" or "of the other kind".
+    """
+    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    flipped = replace(episode, support_y=1 - episode.support_y)
+    follows = (choose(model, flipped, 1, wording=WORDINGS[0]).argmax(-1) == episode.query_y).float()
+    contradicted = place(episode, episode.query_x) == 0  # the first example is of kind 0
+    ways = {"of the contradicted kind": follows[contradicted], "of the other kind": follows[~contradicted]}
+    return {name: Score(each, "share that follows the instruction", chance=0.5) for name, each in ways.items()}
+
+
 def balance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
     """4 examples, 4, 3, 2, 1 or 0 of them of the first label: how often the model answers with the first label, whatever is right.
 
