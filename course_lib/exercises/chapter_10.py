@@ -1,19 +1,39 @@
 """Exercises of chapter 10: write a prompt, score a label of several tokens, a ceiling, calibration, and one gradient step without weights."""
 
 import math
+import re
+from collections.abc import Callable
 
 import torch
 
 from course_lib.exercises.base import Exercise, Mistake, Numbers
+from course_lib.exercises.compare import same_values
 
 NAMESPACE = {}
 
 SUPPORT = "A prompt is a support set"
 ANSWERS = "The model answers"
-MANY = "How many examples"
-BELIEFS = "Label words and what the model already believes"
+CEILING = "The ceiling"
 CALIBRATION = "Calibration"
 STEP = "A prompt beside a gradient step"
+
+
+def any_of(*functions: Callable) -> Callable[[list], bool]:
+    """Does the reader's function do in every case what one of these does? For `seen`: several forms of one mistake."""
+
+    def made(function, inputs):
+        try:
+            return function(*inputs)
+        except Exception as error:
+            return error
+
+    def fits(result, other):
+        if isinstance(result, Exception) or isinstance(other, Exception):
+            return type(result) is type(other) and str(result) == str(other)
+        return same_values(result, other, 1e-4)
+
+    return lambda runs: any(all(fits(result, made(function, inputs)) for inputs, result in runs) for function in functions)
+
 
 # 10.write_prompt
 
@@ -92,6 +112,31 @@ def labels_in_order(words, y, names):
     return "".join(f"{word} : {names[i % len(names)]}\n" for i, word in enumerate(words[:-1])) + f"{words[-1]} :"
 
 
+def name_at_the_place(words, y, names):
+    return "".join(f"{word} : {names[i]}\n" for i, word in enumerate(words[:-1])) + f"{words[-1]} :"
+
+
+def only_the_last(words, y, names):
+    """`prompt =` in the loop, where `+=` is wanted."""
+    return "".join(_examples(words, y, names).splitlines(keepends=True)[-1:]) + f"{words[-1]} :"
+
+
+def only_the_query(words, y, names):
+    return f"{words[-1]} :"
+
+
+def zipped_with_names(words, y, names):
+    return "".join(f"{word} : {name}\n" for word, name in zip(words[:-1], names)) + f"{words[-1]} :"
+
+
+def counted_from_one(words, y, names):
+    return "".join(f"{word} : {names[n - 1]}\n" for word, n in zip(words[:-1], y[:-1])) + f"{words[-1]} :"
+
+
+def label_of_the_next(words, y, names):
+    return "".join(f"{word} : {names[n]}\n" for word, n in zip(words[:-1], y[1:])) + f"{words[-1]} :"
+
+
 def escaped(words, y, names):
     return write_prompt(words, y, names).replace("\n", "\\n")
 
@@ -116,6 +161,21 @@ def first_other_line(n: Numbers) -> str:
     place = next((i for i, pair in enumerate(zip(mine, right)) if pair[0] != pair[1]), min(len(mine), len(right)))
     have, want = (repr(lines[place]) if place < len(lines) else "nothing" for lines in (mine, right))
     return f"Line {place + 1} of your prompt differs from the form that the model knows. It is `{have}`, and `{want}` is wanted."
+
+
+def lists_left_alone(function: Callable) -> str | None:
+    """None, or a sentence if the function changes the lists that it is given."""
+    given = ["dog", "saw", "cow"], [0, 1, 0], ["blip", "zug"]
+    before = [list(part) for part in given]
+    function(*given)
+    for name, was, now in zip(("words", "y", "names"), before, given):
+        if was != now:
+            return (
+                f"The prompt is right, but your function changes the list `{name}`: `{was}` before, `{now}` after. "
+                "The list belongs to whoever calls, and a second call with it may give another prompt. "
+                "`words[-1]` and `words[:-1]` only read; `.pop()` and `del` take out."
+            )
+    return None
 
 
 def prompt_cases(generator: torch.Generator) -> list[tuple]:
@@ -204,8 +264,81 @@ def every_pair(log_p, tokens, start):
     return log_p[start - 1 : -1][:, tokens[start:]].sum()
 
 
+def every_pair_to_the_end(log_p, tokens, start):
+    return log_p[start - 1 :, tokens[start:]].sum()
+
+
+def every_pair_at_its_place(log_p, tokens, start):
+    return log_p[start:, tokens[start:]].sum()
+
+
+def pairs_not_added(log_p, tokens, start):
+    return log_p[start - 1 : -1, tokens[start:]]
+
+
+def pairs_to_the_end_not_added(log_p, tokens, start):
+    return log_p[start - 1 :, tokens[start:]]
+
+
+def pairs_at_their_place_not_added(log_p, tokens, start):
+    return log_p[start:, tokens[start:]]
+
+
+def last_left_out(log_p, tokens, start):
+    return sum(log_p[i - 1, tokens[i]] for i in range(start, len(tokens) - 1))
+
+
+def token_before(log_p, tokens, start):
+    return log_p[torch.arange(start, len(tokens)), tokens[start - 1 : -1]].sum()
+
+
+def two_rows_early(log_p, tokens, start):
+    return log_p[torch.arange(start - 2, len(tokens) - 2), tokens[start:]].sum()
+
+
+def own_place_from_the_prompt(log_p, tokens, start):
+    return log_p[torch.arange(start - 1, len(tokens)), tokens[start - 1 :]].sum()
+
+
+def last_row_for_all(log_p, tokens, start):
+    return log_p[-1, tokens[start:]].sum()
+
+
+def logarithm_of_logarithm(log_p, tokens, start):
+    return sum(math.log(term) for term in _terms(log_p, tokens, start))
+
+
+def past_the_end(log_p, tokens, start):
+    return sum(log_p[i, tokens[i + 1]] for i in range(start - 1, len(tokens)))
+
+
+def a_row_too_many(log_p, tokens, start):
+    return log_p[torch.arange(start - 1, len(tokens)), tokens[start:]].sum()
+
+
 def _terms(log_p, tokens, start):
     return log_p[torch.arange(start - 1, len(tokens) - 1), tokens[start:]]
+
+
+def no_number(runs: list) -> bool:
+    """math.log stops at a number below 0, and a tensor's log gives NaN."""
+    return all(
+        isinstance(result, ValueError)
+        and ("domain" in str(result) or "positive" in str(result))
+        or isinstance(result, (float, torch.Tensor))
+        and bool(torch.as_tensor(result).isnan().any())
+        for _, result in runs
+    )
+
+
+def unequal_lists(runs: list) -> bool:
+    return any(isinstance(result, IndexError) and "could not be broadcast" in str(result) for _, result in runs)
+
+
+def how_unequal(n: Numbers) -> str:
+    sizes = re.findall(r"\[(\d+)\]", str(getattr(n.result, "error", "")))
+    told = f"{sizes[0]} rows and {sizes[1]} tokens" if len(sizes) == 2 else "unequal numbers of rows and tokens"
+    return f"You ask for {told}. Each token of the label needs one row: the one before it. For `tokens[start:]` the rows go from `start - 1` to `len(tokens) - 2`."
 
 
 def label_cases(generator: torch.Generator) -> list[tuple]:
@@ -275,12 +408,36 @@ def exchanged(k, ways):
     return 1 - (1 - 1 / k) ** ways if k else 0.0
 
 
+def exchanged_without_care(k, ways):
+    return 1 - (1 - 1 / k) ** ways
+
+
+def times_k(k, ways):
+    return 1 - (1 - 1 / ways) * k
+
+
+def shown_times_k(k, ways):
+    return (1 - 1 / ways) * k
+
+
+def one_example_fewer(k, ways):
+    return 1 - (1 - 1 / ways) ** (k - 1)
+
+
+def caret(k, ways):
+    return 1 - (1 - 1 / ways) ^ k
+
+
 def shots_per_class(k, ways):
     return 1 - (1 - 1 / ways) ** (k * ways)
 
 
 def always_one(k, ways):
     return 1.0 if k else 0.0
+
+
+def caret_met(runs: list) -> bool:
+    return all(isinstance(result, TypeError) and "for ^" in str(result) for _, result in runs)
 
 
 def ceiling_cases(generator: torch.Generator) -> list[tuple]:
@@ -336,8 +493,38 @@ def favourite_divided(p, p_cf):
     return _shares(q)
 
 
-def by_the_largest(p, p_cf):
-    return _shares(p / p_cf.max())
+def nothing_calibrated(p, p_cf):
+    """Also p / p.sum(-1, keepdim=True), p / p_cf.sum() and _shares(p / p_cf.max()): all of them are p."""
+    return _shares(p)
+
+
+def softmax_of_differences(p, p_cf):
+    return (p - p_cf).softmax(-1)
+
+
+def shares_of_logarithms(p, p_cf):
+    return _shares(p.log() - p_cf.log())
+
+
+def logarithms_returned(p, p_cf):
+    return (p.log() - p_cf.log()).log_softmax(-1)
+
+
+def length_one(p, p_cf):
+    return torch.nn.functional.normalize(p / p_cf, dim=-1)
+
+
+def differences_over_their_sum(p, p_cf):
+    return _shares(p - p_cf)
+
+
+def sums_without_a_column(p, p_cf):
+    q = p / p_cf
+    return q / q.sum(-1)
+
+
+def column_of_beliefs(p, p_cf):
+    return _shares(p / p_cf[:, None])
 
 
 def over_queries(p, p_cf):
@@ -364,6 +551,18 @@ def winners(p, p_cf):
 
 def _shares(q):
     return q / q.sum(-1, keepdim=True)
+
+
+def divided_by_zero(runs: list) -> bool:
+    """Rows with the signs of p - p_cf, or all of these turned round, and enormous: the differences divided by their sum, which is 0."""
+
+    def fits(inputs, result):
+        if not isinstance(result, torch.Tensor) or result.shape != inputs[0].shape:
+            return False
+        agree = result.sign() * (inputs[0] - inputs[1]).sign()
+        return bool((agree == agree[:, :1]).all()) and bool((result.abs() > 1000).any())
+
+    return all(fits(*run) for run in runs)
 
 
 def calibration_cases(generator: torch.Generator) -> list[tuple]:
@@ -441,6 +640,71 @@ def two_steps(x, y, x_q, eta):
 
 def one_per_example(x, y, x_q, eta):
     return eta * y * (x @ x_q)
+
+
+def mean_of_squares(x, y, x_q, eta):
+    w = torch.zeros(x.shape[1], requires_grad=True)
+    (gradient,) = torch.autograd.grad((x @ w - y).square().mean(), w)
+    return (w - eta * gradient).detach() @ x_q
+
+
+def example_by_example(x, y, x_q, eta, size=1):
+    w = torch.zeros(x.shape[1])
+    for x_i, y_i in zip(x, y):
+        w = w - eta * size * (w @ x_i - y_i) * x_i
+    return w @ x_q
+
+
+def example_by_example_twice_as_far(x, y, x_q, eta):
+    return example_by_example(x, y, x_q, eta, 2)
+
+
+def no_step(x, y, x_q, eta):
+    return torch.zeros(x.shape[1]) @ x_q
+
+
+def gradient_at_the_query(x, y, x_q, eta):
+    return -(y @ (x @ x_q))
+
+
+def gradient_of_the_sum(x, y, x_q, eta):
+    return 2 * gradient_at_the_query(x, y, x_q, eta)
+
+
+def gradient_of_the_mean(x, y, x_q, eta):
+    return 2 * gradient_at_the_query(x, y, x_q, eta) / len(y)
+
+
+def sum_times_sum(x, y, x_q, eta):
+    return eta * y.sum() * (x.sum(0) @ x_q)
+
+
+def scaled_attention(x, y, x_q, eta):
+    return eta * (y @ (x @ x_q)) / x.shape[1] ** 0.5
+
+
+def scaled_without_eta(x, y, x_q, eta):
+    return y @ (x @ x_q) / x.shape[1] ** 0.5
+
+
+def shares_of_the_products(x, y, x_q, eta):
+    return y @ (x @ x_q) / (x @ x_q).sum()
+
+
+def shares_times_eta(x, y, x_q, eta):
+    return eta * shares_of_the_products(x, y, x_q, eta)
+
+
+def shares_one_each(x, y, x_q, eta):
+    return y * (x @ x_q) / (x @ x_q).sum()
+
+
+def shares_one_each_times_eta(x, y, x_q, eta):
+    return eta * shares_one_each(x, y, x_q, eta)
+
+
+def answers_to_the_examples(x, y, x_q, eta):
+    return eta * x @ (y @ x)
 
 
 def step_cases(generator: torch.Generator) -> list[tuple]:
@@ -542,8 +806,10 @@ EXERCISES = (
             Mistake(
                 "labels_in_order",
                 labels_in_order,
-                "You dealt out the names in turn. An example's label is the name of *its* class: `names[y[i]]`, not `names[i]`.",
+                "You dealt out the names in turn. There are as many names as classes, and any number of examples. An example's "
+                "label is the name of *its* class: `names[y[i]]`, not `names[i]`.",
                 SUPPORT,
+                seen=any_of(labels_in_order, name_at_the_place),
             ),
             Mistake(
                 "escaped",
@@ -551,8 +817,51 @@ EXERCISES = (
                 'Your prompt contains a backslash and an n, two characters. The end of a line is written `"\\n"` in a plain text, with one backslash.',
                 SUPPORT,
             ),
+            Mistake(
+                "only_the_last",
+                only_the_last,
+                lambda n: (
+                    f"Only the last of your {len(n.inputs[0]) - 1} examples is left. `prompt = ...` in the loop throws away what was "
+                    "there before; `prompt += ...` adds to it."
+                ),
+                SUPPORT,
+            ),
+            Mistake(
+                "only_the_query",
+                only_the_query,
+                lambda n: f"Your prompt is `{n.result}` and shows none of the {len(n.inputs[0]) - 1} examples. That is zero-shot. Write their lines first.",
+                SUPPORT,
+            ),
+            Mistake(
+                "zipped_with_names",
+                zipped_with_names,
+                lambda n: (
+                    f"You paired the words with `names`, and `y` is not used. `zip` stops at the shorter list: of {len(n.inputs[0]) - 1} examples "
+                    f"{n.result.count(chr(10))} are left. Pair the words with `y`, and look up `names[n]`."
+                ),
+                SUPPORT,
+            ),
+            Mistake(
+                "counted_from_one",
+                counted_from_one,
+                lambda n: (
+                    f"You look up `names[n - 1]`. Classes count from 0 here: class {n.inputs[1][0]} is `{n.inputs[2][n.inputs[1][0]]}`, "
+                    f"and your first line says `{n.inputs[2][n.inputs[1][0] - 1]}`. It is `names[n]`."
+                ),
+                SUPPORT,
+            ),
+            Mistake(
+                "label_of_the_next",
+                label_of_the_next,
+                lambda n: (
+                    f"Each word has the label of the word after it: `{n.inputs[0][0]}` has class {n.inputs[1][0]}, and yours says {n.inputs[1][1]}. "
+                    "The last example even gets the query's own label. Leave out the end of both lists: `words[:-1]` and `y[:-1]`."
+                ),
+                SUPPORT,
+            ),
             Mistake("other_text", equals_sign, first_other_line, SUPPORT, seen=all_are_texts),
         ),
+        properties=(("lists_left_alone", lists_left_alone),),
         hints=("Loop over all words but the last, together with their classes.", 'One example is `f"{word} : {names[n]}\\n"`. The query ends after its `:`.'),
     ),
     Exercise(
@@ -576,7 +885,7 @@ EXERCISES = (
                 mean_of_tokens,
                 "You took the mean over the tokens: {got:.2f}. The probability of the whole label is a product, so "
                 "its logarithm is the sum, {wanted:.2f}. The mean is another score, which long labels suffer from less.",
-                BELIEFS,
+                ANSWERS,
             ),
             Mistake(
                 "first_token",
@@ -638,7 +947,7 @@ EXERCISES = (
                 "likeliest_tokens",
                 likeliest_tokens,
                 "This is the score of the tokens that the model would have chosen, {got:.2f}. Look up the tokens of the label, likely or not: {wanted:.2f}.",
-                BELIEFS,
+                ANSWERS,
             ),
             Mistake(
                 "minus_score", minus_score, "The sign is turned: {got:.2f} is a loss. The logarithm of a probability is never above 0: {wanted:.2f}.", ANSWERS
@@ -652,10 +961,76 @@ EXERCISES = (
             Mistake(
                 "every_pair",
                 every_pair,
-                "`[:, tokens[start:]]` takes every token of the label in every row ({got:.2f}). One row belongs to each token: "
-                "give a list of rows and a list of tokens ({wanted:.2f}).",
+                lambda n: (
+                    "A slice of rows together with `tokens[start:]` takes every token of the label in every row"
+                    + (". " if math.isnan(n.got) else f" ({n.got:.2f} instead of {n.wanted:.2f}). ")
+                    + "One row belongs to each token: give a list of rows, as in `torch.arange(...)`, and a list of tokens."
+                ),
+                ANSWERS,
+                seen=any_of(
+                    every_pair,
+                    every_pair_to_the_end,
+                    every_pair_at_its_place,
+                    pairs_not_added,
+                    pairs_to_the_end_not_added,
+                    pairs_at_their_place_not_added,
+                ),
+            ),
+            Mistake(
+                "last_left_out",
+                last_left_out,
+                "The last token of the label is missing: {got:.2f} instead of {wanted:.2f}. `range` leaves out its end by itself. Count tokens up to "
+                "`len(tokens)`, or rows up to `len(tokens) - 1`.",
                 ANSWERS,
             ),
+            Mistake(
+                "token_before",
+                token_before,
+                "You shifted the wrong way: in row i you look up token i − 1, which that row has read already ({got:.2f}). Row i tells about "
+                "token i + 1: {wanted:.2f}.",
+                ANSWERS,
+            ),
+            Mistake(
+                "two_rows_early",
+                two_rows_early,
+                "Your rows begin one too early, at `start - 2`: {got:.2f} instead of {wanted:.2f}. That row has not read the whole prompt yet. It "
+                "predicts the prompt's last token.",
+                ANSWERS,
+            ),
+            Mistake(
+                "own_place_from_the_prompt",
+                own_place_from_the_prompt,
+                "You moved rows and tokens together, so each token is still read at its own place ({got:.2f}). And the last token of the "
+                "prompt counts as well. Move the rows alone: {wanted:.2f}.",
+                ANSWERS,
+            ),
+            Mistake(
+                "last_row_for_all",
+                last_row_for_all,
+                "You read all tokens in the last row ({got:.2f}). It has read the whole label, and tells what comes *after* it. "
+                "Each token is predicted in the row before it: {wanted:.2f}.",
+                ANSWERS,
+            ),
+            Mistake(
+                "logarithm_of_logarithm",
+                logarithm_of_logarithm,
+                lambda n: (
+                    f"`log_p` holds logarithms already, such as {float(_terms(*n.inputs)[0]):.2f}. You take the logarithm once more, and a "
+                    "number below 0 has none. Add up the entries as they are."
+                ),
+                ANSWERS,
+                seen=no_number,
+            ),
+            Mistake(
+                "past_the_end",
+                past_the_end,
+                lambda n: (
+                    f"Your loop asks for token {len(n.inputs[1])} of {len(n.inputs[1])}, and they count from 0. The last row tells what comes "
+                    f"after the text, and no token of the label is there. Stop at row {len(n.inputs[1]) - 2}."
+                ),
+                ANSWERS,
+            ),
+            Mistake("a_row_too_many", a_row_too_many, how_unequal, ANSWERS, seen=unequal_lists),
         ),
         hints=(
             "`log_p[i]` has read the tokens up to and including i. Which token does it predict?",
@@ -678,85 +1053,116 @@ EXERCISES = (
                     f"You added {_percent(1 / n.inputs[1])} for each example: {_percent(n.got)}. Two examples may show "
                     f"the same label, and that is counted twice. It is {_percent(n.wanted)}."
                 ),
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "each_a_new_label",
                 each_a_new_label,
                 "Your examples never repeat a label: {got:.2f}. Here each class is drawn at random, whatever the "
                 "others are, so repeats are common ({wanted:.2f}).",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "all_the_same",
                 all_the_same,
                 "{got:.2f} is the probability that not *all* examples have the query's label. It is enough that one has it: "
                 "{wanted:.2f}. What is the probability that one example misses it?",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "not_shown",
                 not_shown,
                 "{got:.2f} is the probability that the label is *not* among the examples. The reader is right in the other cases: {wanted:.2f}.",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "every_example_shows_it",
                 every_example_shows_it,
                 "Yours is the probability that *every* example has the query's label, {got:.2f}. It "
                 "falls as examples are added. One of them is enough: {wanted:.2f}.",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "chance_at_least",
                 chance_at_least,
                 "With no example at all you still give the reader chance, {got:.2f}. Who has to *say* a made-up word "
                 "that was never shown is never right: {wanted:.2f}. Chance belongs to a reader who chooses from a list.",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "chance_added",
                 chance_added,
                 "You added chance on top: {got:.2f}. It can even pass 1. Who has not been shown the label has no list to guess from: {wanted:.2f}.",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "guesses_the_rest",
                 guesses_the_rest,
                 "Your reader guesses among all labels when the right one was not shown: {got:.2f}. This reader has to "
                 "*say* it and has never met it: {wanted:.2f}.",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "exactly_once",
                 exactly_once,
                 "{got:.2f} is the probability that exactly one example has the label. Two or three of them do no harm: {wanted:.2f}.",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "all_labels_shown",
                 all_labels_shown,
                 "You asked for *every* label to be shown: {got:.2f}. One query needs its own label only: {wanted:.2f}.",
-                MANY,
+                CEILING,
             ),
             Mistake(
                 "exchanged",
                 exchanged,
                 "`k` and `ways` have changed places: {got:.2f} instead of {wanted:.2f}. One example has the label with probability "
                 "1 / ways, and there are k of them.",
-                MANY,
+                CEILING,
+                seen=any_of(exchanged, exchanged_without_care),
+            ),
+            Mistake(
+                "times_k",
+                times_k,
+                lambda n: (
+                    f"You multiplied by k: {n.got:.2f}"
+                    + ("" if 0 <= n.got <= 1 else ", and no probability leaves the range from 0 to 1")
+                    + f". All {n.inputs[0]} examples miss the label when each of them does: that is a *power*, `** k`. It leads to {n.wanted:.2f}."
+                ),
+                CEILING,
+                seen=any_of(times_k, shown_times_k),
+            ),
+            Mistake(
+                "one_example_fewer",
+                one_example_fewer,
+                lambda n: (
+                    f"Your power is {n.inputs[0] - 1}, and k is {n.inputs[0]}: {n.got:.2f} instead of {n.wanted:.2f}. "
+                    "The query is not one of the k examples, so each of the k has its factor."
+                ),
+                CEILING,
+            ),
+            Mistake(
+                "caret",
+                caret,
+                lambda n: (
+                    f"In Python a power is written `**`. `^` compares the bits of whole numbers, and {1 - 1 / n.inputs[1]:.2f} is none. "
+                    "Write `(1 - 1 / ways) ** k`."
+                ),
+                CEILING,
+                seen=caret_met,
             ),
             Mistake(
                 "shots_per_class",
                 shots_per_class,
                 "You counted k examples *of each class*, as in the chapters before. A prompt counts all its examples together: {wanted:.2f}, not {got:.2f}.",
-                MANY,
+                SUPPORT,
             ),
             Mistake(
                 "always_one",
                 always_one,
                 "You let one example be enough for every query. It shows one label, and the query may have another: {wanted:.2f}, not {got:.2f}.",
-                MANY,
+                CEILING,
             ),
         ),
         hints=(
@@ -818,7 +1224,7 @@ EXERCISES = (
                 "favourite_removed",
                 favourite_removed,
                 "You struck out the label that p_cf likes best, so it can never win. A bias is weighed against, not forbidden: {wanted:.2f}, not {got:.2f}.",
-                BELIEFS,
+                CALIBRATION,
             ),
             Mistake(
                 "favourite_divided",
@@ -827,10 +1233,63 @@ EXERCISES = (
                 CALIBRATION,
             ),
             Mistake(
-                "by_the_largest",
-                by_the_largest,
-                "You divided all labels by the same number, the largest of p_cf. The renormalising takes that back, and "
-                "nothing is calibrated ({got:.2f}, not {wanted:.2f}).",
+                "nothing_calibrated",
+                nothing_calibrated,
+                "Your result is p as it was ({got:.2f}, not {wanted:.2f}). Rows that are only renormalised, or divided by one number for all "
+                "labels, keep their shares. Divide each label by its *own* entry of p_cf.",
+                CALIBRATION,
+            ),
+            Mistake(
+                "softmax_of_differences",
+                softmax_of_differences,
+                "You took a softmax of the differences p − p_cf ({got:.2f} instead of {wanted:.2f}). A softmax wants differences of *logarithms*. "
+                "Or take the ratios, and divide by their sum.",
+                CALIBRATION,
+            ),
+            Mistake(
+                "shares_of_logarithms",
+                shares_of_logarithms,
+                "You divided logarithms by their sum: {got:.2f} instead of {wanted:.2f}. The logarithm of a ratio may be below 0, and is no share. "
+                "Go back to the ratios with `.exp()` first.",
+                CALIBRATION,
+            ),
+            Mistake(
+                "logarithms_returned",
+                logarithms_returned,
+                "Those are the logarithms of the right probabilities: {got:.2f} for {wanted:.2f}. Probabilities are asked for: `softmax` "
+                "in place of `log_softmax`.",
+                CALIBRATION,
+            ),
+            Mistake(
+                "length_one",
+                length_one,
+                "Your rows have *length* 1: their squares sum to 1 ({got:.2f}). Probabilities themselves sum to 1: divide each row by its sum ({wanted:.2f}).",
+                CALIBRATION,
+            ),
+            Mistake(
+                "differences_over_their_sum",
+                differences_over_their_sum,
+                "You subtracted p_cf and divided by the sum. p and p_cf both sum to 1, so the differences sum to 0: that gave {got:.3g}. "
+                "Take ratios in place of differences ({wanted:.2f}).",
+                CALIBRATION,
+                seen=divided_by_zero,
+            ),
+            Mistake(
+                "sums_without_a_column",
+                sums_without_a_column,
+                lambda n: (
+                    f"There are {len(n.inputs[0])} sums, one for each query, and torch lays them along the {n.inputs[0].shape[1]} labels of a row. "
+                    f"Make them a column of shape ({len(n.inputs[0])}, 1): `.sum(-1, keepdim=True)`."
+                ),
+                CALIBRATION,
+            ),
+            Mistake(
+                "column_of_beliefs",
+                column_of_beliefs,
+                lambda n: (
+                    f"You made p_cf a column of {len(n.inputs[1])}, as if there were one for each of the {len(n.inputs[0])} queries. It has one entry "
+                    "for each *label*: `p / p_cf` divides every row by it."
+                ),
                 CALIBRATION,
             ),
             Mistake(
@@ -851,7 +1310,7 @@ EXERCISES = (
                 mean_of_the_queries,
                 "You divided by the mean over your queries and did not use p_cf. The queries then change each "
                 "other's answers; a query without content is measured once, before any of them ({wanted:.2f}, not {got:.2f}).",
-                BELIEFS,
+                CALIBRATION,
             ),
             Mistake(
                 "turned_round",
@@ -948,6 +1407,76 @@ EXERCISES = (
                 STEP,
             ),
             Mistake("one_per_example", one_per_example, "Those are the votes of the examples, one each. Their sum is the answer.", STEP),
+            Mistake(
+                "mean_of_squares",
+                mean_of_squares,
+                lambda n: (
+                    f"You took the step on the *mean* of the squared errors, {n.got:.3f}. The loss here is *half the sum*: with {len(n.inputs[1])} "
+                    f"examples its gradient is {len(n.inputs[1]) / 2:g} times that of the mean ({n.wanted:.3f}). "
+                    "The chapter's MAML takes the mean, and so needs eta = 2 alpha / 8 to match."
+                ),
+                STEP,
+            ),
+            Mistake(
+                "example_by_example",
+                example_by_example,
+                lambda n: (
+                    f"You took {len(n.inputs[1])} steps, one after each example: {n.got:.3f}. From the second on, w is no longer 0. *One* step "
+                    f"adds up the gradients of all examples at w = 0: {n.wanted:.3f}."
+                ),
+                STEP,
+                seen=any_of(example_by_example, example_by_example_twice_as_far),
+            ),
+            Mistake(
+                "no_step",
+                no_step,
+                "{got:.0f} is the answer at w = 0, before any step. The step is missing: w becomes −eta times the gradient, and the answer {wanted:.3f}.",
+                STEP,
+            ),
+            Mistake(
+                "gradient_at_the_query",
+                gradient_at_the_query,
+                "You multiplied x_q with the gradient ({got:.3f}). The gradient is no weight yet: w after the step is 0 − eta × gradient, "
+                "and w · x_q is {wanted:.3f}.",
+                STEP,
+                seen=any_of(gradient_at_the_query, gradient_of_the_sum, gradient_of_the_mean),
+            ),
+            Mistake(
+                "sum_times_sum",
+                sum_times_sum,
+                "You summed the y and the x apart, and multiplied the sums ({got:.3f}). Each y_i belongs to its own x_i: multiply first, "
+                "then sum ({wanted:.3f}).",
+                STEP,
+            ),
+            Mistake(
+                "scaled_attention",
+                scaled_attention,
+                lambda n: (
+                    f"You divided by √d = {n.inputs[0].shape[1] ** 0.5:.2f}, as attention in a transformer does: {n.got:.3f}. A gradient step has "
+                    f"no such factor: {n.wanted:.3f}."
+                ),
+                STEP,
+                seen=any_of(scaled_attention, scaled_without_eta),
+            ),
+            Mistake(
+                "shares_of_the_products",
+                shares_of_the_products,
+                lambda n: (
+                    f"You divided the products x_i · x_q by their sum, {float((n.inputs[0] @ n.inputs[2]).sum()):.3f}. They may be negative and are "
+                    f"no shares; the sum may even be 0. The gradient step takes them as they are, times eta: {float(one_step(*n.inputs)):.3f}."
+                ),
+                STEP,
+                seen=any_of(shares_of_the_products, shares_times_eta, shares_one_each, shares_one_each_times_eta),
+            ),
+            Mistake(
+                "answers_to_the_examples",
+                answers_to_the_examples,
+                lambda n: (
+                    f"Those are the answers to the {len(n.inputs[1])} examples. The weights are right; multiply them with the query `x_q` "
+                    f"in place of `x`: {float(one_step(*n.inputs)):.3f}."
+                ),
+                STEP,
+            ),
         ),
         hints=(
             "Write down the gradient of half the sum of (w · x_i − y_i)², and put w = 0 into it.",
