@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.exercises import chapter_10 as prompting
+from course_lib.exercises.prompting import calibrate, ceiling, label_score, one_step, write_prompt
 from course_lib.families.worlds import TOKENS, Worlds, covered, encode, text
 from course_lib.language_training import shipped_model
 from course_lib.learners.in_context import linear_attention
@@ -18,7 +18,7 @@ def written(episode, task):
     """The exercise's prompt of one task of `Worlds`."""
     x, y = (torch.cat([part[task], more[task]]) for part, more in ((episode.support_x, episode.query_x), (episode.support_y, episode.query_y)))
     names = [TOKENS[i] for i in episode.hidden["labels"][task].tolist()]
-    return prompting.write_prompt([TOKENS[i] for i in x[:, 0].tolist()], y.tolist(), names)
+    return write_prompt.write_prompt([TOKENS[i] for i in x[:, 0].tolist()], y.tolist(), names)
 
 
 def test_the_prompt_is_the_one_that_the_model_reads():
@@ -44,21 +44,21 @@ def test_the_score_of_a_label_is_the_one_that_the_course_reads():
         for label in episode.hidden["labels"][task]:
             tokens = torch.cat([ids, label[None]])
             with torch.no_grad():
-                mine.append(prompting.label_score(model(tokens[None])[0].log_softmax(-1), tokens, len(ids)))
+                mine.append(label_score.label_score(model(tokens[None])[0].log_softmax(-1), tokens, len(ids)))
         assert torch.allclose(torch.stack(mine).log_softmax(0), scores[task], atol=1e-4)
 
 
 def test_the_ceiling_is_the_share_of_queries_whose_label_is_shown():
     for ways, k in ((2, 2), (4, 0), (4, 4), (4, 8)):
         episode = episodes(4000, ways, 8)
-        assert abs(float(covered(episode, k).float().mean()) - prompting.ceiling(k, ways)) < 0.025
+        assert abs(float(covered(episode, k).float().mean()) - ceiling.ceiling(k, ways)) < 0.025
 
 
 def test_one_step_is_linear_attention():
-    for x, y, x_q, eta in prompting.step_cases(torch.Generator().manual_seed(1)):
-        assert torch.allclose(prompting.one_step(x, y, x_q, eta), linear_attention(x, y[:, None], x_q[None], eta)[0, 0], atol=1e-6)
+    for x, y, x_q, eta in one_step.step_cases(torch.Generator().manual_seed(1)):
+        assert torch.allclose(one_step.one_step(x, y, x_q, eta), linear_attention(x, y[:, None], x_q[None], eta)[0, 0], atol=1e-6)
 
 
 def test_a_query_without_content_is_calibrated_to_even_shares():
-    for _, p_cf in prompting.calibration_cases(torch.Generator().manual_seed(1)):
-        assert torch.allclose(prompting.calibrate(p_cf[None], p_cf), torch.full((1, len(p_cf)), 1 / len(p_cf)))
+    for _, p_cf in calibrate.calibration_cases(torch.Generator().manual_seed(1)):
+        assert torch.allclose(calibrate.calibrate(p_cf[None], p_cf), torch.full((1, len(p_cf)), 1 / len(p_cf)))
