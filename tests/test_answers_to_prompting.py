@@ -88,6 +88,7 @@ SCORES = {
         lambda log_p, tokens, start: log_p[start:, tokens[start:]].sum().item(),
     ],
     "last_row_for_all": [lambda log_p, tokens, start: log_p[-1, tokens[start:]].sum(), lambda log_p, tokens, start: sum(log_p[-1][t] for t in tokens[start:])],
+    "whole_rows": [lambda log_p, tokens, start: log_p[range(start - 1, len(tokens) - 1)].sum(), lambda log_p, tokens, start: log_p[tokens[start:]].sum()],
     "logarithm_of_logarithm": [
         lambda log_p, tokens, start: added(log_p, tokens, start, range(start, len(tokens)), log=math.log),
         lambda log_p, tokens, start: log_p[rows(start - 1, len(tokens) - 1), tokens[start:]].log().sum(),
@@ -106,6 +107,7 @@ CEILINGS = {
     "times_k": [lambda k, ways: (1 - 1 / ways) * k, lambda k, ways: 1 - (1 - 1 / ways) * k],
     "one_example_fewer": [lambda k, ways: 1 - ((ways - 1) / ways) ** (k - 1)],
     "exchanged": [lambda k, ways: 1 - (1 - 1 / k) ** ways, lambda k, ways: 1 - (1 - 1 / k) ** ways if k else 0],
+    "whole_division": [lambda k, ways: 1 - (1 - 1 // ways) ** k],
     "caret": [lambda k, ways: 1 - (1 - 1 / ways) ^ k, lambda k, ways: 1 - ((1 - 1 / ways) ^ k)],
 }
 
@@ -120,6 +122,9 @@ CALIBRATIONS = {
     "nothing_calibrated": [lambda p, p_cf: shares(p), lambda p, p_cf: p / p_cf.sum(), lambda p, p_cf: shares(p / p_cf.max()), lambda p, p_cf: p],
     "softmax_of_differences": [lambda p, p_cf: (p - p_cf).softmax(-1), lambda p, p_cf: F.softmax(p - p_cf, dim=1)],
     "shares_of_logarithms": [lambda p, p_cf: shares(p.log() - p_cf.log()), lambda p, p_cf: shares((p / p_cf).log())],
+    "logarithms_of_ratios": [lambda p, p_cf: p.log() - p_cf.log(), lambda p, p_cf: (p / p_cf).log()],
+    "logits_divided": [lambda p, p_cf: p.log() / p_cf.log(), lambda p, p_cf: shares(p.log() / p_cf.log())],
+    "not_renormalised": [lambda p, p_cf: p / p_cf, lambda p, p_cf: p * (1 / len(p_cf)) / p_cf],
     "logarithms_returned": [lambda p, p_cf: (p.log() - p_cf.log()).log_softmax(-1), lambda p, p_cf: shares(p / p_cf).log()],
     "length_one": [lambda p, p_cf: F.normalize(p / p_cf), lambda p, p_cf: p / p_cf / (p / p_cf).norm(dim=1, keepdim=True)],
     "differences_over_their_sum": [lambda p, p_cf: shares(p - p_cf), lambda p, p_cf: (p - p_cf) / (p.sum(1, keepdim=True) - p_cf.sum())],

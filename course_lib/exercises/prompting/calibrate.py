@@ -3,7 +3,7 @@
 import torch
 
 from course_lib.exercises.base import Exercise, Mistake
-from course_lib.exercises.prompting.common import CALIBRATION
+from course_lib.exercises.prompting.common import CALIBRATION, any_of
 
 
 def calibrate(p, p_cf):
@@ -33,6 +33,22 @@ def not_renormalised(p, p_cf):
 
 def logits_divided(p, p_cf):
     return (p.log() / p_cf.log()).softmax(-1)
+
+
+def shares_of_divided_logits(p, p_cf):
+    return _shares(p.log() / p_cf.log())
+
+
+def logits_divided_alone(p, p_cf):
+    return p.log() / p_cf.log()
+
+
+def times_the_even_share(p, p_cf):
+    return p / len(p_cf) / p_cf
+
+
+def logarithms_of_ratios(p, p_cf):
+    return p.log() - p_cf.log()
 
 
 def softmax_of_ratios(p, p_cf):
@@ -165,12 +181,14 @@ EXERCISE = Exercise(
             "Those are the ratios, and the order of the labels is right. They do not add up to 1: divide each "
             "row by its sum ({wanted:.2f}, not {got:.2f}).",
             CALIBRATION,
+            seen=any_of(not_renormalised, times_the_even_share),
         ),
         Mistake(
             "logits_divided",
             logits_divided,
             "You divided logarithms ({got:.2f}). The ratio is one of probabilities; for logarithms that is a *difference* ({wanted:.2f}).",
             CALIBRATION,
+            seen=any_of(logits_divided, shares_of_divided_logits, logits_divided_alone),
         ),
         Mistake(
             "softmax_of_ratios",
@@ -210,6 +228,13 @@ EXERCISE = Exercise(
             shares_of_logarithms,
             "You divided logarithms by their sum: {got:.2f} instead of {wanted:.2f}. The logarithm of a ratio may be below 0, and is no share. "
             "Go back to the ratios with `.exp()` first.",
+            CALIBRATION,
+        ),
+        Mistake(
+            "logarithms_of_ratios",
+            logarithms_of_ratios,
+            "Those are the logarithms of the ratios ({got:.2f}). They are right, and no probabilities yet: a softmax along each row makes "
+            "them so ({wanted:.2f}).",
             CALIBRATION,
         ),
         Mistake(

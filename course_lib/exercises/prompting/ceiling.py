@@ -79,6 +79,10 @@ def one_example_fewer(k, ways):
     return 1 - (1 - 1 / ways) ** (k - 1)
 
 
+def whole_division(k, ways):
+    return 1 - (1 - 1 // ways) ** k
+
+
 def caret(k, ways):
     return 1 - (1 - 1 / ways) ^ k
 
@@ -202,6 +206,15 @@ EXERCISE = Exercise(
             lambda n: (
                 f"Your power is {n.inputs[0] - 1}, and k is {n.inputs[0]}: {n.got:.2f} instead of {n.wanted:.2f}. "
                 "The query is not one of the k examples, so each of the k has its factor."
+            ),
+            CEILING,
+        ),
+        Mistake(
+            "whole_division",
+            whole_division,
+            lambda n: (
+                f"`1 // ways` is {1 // n.inputs[1]}: `//` cuts off what is behind the point. So no example ever shows the label ({n.got:.2f}). "
+                f"Write `1 / ways`, here {1 / n.inputs[1]:.2f}; the result is {n.wanted:.2f}."
             ),
             CEILING,
         ),

@@ -122,6 +122,14 @@ def last_row_for_all(log_p, tokens, start):
     return log_p[-1, tokens[start:]].sum()
 
 
+def whole_rows(log_p, tokens, start):
+    return log_p[start - 1 : -1].sum()
+
+
+def rows_by_token(log_p, tokens, start):
+    return log_p[tokens[start:]].sum()
+
+
 def logarithm_of_logarithm(log_p, tokens, start):
     return sum(math.log(term) for term in _terms(log_p, tokens, start))
 
@@ -317,6 +325,14 @@ EXERCISE = Exercise(
             "You read all tokens in the last row ({got:.2f}). It has read the whole label, and tells what comes *after* it. "
             "Each token is predicted in the row before it: {wanted:.2f}.",
             ANSWERS,
+        ),
+        Mistake(
+            "whole_rows",
+            whole_rows,
+            "You summed whole rows of log_p: {got:.2f}. A row has one entry for every token of the vocabulary. Only that of the token "
+            "which really follows counts ({wanted:.2f}): `log_p[row, token]`.",
+            ANSWERS,
+            seen=any_of(whole_rows, rows_by_token),
         ),
         Mistake(
             "logarithm_of_logarithm",
