@@ -138,7 +138,7 @@ def line_up(model: TinyGPT, family: str, all_shots=SHOTS, names=tuple(METHODS), 
     found, seconds = {}, {}
 
     def keep(key: str, counts: Tensor, took: float, there: Tensor | None = None) -> None:
-        found[key], seconds[key] = counts.to(torch.uint8), round(took, 6)
+        found[key], seconds[key] = counts.to(torch.uint8), float(f"{took:.4g}")
         if there is not None:
             found[f"{key}/others"] = there.to(torch.uint8)
         note(f"{key}: {score(found[key])}, {took:.3f} s" + ("" if there is None else f", elsewhere {there.float().mean() / OTHERS:.3f}"), flush=True)
@@ -175,10 +175,10 @@ def stored_score(key: str, what: str = "scores") -> Score:
 
 
 def practise(start: TinyGPT, family: TaskFamily, plan: Plan = PRACTICE_PLAN, progress: bool = True) -> tuple[TinyGPT, float]:
-    """In-context tuning: a copy of the model after practice on the tasks of a family, and the seconds it took."""
-    learner = InContextTuning(start)
-    seconds = meta_train(learner, family, plan, progress=progress).seconds
-    return learner.model.eval(), seconds
+    """In-context tuning: a copy of the model after practice on the tasks of a family, and the CPU seconds it took."""
+    learner, began = InContextTuning(start), time.process_time()
+    meta_train(learner, family, plan, progress=progress)
+    return learner.model.eval(), time.process_time() - began
 
 
 PRACTICE = {  # name: (model that it starts from, what it practises on)

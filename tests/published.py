@@ -15,6 +15,8 @@ PUBLISHED = {
 ) | dict.fromkeys(
     "58.91 63.17 77.76 79.26".split(), "Chen et al. 2021, ResNet-12 on mini-ImageNet: Classifier-Baseline, Meta-Baseline, 1-shot and 5-shot"
 ) | dict.fromkeys("45.5 26.9 41.6 20.1".split(), "Bronskill et al. 2020: first-order MAML, mini-ImageNet 5-way 1-shot, by mode of batch norm")
-PUBLISHED |= dict.fromkeys("76.2 72.5 86.4 64.3 68.0 71.2".split(), "Brown et al. 2020: GPT-3 with zero, one and few shots, LAMBADA and TriviaQA, accuracy in percent")
+PUBLISHED |= dict.fromkeys(
+    "76.2 72.5 86.4 64.3 68.0 71.2".split(), "Brown et al. 2020: GPT-3 with zero, one and few shots, LAMBADA and TriviaQA, accuracy in percent"
+)
 PUBLISHED |= {"0.4": "Houlsby et al. 2019, abstract: points behind full fine-tuning on GLUE", "3.6": "the same: parameters added for a task, in percent"}
 ARXIV = r"\b\d{4}\.\d{5}\b"

@@ -45,7 +45,7 @@ def draw_bill(result: dict, axes) -> None:
 
 def bill_words(result: dict) -> str:
     """Each method's share of the model."""
-    shares = [f"{name} {100 * each / result['whole']:.2g} %" for name, each in result["each"].items() if each]
+    shares = [f"{name} {100 * each / result['whole']:.3g} %" for name, each in result["each"].items() if each]
     return f"The model has {result['whole']:,} numbers. One task trains this part of them: {', '.join(shares)}."
 
 
@@ -114,7 +114,7 @@ def draw_comparison(result: dict, axes: dict) -> None:
         curves.plot(x, mean, "-o", ms=4, lw=3 if who == result["winner"] else 1.5, color=colour, alpha=alpha, label=WHO[who])
         curves.vlines(x, mean - half, mean + half, color=colour, lw=1.5, alpha=alpha)
         row = result["rows"][who]
-        costs.barh(len(WHO) - 1 - i, row["seconds"] / 1e-3, left=1e-3, color=colour, alpha=alpha)
+        costs.barh(len(WHO) - 1 - i, row["seconds"] - 1e-3, left=1e-3, color=colour, alpha=alpha)
         costs.text(1.3e-3, len(WHO) - 1 - i, f"{row['elsewhere']:.0f} %", va="center", fontsize=8, color="white" if fine else COLOURS["truth"])
     curves.axhline(50, color=COLOURS["chance"], ls="--", lw=1.5)
     curves.axvline(SHOTS.index(result["shots"]), color=COLOURS["chance"], lw=14, alpha=0.18)
