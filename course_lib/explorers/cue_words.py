@@ -52,18 +52,26 @@ def weights_of(name: str) -> Tensor:
 
 
 @lru_cache
+def everything() -> tuple[Intents, Tensor]:
+    """All domains, and for each of their sentences the number of its domain: (n,)."""
+    family = Intents(part="all")
+    return family, torch.tensor([family.domains.index(domain) for domain in family.domain_of]).repeat_interleave(20)
+
+
+@lru_cache
 def shuffled(domain: str) -> tuple[list[str], Tensor]:
     """The names of a domain's intents and its rows in an order of their own: (6, 20, L)."""
-    family = Intents(domains=[domain])
+    family, owner = everything()
+    names = [name for name, own in zip(family.names, family.domain_of, strict=True) if own == domain]
     order = torch.randperm(20, generator=torch.Generator().manual_seed(0))
-    return family.names, family.rows.view(6, 20, -1)[:, order]
+    return names, family.rows[owner == family.domains.index(domain)].view(6, 20, -1)[:, order]
 
 
 @lru_cache
 def others(domain: str) -> Tensor:
     """The sentences of all domains but one: (n, L)."""
-    everything = Intents(part="all")
-    return everything.rows[torch.tensor([name != domain for name in everything.domain_of]).repeat_interleave(20)]
+    family, owner = everything()
+    return family.rows[owner != family.domains.index(domain)]
 
 
 @lru_cache(maxsize=512)
