@@ -106,7 +106,7 @@ def ceiling_cases(generator: torch.Generator) -> list[tuple]:
 
 EXERCISE = Exercise(
     id="10.ceiling",
-    title="nobody can know a label that is not shown",
+    title="only labels that were shown",
     minutes=5,
     difficulty=1,
     cases=ceiling_cases,
