@@ -122,7 +122,7 @@ def draw_comparison(result: dict, axes: dict) -> None:
     curves.set_xticklabels([str(shots) for shots in SHOTS])
     costs.axvline(result["limit"], color=COLOURS["truth"], ls=":", lw=2)
     costs.set(xscale="log", xlim=(1e-3, 1e5), xticks=(0.01, 1, 100, 1e4), ylim=(-0.6, len(WHO) - 0.4), yticks=list(range(len(WHO))))
-    costs.set(xlabel="CPU seconds in all", title="In the bar: accuracy elsewhere")
+    costs.set(xlabel=f"CPU seconds in all, {EACH} queries a task", title="In the bar: accuracy elsewhere")
     costs.set_xticklabels(["0.01", "1", "100", "10,000"])
     costs.set_yticklabels([WHO[who] for who in reversed(WHO)], fontsize=8.5)
 
@@ -149,9 +149,9 @@ def find_the_crossover() -> Explorer:
         controls=[
             Choice("tasks", "tasks", tuple(TASKS_NAMED), "kinds of words"),
             Choice("shots", "examples", SHOTS, 16),
-            Slider("served", f"tasks to serve, {EACH} queries each", 1, 1000, 1, value=10, log=True),
-            Slider("seconds", "CPU seconds allowed in all", 0.1, 10000, 0.5, value=10000.0, log=True),
-            Slider("elsewhere", "accuracy to keep elsewhere (%)", 50, 100, 5, value=50),
+            Slider("served", "tasks to serve", 1, 1000, 1, value=10, log=True),
+            Slider("seconds", "CPU seconds allowed", 0.1, 10000, 0.5, value=10000.0, log=True),
+            Slider("elsewhere", "keep elsewhere (%)", 50, 100, 5, value=50),
         ],
         number=comparison_words,
         alt=lambda r: (
@@ -235,7 +235,7 @@ def inside_tuning() -> Explorer:
             Choice("tasks", "tasks", tuple(TASKS_NAMED), "kinds of words"),
             Choice("method", "method", tuple(VARIANTS), "LoRA, rank 4"),
             Slider("rate", "rate: 1 lowest, 4 highest", 1, 4, 1, value=3),
-            Slider("look", "look along training, 1 to 8", 1, len(SEEN), 1, value=len(SEEN), play=True),
+            Slider("look", "look, 1 to 8", 1, len(SEEN), 1, value=len(SEEN), play=True),
         ],
         number=inside_words,
         alt=lambda r: (

@@ -55,7 +55,8 @@ class Slider:
 
     def text(self, value) -> str:
         places = max(0, *(-Decimal(str(number)).as_tuple().exponent for number in (self.low, self.step)))
-        number = f"{value:.3g}" if self.log else str(value) if isinstance(value, int) else f"{value:.{places}f}"
+        short = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        number = short if self.log else str(value) if isinstance(value, int) else f"{value:.{places}f}"
         return f"{number.replace('-', '−')} {self.unit}".rstrip()
 
     def extremes(self) -> list:
