@@ -132,7 +132,7 @@ def cue_words() -> Explorer:
         draw=draw_cues,
         controls=[
             Choice("domain", "domain", DOMAINS, DOMAINS[0]),
-            Choice("weights", "how much a word counts", (COUNTS, IDF, LEARNED), COUNTS),
+            Choice("weights", "how much a word counts", (COUNTS, IDF, LEARNED), IDF),
             Slider("shots", "examples of each intent", 1, 10, 1, value=5),
         ],
         number=lambda r: (
