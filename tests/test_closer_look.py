@@ -47,11 +47,17 @@ def test_the_shipped_run_is_loaded_and_small(name):
 
 @each_run
 def test_training_still_begins_as_it_did_for_the_shipped_run(name):
-    """The metric learners train in bfloat16, which processors round differently: hence the tolerance."""
+    """The metric learners train in bfloat16, which processors round differently: hence the tolerance.
+
+    MAML's first loss must agree closely. Its third is left out: five inner steps and two of Adam enlarge the last bits of a convolution
+    (with another kernel on the same processor it moved by 2.7 %, on another processor by 4.5 %).
+    """
     learner, family, plan = prepare(name)
-    first = checkpoints.read(DATA / f"{closer_look.file_of(name)}.safetensors")[0]["first_losses"]
-    run = meta_train(learner, family, dataclasses.replace(plan, outer_steps=3, decay=False), progress=False)
-    assert run.losses == pytest.approx(first[:3].tolist(), rel=0.03)
+    steps = 2 if name.startswith("maml") else 3
+    first = checkpoints.read(DATA / f"{closer_look.file_of(name)}.safetensors")[0]["first_losses"][:steps].tolist()
+    run = meta_train(learner, family, dataclasses.replace(plan, outer_steps=steps, decay=False), progress=False)
+    assert run.losses == pytest.approx(first, rel=0.03)
+    assert steps == 3 or run.losses[0] == pytest.approx(first[0], rel=1e-3)
 
 
 def test_another_number_of_steps_trains_anew():
