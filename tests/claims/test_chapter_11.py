@@ -1,7 +1,10 @@
 """What chapter 11 says about prompting and tuning, each sentence as a test."""
 
 import math
+from pathlib import Path
 
+import nbformat
+import own_models
 import pytest
 import torch
 
@@ -30,7 +33,7 @@ def clear(difference: Score) -> bool:
 # --- what is stored ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_model_has_376128_numbers_and_reads_455_tokens(model):
+def test_the_model_has_376128_numbers_and_knows_455_tokens(model):
     assert sum(p.numel() for p in model.parameters()) == 376_128
     assert model.size.words == len(TOKENS) == 455
 
@@ -268,3 +271,31 @@ def test_prompted_and_stored_scores_are_of_the_same_tasks(model):
     counts, seconds = prompted(model, tasks_of("kinds", 8), 8)
     torch.testing.assert_close(counts / QUERIES, stored_score("kinds/8/prompt").per_episode.float())
     assert seconds > 0 and len(KINDS) == 24
+
+
+def test_at_one_rate_fine_tuning_forgets_most_then_lora_then_adapters_and_at_a_high_rate_more_numbers_forget_more():
+    grid, about = stored("grid")
+    last = about["seen"].index(100)
+
+    def elsewhere(name, size, rate):
+        return grid[f"kinds/{name}/{size}/{rate}/others"][last].double().mean().item() / 25
+
+    lora, adapter = ([elsewhere(name, size, 0.003) for size in sizes] for name, sizes in (("lora", (1, 4, 16)), ("adapter", (2, 8, 32))))
+    assert elsewhere("full", "prompt", 0.003) < min(lora) - 0.2 and max(lora) < min(adapter)
+    for name, sizes in (("lora", (1, 4, 16)), ("adapter", (2, 8, 32))):
+        small, middle, large = (elsewhere(name, size, 0.01) for size in sizes)
+        assert small > middle > large
+
+
+def test_the_cell_for_your_own_model_runs_with_one(tmp_path, capsys):
+    """With a model that the test makes: what it answers is noise, but each method answers, and accuracies come out."""
+    pytest.importorskip("peft", reason="peft is not installed: the cell for the reader's own model was NOT tested")
+    folder = own_models.gpt2(tmp_path, context=1024)
+    notebook = Path(__file__).resolve().parents[2] / "notebooks" / "11_prompt_or_tune.ipynb"
+    cells = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
+    space = {}
+    exec(next(source for source in cells if "import open_model" in source), space)
+    source = next(source for source in cells if source.startswith("MODEL = None"))
+    exec(source.replace("MODEL = None", f"MODEL = {str(folder)!r}").replace("sample(5", "sample(1").replace("shots=8", "shots=1"), space)
+    said = capsys.readouterr().out
+    assert said.count("accuracy") == 5 and "no model named" not in said
