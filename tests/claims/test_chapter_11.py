@@ -296,6 +296,6 @@ def test_the_cell_for_your_own_model_runs_with_one(tmp_path, capsys):
     space = {}
     exec(next(source for source in cells if "import open_model" in source), space)
     source = next(source for source in cells if source.startswith("MODEL = None"))
-    exec(source.replace("MODEL = None", f"MODEL = {str(folder)!r}").replace("sample(5", "sample(1").replace("shots=8", "shots=1"), space)
+    exec(source.replace("MODEL = None", f"MODEL = {str(folder)!r}").replace("sample(5", "sample(2").replace("shots=8", "shots=1"), space)
     said = capsys.readouterr().out
     assert said.count("accuracy") == 5 and "no model named" not in said
