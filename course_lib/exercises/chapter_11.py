@@ -1,11 +1,13 @@
 """Exercises of chapter 11: numbers to train, a soft prompt, LoRA, the loss of an answer, forgetting, and when tuning pays."""
 
+import itertools
 import math
 
 import torch
 import torch.nn.functional as F
 
 from course_lib.exercises.base import Exercise, Mistake
+from course_lib.exercises.prompting.common import any_of
 
 NAMESPACE = {}
 
@@ -50,6 +52,29 @@ def whole_matrices(width, layers, length, rank, size):
 
 def one_block(width, layers, length, rank, size):
     return trainable(width, 1, length, rank, size)
+
+
+def lora_of_one_block(width, layers, length, rank, size):
+    soft, lora, adapter = trainable(width, layers, length, rank, size)
+    return soft, lora // layers, adapter
+
+
+def adapters_of_one_block(width, layers, length, rank, size):
+    soft, lora, adapter = trainable(width, layers, length, rank, size)
+    return soft, lora, adapter // layers
+
+
+def first_bias_only(width, layers, length, rank, size):
+    return (*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * width + size))
+
+
+def second_bias_only(width, layers, length, rank, size):
+    return (*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * width + width))
+
+
+def ordered(*places):
+    """The three right numbers in another order."""
+    return lambda *sizes: tuple(trainable(*sizes)[i] for i in places)
 
 
 def model_sizes(_: torch.Generator) -> list[tuple]:
@@ -110,10 +135,38 @@ def detached(embedded, place, vectors):
     return soft_prompt(embedded, place, vectors.detach())
 
 
+def all_detached(embedded, place, vectors):
+    return soft_prompt(embedded.detach(), place, vectors.detach())
+
+
+def embedded_detached(embedded, place, vectors):
+    return soft_prompt(embedded.detach(), place, vectors)
+
+
+def shifted_by_the_rows(embedded, place, vectors):
+    return soft_prompt(embedded, place, vectors)[0], place + len(embedded)
+
+
+def shifted_by_the_words(embedded, place, vectors):
+    return soft_prompt(embedded, place, vectors)[0], place + embedded.shape[1]
+
+
+def mean_vector(embedded, place, vectors):
+    return soft_prompt(embedded, place, vectors.mean(0, keepdim=True))
+
+
+def mean_vector_and_shifted(embedded, place, vectors):
+    return mean_vector(embedded, place, vectors)[0], place + len(vectors)
+
+
+def mean_vector_repeated(embedded, place, vectors):
+    return soft_prompt(embedded, place, vectors.mean(0).expand(len(vectors), -1))
+
+
 def prompt_cases(generator: torch.Generator) -> list[tuple]:
     """(embedded tokens (B, L, W), place of the answer (B,), vectors (P, W)). More tokens than vectors, or fewer."""
     cases = []
-    for B, L, W, P in ((2, 3, 4, 2), (3, 2, 6, 4), (1, 5, 3, 1)):
+    for B, L, W, P in ((3, 3, 4, 2), (2, 2, 6, 4), (1, 5, 3, 1)):
         embedded = torch.randn(B, L, W, generator=generator, requires_grad=True)
         place = torch.randint(L, (B,), generator=generator)
         cases.append((embedded, place, torch.randn(P, W, generator=generator, requires_grad=True)))
@@ -175,17 +228,37 @@ def swapped(x, W0, A, B, a):
     return x @ (W0 + a / len(A) * A @ B).T
 
 
+def frozen_not_transposed(x, W0, A, B, a):
+    return x @ W0 + a / len(A) * x @ (B @ A).T
+
+
+def minus_the_update(x, W0, A, B, a):
+    return x @ (W0 - a / len(A) * B @ A).T
+
+
+def a_detached(x, W0, A, B, a):
+    return lora(x, W0, A.detach(), B, a)
+
+
+def b_detached(x, W0, A, B, a):
+    return lora(x, W0, A, B.detach(), a)
+
+
+def both_detached(x, W0, A, B, a):
+    return lora(x, W0, A.detach(), B.detach(), a)
+
+
 def all_shapes_fail(runs: list) -> bool:
     """A (r, W) times B (W, r) has another shape than W0."""
     return all(isinstance(result, RuntimeError) and "size of tensor" in str(result) for _, result in runs)
 
 
 def lora_cases(generator: torch.Generator) -> list[tuple]:
-    """(x, W0, A, B, a): W0 is square, as in the projections of attention, so that a forgotten transpose raises no error."""
+    """(x, W0, A, B, a): W0 is square, as in the projections of attention, so that a forgotten transpose raises no error. A and B are trained."""
     cases = []
     for n, W, r, a in ((3, 5, 2, 4.0), (2, 6, 3, 1.5), (4, 4, 2, 8.0)):
         numbers = [torch.randn(*shape, generator=generator) for shape in ((n, W), (W, W), (r, W), (W, r))]
-        cases.append((*numbers, a))
+        cases.append((*numbers[:2], *(thin.requires_grad_() for thin in numbers[2:]), a))
     return cases
 
 
@@ -249,6 +322,49 @@ def among_the_answers(scores, tokens, place):
     return F.cross_entropy(scores[rows, place - 1][:, answers], y)
 
 
+def without_filling(scores, tokens, place):
+    return F.cross_entropy(scores[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=0)
+
+
+def every_own_place(scores, tokens, place):
+    return F.cross_entropy(scores.flatten(0, 1), tokens.flatten())
+
+
+def every_own_place_without_filling(scores, tokens, place):
+    return F.cross_entropy(scores.flatten(0, 1), tokens.flatten(), ignore_index=0)
+
+
+def last_scores(scores, tokens, place):
+    return F.cross_entropy(scores[:, -1], tokens[torch.arange(len(tokens)), place])
+
+
+def last_but_one_scores(scores, tokens, place):
+    return F.cross_entropy(scores[:, -2], tokens[torch.arange(len(tokens)), place])
+
+
+def last_scores_and_tokens(scores, tokens, place):
+    return F.cross_entropy(scores[:, -1], tokens[:, -1])
+
+
+def softmax_twice(scores, tokens, place):
+    return answer_loss(scores.softmax(-1), tokens, place)
+
+
+def two_places_before(scores, tokens, place):
+    rows = torch.arange(len(tokens))
+    return F.cross_entropy(scores[rows, place - 2], tokens[rows, place])
+
+
+def token_after(scores, tokens, place):
+    rows = torch.arange(len(tokens))
+    return F.cross_entropy(scores[rows, place], tokens[rows, place + 1])
+
+
+def token_after_two_places_on(scores, tokens, place):
+    rows = torch.arange(len(tokens))
+    return F.cross_entropy(scores[rows, place - 1], tokens[rows, place + 1])
+
+
 def answer_cases(generator: torch.Generator) -> list[tuple]:
     """(scores (B, L, V), tokens (B, L), place of the answer (B,)): rows of several lengths, filled up with 0."""
     cases = []
@@ -309,13 +425,45 @@ def falls_only(before, after, group, mine):
     return (before - after)[group != mine].clamp(min=0).mean()
 
 
+def mean_of_groups(before, after, group, mine):
+    return torch.stack([(before[group == g] - after[group == g]).mean() for g in group.unique() if g != mine]).mean()
+
+
+def never_below_zero(before, after, group, mine):
+    return forgotten(before, after, group, mine).clamp(min=0)
+
+
+def size_of_the_mean(before, after, group, mine):
+    return forgotten(before, after, group, mine).abs()
+
+
+def sizes(before, after, group, mine):
+    return (before - after)[group != mine].abs().mean()
+
+
+def relative(before, after, group, mine):
+    return ((before - after) / before)[group != mine].mean()
+
+
+def middle(before, after, group, mine):
+    return (before - after)[group != mine].median()
+
+
+def one_task_left_out(before, after, group, mine):
+    return (before - after)[torch.arange(len(before)) != mine].mean()
+
+
 def forgetting_cases(generator: torch.Generator) -> list[tuple]:
-    """(accuracy before, after, group of each task, group that was tuned on). The tuned group gains; some others gain a little as well."""
+    """(accuracy before, after, group of each task, group that was tuned on).
+
+    Groups differ in size. The tuned group gains, and so do some others; in the last case the others gain on the whole.
+    """
     cases = []
-    for n, groups, mine in ((12, 4, 1), (9, 3, 0), (20, 5, 2)):
-        group = torch.arange(n) % groups
-        before = 0.8 + 0.15 * torch.rand(n, generator=generator)
-        after = before - 0.4 * torch.rand(n, generator=generator) + 0.1
+    for sizes_of_groups, mine, most, rise in (((2, 3, 5, 3), 1, 0.4, 0.1), ((2, 4, 3), 0, 0.4, 0.1), ((6, 3, 4, 5, 2), 2, 0.14, 0.12)):
+        n, each = sum(sizes_of_groups), torch.tensor(sizes_of_groups)
+        group = torch.arange(len(each)).repeat_interleave(each)[torch.randperm(n, generator=generator)]
+        before = 0.7 + 0.15 * torch.rand(n, generator=generator)
+        after = before - most * torch.rand(n, generator=generator) + rise
         after[group == mine] = 0.97
         cases.append((before, after, group, mine))
     return cases
@@ -361,9 +509,73 @@ def costs_added(training, tuned, prompted):
     return None if tuned >= prompted else math.floor(training / (prompted + tuned)) + 1
 
 
+def enough_to_be_equal(training, tuned, prompted):
+    return None if tuned >= prompted else math.ceil(training / (prompted - tuned))
+
+
+def one_above_ceil(training, tuned, prompted):
+    return enough_to_be_equal(training, tuned, prompted) + 1 if tuned < prompted else None
+
+
+def rounded(training, tuned, prompted):
+    return None if tuned >= prompted else round(training / (prompted - tuned)) + 1
+
+
+def rounded_alone(training, tuned, prompted):
+    return None if tuned >= prompted else round(training / (prompted - tuned))
+
+
+def a_query_with_the_training(training, tuned, prompted):
+    return None if tuned >= prompted else math.floor((training + tuned) / (prompted - tuned)) + 1
+
+
+def over_the_tuned(training, tuned, prompted):
+    return None if tuned >= prompted else math.floor(training / tuned) + 1
+
+
+def over_the_tuned_alone(training, tuned, prompted):
+    return None if tuned >= prompted else training / tuned
+
+
+def over_the_tuned_everywhere(training, tuned, prompted):
+    return training / tuned
+
+
+def over_the_tuned_everywhere_and_whole(training, tuned, prompted):
+    return math.floor(training / tuned) + 1
+
+
+def equality_not_guarded(training, tuned, prompted):
+    return None if tuned > prompted else math.floor(training / (prompted - tuned)) + 1
+
+
+def equality_not_guarded_ceil(training, tuned, prompted):
+    return None if tuned > prompted else math.ceil(training / (prompted - tuned))
+
+
+def equality_not_guarded_alone(training, tuned, prompted):
+    return None if tuned > prompted else training / (prompted - tuned)
+
+
+def nothing_guarded(training, tuned, prompted):
+    return math.floor(training / (prompted - tuned)) + 1
+
+
+def nothing_guarded_ceil(training, tuned, prompted):
+    return math.ceil(training / (prompted - tuned))
+
+
+def nothing_guarded_alone(training, tuned, prompted):
+    return training / (prompted - tuned)
+
+
 def prices(_: torch.Generator) -> list[tuple]:
-    """(seconds of training, seconds a query after tuning, seconds a query with the long prompt); in the last two, tuning never pays."""
-    return [(1.0, 0.25, 0.75), (3.0, 0.5, 1.5), (10.0, 0.125, 1.0), (0.25, 0.25, 2.0), (2.0, 0.5, 0.25), (2.0, 0.5, 0.5)]
+    """(seconds of training, seconds a query after tuning, seconds a query with the long prompt).
+
+    Costs are equal after 2, 3, 11.4, 0.1 and 2.75 queries; in the last two, tuning never pays.
+    """
+    paying = [(1.0, 0.25, 0.75), (3.0, 0.5, 1.5), (10.0, 0.125, 1.0), (0.25, 0.25, 2.0), (1.375, 1.5, 2.0)]
+    return [*paying, (2.0, 0.5, 0.25), (2.0, 0.5, 0.5)]
 
 
 EXERCISES = (
@@ -379,7 +591,8 @@ EXERCISES = (
             Mistake(
                 "half_of_lora",
                 counted(lora=1),
-                "You count {got:.0f} for LoRA, half of {wanted:.0f}. Each change has two thin matrices, A and B, and both queries and values are changed.",
+                "You count {got:.0f} for LoRA, half of {wanted:.0f}. The number does not tell which half: A without B, or one change in each block where "
+                "queries and values have one each. Two matrices for each change, two changes in each block.",
                 COUNT,
             ),
             Mistake(
@@ -408,6 +621,37 @@ EXERCISES = (
                 soft_in_every_layer,
                 "You count {got:.0f} for the soft prompt, a set of vectors in every layer. It stands before the first layer only: {wanted:.0f}.",
                 COUNT,
+            ),
+            Mistake(
+                "lora_of_one_block",
+                lora_of_one_block,
+                "You count LoRA in one block only: {got:.0f} instead of {wanted:.0f}. Multiply by the number of layers.",
+                COUNT,
+            ),
+            Mistake(
+                "adapters_of_one_block",
+                adapters_of_one_block,
+                "You count the adapters of one block only: {got:.0f} instead of {wanted:.0f}. Multiply by the number of layers.",
+                COUNT,
+            ),
+            Mistake(
+                "first_bias_only",
+                first_bias_only,
+                "Your adapters have the bias of the first layer (size) and not that of the second (width): {got:.0f} instead of {wanted:.0f}.",
+                COUNT,
+            ),
+            Mistake(
+                "second_bias_only",
+                second_bias_only,
+                "Your adapters have the bias of the second layer (width) and not that of the first (size): {got:.0f} instead of {wanted:.0f}.",
+                COUNT,
+            ),
+            Mistake(
+                "order",
+                ordered(0, 2, 1),
+                "The three numbers are right and stand in the wrong order. Return soft prompt, LoRA, adapters.",
+                COUNT,
+                seen=any_of(*(ordered(*places) for places in itertools.permutations(range(3)) if places != (0, 1, 2))),
             ),
             Mistake(
                 "one_block",
@@ -472,8 +716,41 @@ EXERCISES = (
             Mistake(
                 "detached",
                 detached,
-                "The values are right, but no gradient reaches the vectors, and they are the only thing to train. Take out the `detach`.",
+                "The values are right, but no gradient reaches the vectors, and they are the only thing to train. Somewhere the graph is cut: by "
+                "`detach`, or because a new tensor is made from their numbers, as `torch.tensor(vectors.tolist())` does. Join `vectors` itself.",
                 SOFT,
+            ),
+            Mistake(
+                "all_detached",
+                all_detached,
+                "The values are right, but your row has no graph at all, so that nothing can be trained through it. Join the tensors themselves with "
+                "`torch.cat`: `torch.tensor(...)`, `detach` and `no_grad` cut the graph.",
+                SOFT,
+            ),
+            Mistake(
+                "embedded_detached",
+                embedded_detached,
+                "The values are right, and the vectors get their gradient, but the graph to the words is cut. Join `embedded` itself.",
+                SOFT,
+            ),
+            Mistake(
+                "shifted_by_the_rows",
+                shifted_by_the_rows,
+                "You moved the place to {got:.0f}, by the number of rows, `len(embedded)`. It moves by the number of vectors, to {wanted:.0f}.",
+                SOFT,
+            ),
+            Mistake(
+                "shifted_by_the_words",
+                shifted_by_the_words,
+                "You moved the place to {got:.0f}, by the number of words in a row. The vectors in front move it: to {wanted:.0f}.",
+                SOFT,
+            ),
+            Mistake(
+                "mean_vector",
+                mean_vector,
+                "You put the mean of the vectors in front. Each vector stands there as a word of its own, with its own numbers.",
+                SOFT,
+                seen=any_of(mean_vector, mean_vector_and_shifted, mean_vector_repeated),
             ),
         ),
         hints=(
@@ -489,6 +766,7 @@ EXERCISES = (
         cases=lora_cases,
         solution=lora,
         others=(lora_beside,),
+        gradients=True,
         mistakes=(
             Mistake("no_scale", no_scale, "The factor a / r is missing: {got:.2f} instead of {wanted:.2f}.", LOW_RANK),
             Mistake(
@@ -526,6 +804,36 @@ EXERCISES = (
             ),
             Mistake("scaled_whole", scaled_whole, "You scale W0 as well: {got:.2f} instead of {wanted:.2f}. Only the change has the factor a / r.", LOW_RANK),
             Mistake("only_the_frozen", only_the_frozen, "This is the frozen layer, {got:.2f}. With its change the layer answers {wanted:.2f}.", LOW_RANK),
+            Mistake(
+                "frozen_not_transposed",
+                frozen_not_transposed,
+                "Your change is right, but W0 is not transposed: {got:.2f} instead of {wanted:.2f}. The frozen layer answers x @ W0.T.",
+                LOW_RANK,
+            ),
+            Mistake(
+                "minus_the_update",
+                minus_the_update,
+                "You take the change away from W0: {got:.2f} instead of {wanted:.2f}. It is added.",
+                LOW_RANK,
+            ),
+            Mistake(
+                "a_detached",
+                a_detached,
+                "The values are right, but no gradient reaches A: the graph is cut there, and A would stay as it began.",
+                LOW_RANK,
+            ),
+            Mistake(
+                "b_detached",
+                b_detached,
+                "The values are right, but no gradient reaches B: the graph is cut there. B begins at 0, so the change would stay 0.",
+                LOW_RANK,
+            ),
+            Mistake(
+                "both_detached",
+                both_detached,
+                "The values are right, but neither A nor B gets a gradient: the graph is cut, and nothing is left to train.",
+                LOW_RANK,
+            ),
             Mistake(
                 "swapped",
                 swapped,
@@ -600,6 +908,55 @@ EXERCISES = (
                 "words, the model also learns which words are answers.",
                 LOSS,
             ),
+            Mistake(
+                "without_filling",
+                without_filling,
+                "You left out the filling, but every word of the question still counts: {got:.3f} instead of {wanted:.3f}. Take one place of each row.",
+                LOSS,
+            ),
+            Mistake(
+                "every_own_place",
+                every_own_place,
+                "You took every place, and at each the scores of that same place: {got:.3f} instead of {wanted:.3f}. Only the answer counts, and the "
+                "scores one place before it.",
+                LOSS,
+                seen=any_of(every_own_place, every_own_place_without_filling),
+            ),
+            Mistake(
+                "last_scores",
+                last_scores,
+                "You read the scores of the last column: {got:.3f} instead of {wanted:.3f}. In short rows that is filling, and nowhere the place before "
+                "the answer. Read at `place - 1` of each row.",
+                LOSS,
+                seen=any_of(last_scores, last_scores_and_tokens),
+            ),
+            Mistake(
+                "last_but_one_scores",
+                last_but_one_scores,
+                "You read the scores of the last column but one: {got:.3f} instead of {wanted:.3f}. That is right for the longest rows only; "
+                "`place - 1` differs from row to row.",
+                LOSS,
+            ),
+            Mistake(
+                "softmax_twice",
+                softmax_twice,
+                "You gave probabilities to `cross_entropy`, which takes a softmax itself: {got:.3f} instead of {wanted:.3f}. Give it the scores.",
+                LOSS,
+            ),
+            Mistake(
+                "two_places_before",
+                two_places_before,
+                "You read the scores two places before the answer, {got:.3f} instead of {wanted:.3f}. The scores one place before it foretell the answer.",
+                LOSS,
+            ),
+            Mistake(
+                "token_after",
+                token_after,
+                "You ask for the token after the answer, at `place + 1`, which is filling or past the end of the row. The answer stands at `place`, "
+                "and the scores for it at `place - 1`.",
+                LOSS,
+                seen=any_of(token_after, token_after_two_places_on),
+            ),
         ),
         hints=(
             "What stands at place i tells about the token at place i + 1.",
@@ -651,6 +1008,44 @@ EXERCISES = (
                 "You count falls and leave out what rose: {got:.3f} instead of {wanted:.3f}. By luck alone some tasks rise and some fall.",
                 FORGET,
             ),
+            Mistake(
+                "mean_of_groups",
+                mean_of_groups,
+                "You took a mean for each group and then the mean of these: {got:.3f} instead of {wanted:.3f}. Groups differ in size, and here every "
+                "task counts alike.",
+                FORGET,
+            ),
+            Mistake(
+                "never_below_zero",
+                never_below_zero,
+                "You return {got:.3f} where the others gained. Then nothing is forgotten, and the fall is below 0: {wanted:.3f}.",
+                FORGET,
+            ),
+            Mistake(
+                "size_of_the_mean",
+                size_of_the_mean,
+                "You dropped the sign: {got:.3f} looks like a fall where the others gained. There it is {wanted:.3f}.",
+                FORGET,
+            ),
+            Mistake(
+                "sizes",
+                sizes,
+                "You took the size of each difference, so that a gain counts as a fall: {got:.3f} instead of {wanted:.3f}. Leave out the `abs`.",
+                FORGET,
+            ),
+            Mistake(
+                "relative",
+                relative,
+                "You divide each fall by what the accuracy was before: {got:.3f}. The fall itself is asked for, {wanted:.3f}.",
+                FORGET,
+            ),
+            Mistake("middle", middle, "This is the median of the falls, {got:.3f}. Asked for is their mean, {wanted:.3f}.", FORGET),
+            Mistake(
+                "one_task_left_out",
+                one_task_left_out,
+                "You left out the one task at place `mine`: {got:.3f} instead of {wanted:.3f}. `mine` is the number of a *group*: compare it with `group`.",
+                FORGET,
+            ),
         ),
         hints=("`others = group != mine` says which tasks count.", "The mean of before minus after, over those."),
     ),
@@ -687,6 +1082,61 @@ EXERCISES = (
                 costs_added,
                 "You add the two prices of a query: {got:.0f} instead of {wanted:.0f}. What a query saves is their difference.",
                 PAYS,
+            ),
+            Mistake(
+                "enough_to_be_equal",
+                enough_to_be_equal,
+                "After {got:.0f} queries the two cost exactly the same, and cheaper begins one later: {wanted:.0f}. `math.ceil` leaves a whole "
+                "number as it is; take `math.floor(...) + 1`.",
+                PAYS,
+            ),
+            Mistake(
+                "one_above_ceil",
+                one_above_ceil,
+                "One query too many: {got:.0f} instead of {wanted:.0f}. `math.ceil` has gone up already, except at a whole number. "
+                "`math.floor(...) + 1` is right for both.",
+                PAYS,
+            ),
+            Mistake(
+                "rounded",
+                rounded,
+                "`round` goes up where more than half is left, and then 1 is too many: {got:.0f} instead of {wanted:.0f}. Round down, then add 1.",
+                PAYS,
+            ),
+            Mistake(
+                "rounded_alone",
+                rounded_alone,
+                "You take the nearest whole number, {got:.0f}, which may be one at which tuning is not cheaper yet: {wanted:.0f} is the next above.",
+                PAYS,
+            ),
+            Mistake(
+                "a_query_with_the_training",
+                a_query_with_the_training,
+                "You add a tuned query to the training, and its price is in the difference already: {got:.0f} instead of {wanted:.0f}.",
+                PAYS,
+            ),
+            Mistake(
+                "over_the_tuned",
+                over_the_tuned,
+                "You divide by the price of a tuned query: {got:.2f} instead of {wanted:.0f}. The training is paid back by what a query *saves*, "
+                "`prompted - tuned`.",
+                PAYS,
+                seen=any_of(over_the_tuned, over_the_tuned_alone, over_the_tuned_everywhere, over_the_tuned_everywhere_and_whole),
+            ),
+            Mistake(
+                "equality_not_guarded",
+                equality_not_guarded,
+                "At equal prices you divide by 0. A query saves nothing there, so that tuning never pays: return None for `tuned >= prompted`.",
+                PAYS,
+                seen=any_of(equality_not_guarded, equality_not_guarded_ceil, equality_not_guarded_alone),
+            ),
+            Mistake(
+                "nothing_guarded",
+                nothing_guarded,
+                "Nothing stops you where a query saves nothing: a negative number of queries comes out, or a division by 0. Return None for "
+                "`tuned >= prompted` first.",
+                PAYS,
+                seen=any_of(nothing_guarded, nothing_guarded_ceil, nothing_guarded_alone),
             ),
         ),
         hints=(
