@@ -104,7 +104,7 @@ def usual_name(options: argparse.Namespace) -> str:
 def train_language(options: argparse.Namespace) -> int:
     """Train the small language model and write it, with an early copy beside it: what `language_training.shipped_model` reads."""
     builders.check_device(options.device)
-    out = Path(options.out or "runs/tiny_gpt.safetensors")
+    out = Path(options.out or f"runs/tiny_gpt{f'_seed{options.seed}' if options.seed else ''}.safetensors")  # one seed does not overwrite another
     plan = language_training.LanguagePlan(steps=options.outer_steps, rate=options.beta, seed=options.seed)
     model, early, about = language_training.run(plan, options.device)
     about["command"] = command(options)

@@ -111,3 +111,19 @@ def test_options_of_other_data_are_refused(capsys):
     for words in (["--ways", "5"], ["--shots", "1"], ["--alpha", "0.1"], ["--method", "maml"]):
         assert main(["train", "--data", "worlds", *words]) == 2
         assert words[0] in capsys.readouterr().err
+
+
+def test_one_seed_does_not_overwrite_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan_seen = []
+
+    def trained(plan, device):
+        plan_seen.append(plan.seed)
+        model = TinyGPT(Size(len(TOKENS), layers=1, width=8, heads=1, slopes=(0.0,)), seed=plan.seed)
+        return model, {}, {"settings": {}, "size": model.settings(), "seconds": 0.0, "history": []}
+
+    monkeypatch.setattr(language_training, "run", trained)
+    monkeypatch.setattr(language_training, "report", lambda model, tasks: {})
+    for seed in ("0", "1"):
+        assert main(["train", "--data", "worlds", "--seed", seed, "--device", "cpu"]) == 0
+    assert plan_seen == [0, 1] and {path.name for path in (tmp_path / "runs").glob("*")} == {"tiny_gpt.safetensors", "tiny_gpt_seed1.safetensors"}
