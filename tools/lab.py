@@ -192,13 +192,15 @@ class Reader:
             AssertionError: a cell failed, with its error.
             TimeoutError: the notebook took longer than that.
         """
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-        end = time.monotonic() + seconds
+        run = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+        self.page.evaluate(run)
+        end, again = time.monotonic() + seconds, time.monotonic() + 30
         while time.monotonic() < end:
             state = self.page.evaluate(f"""() => {{ {PANEL}
                 const code = cells.filter((cell) => cell.model.type === 'code' && cell.model.sharedModel.getSource().trim());
                 const outputs = code.flatMap((cell) => cell.model.outputs.toJSON());
                 return {{
+                    begun: code.filter((cell) => cell.model.executionCount !== null || cell.model.executionState === 'running').length,
                     left: code.filter((cell) => cell.model.executionCount === null || cell.model.executionState === 'running').length,
                     kernel: panel.sessionContext.session?.kernel?.status ?? 'gone',
                     errors: outputs.filter((one) => one.output_type === 'error').map((one) => `${{one.ename}}: ${{one.evalue}}`),
@@ -207,6 +209,9 @@ class Reader:
             assert state["kernel"] not in ("dead", "autorestarting"), f"the kernel is {state['kernel']}"
             if state["kernel"] == "idle" and not state["left"]:
                 break
+            if state["kernel"] == "idle" and not state["begun"] and time.monotonic() > again:
+                self.page.evaluate(run)  # JupyterLab loses the command now and then while it connects a kernel
+                again = time.monotonic() + 30
             self.page.wait_for_timeout(200)
         else:
             raise TimeoutError(f"after {seconds} seconds {state['left']} cells had not been run; the kernel is {state['kernel']}")

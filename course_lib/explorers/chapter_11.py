@@ -122,7 +122,7 @@ def draw_comparison(result: dict, axes: dict) -> None:
     curves.set_xticklabels([str(shots) for shots in SHOTS])
     costs.axvline(result["limit"], color=COLOURS["truth"], ls=":", lw=2)
     costs.set(xscale="log", xlim=(1e-3, 1e5), xticks=(0.01, 1, 100, 1e4), ylim=(-0.6, len(WHO) - 0.4), yticks=list(range(len(WHO))))
-    costs.set(xlabel=f"CPU seconds in all, {EACH} queries a task", title="In the bar: elsewhere; dotted: limit")
+    costs.set(xlabel="CPU seconds in all (dotted: your limit)", title=f"In the bar: elsewhere, {result['least']} % needed")
     costs.set_xticklabels(["0.01", "1", "100", "10,000"])
     costs.set_yticklabels([WHO[who] for who in reversed(WHO)], fontsize=8.5)
 
