@@ -158,7 +158,9 @@ class Lab:
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
         page.on("console", lambda message: complaints.append(_told(message)) if message.type == "error" else None)
         try:
-            page.goto(f"http://127.0.0.1:{self.port}/lab/tree/notebooks/{notebook}?token={self.token}", timeout=90_000)
+            # a workspace of its own: JupyterLab would open what earlier readers had open, and run that
+            place = f"lab/workspaces/{secrets.token_hex(8)}/tree/notebooks/{notebook}"
+            page.goto(f"http://127.0.0.1:{self.port}/{place}?token={self.token}", timeout=90_000)
             yield Reader(page, complaints)
         finally:
             context.close()
@@ -192,15 +194,13 @@ class Reader:
             AssertionError: a cell failed, with its error.
             TimeoutError: the notebook took longer than that.
         """
-        run = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
-        self.page.evaluate(run)
-        end, again = time.monotonic() + seconds, time.monotonic() + 30
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             state = self.page.evaluate(f"""() => {{ {PANEL}
                 const code = cells.filter((cell) => cell.model.type === 'code' && cell.model.sharedModel.getSource().trim());
                 const outputs = code.flatMap((cell) => cell.model.outputs.toJSON());
                 return {{
-                    begun: code.filter((cell) => cell.model.executionCount !== null || cell.model.executionState === 'running').length,
                     left: code.filter((cell) => cell.model.executionCount === null || cell.model.executionState === 'running').length,
                     kernel: panel.sessionContext.session?.kernel?.status ?? 'gone',
                     errors: outputs.filter((one) => one.output_type === 'error').map((one) => `${{one.ename}}: ${{one.evalue}}`),
@@ -209,9 +209,6 @@ class Reader:
             assert state["kernel"] not in ("dead", "autorestarting"), f"the kernel is {state['kernel']}"
             if state["kernel"] == "idle" and not state["left"]:
                 break
-            if state["kernel"] == "idle" and not state["begun"] and time.monotonic() > again:
-                self.page.evaluate(run)  # JupyterLab loses the command now and then while it connects a kernel
-                again = time.monotonic() + 30
             self.page.wait_for_timeout(200)
         else:
             raise TimeoutError(f"after {seconds} seconds {state['left']} cells had not been run; the kernel is {state['kernel']}")
