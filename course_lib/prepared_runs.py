@@ -5,16 +5,13 @@ from dataclasses import replace
 
 from course_lib import checkpoints, intent_line_up, regressions_in_context
 from course_lib.episodes import TaskFamily
-from course_lib.evaluate import evaluate, test_episodes
-from course_lib.families import Intents
+from course_lib.evaluate import evaluate
 from course_lib.learners import Learner
-from course_lib.learners.bag_of_words import BagOfWords
 from course_lib.meta_train import Plan
 
 METHODS = {"regressions": ["in_context"], "intents": ["prototypical", "maml", "baselinepp"]}  # the first is the usual one
 EPISODES = {"regressions": 2000, "intents": 600}
 FROM_PLAN = ("outer_steps", "tasks", "shots", "queries", "beta")
-SHOTS, QUERIES = (1, 5), 5  # of the episodes of requests that are scored on
 
 
 def prepare(data: str, method: str, seed: int, device: str) -> tuple[Learner, TaskFamily, Plan]:
@@ -49,13 +46,12 @@ def report(learner: Learner, o: argparse.Namespace) -> dict[str, dict]:
     """Print the scores on fresh tasks beside the yardsticks of the chapter, and return the learner's: [mean, half of the interval] for each."""
     if o.data == "regressions":
         return {"test_mse": regressions_in_context.print_scores(learner, o.episodes, o.test_seed)}
-    training, testing = Intents(), Intents(part="test")
-    bag, found = BagOfWords(training.rows, len(training.vocabulary)), {}
-    for shots in SHOTS:
-        episode = test_episodes(testing, o.episodes, shots=shots, queries=QUERIES, seed=o.test_seed)
+    bag, found = intent_line_up.bag_of_words(), {}
+    for shots in intent_line_up.SHOTS:
+        episode = intent_line_up.episodes(shots, count=o.episodes, seed=o.test_seed)
         for name, who in ((o.method, learner), ("bag of words", bag)):
             score = evaluate(who, episode, batch=50)
-            print(f"intents of held-out domains, {testing.ways}-way {shots}-shot, {name}: {score}", flush=True)
+            print(f"intents of held-out domains, {intent_line_up.WAYS}-way {shots}-shot, {name}: {score}", flush=True)
             if who is learner:
                 found[str(shots)] = [score.mean, score.half_width]
     return {"test_accuracy": found}

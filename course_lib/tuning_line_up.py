@@ -82,7 +82,7 @@ def tasks_of(family: str, shots: int, count: int = TASKS, groups=TEST_GROUPS, se
 
 
 def reads_more(model: TinyGPT, context: int = 160) -> TinyGPT:
-    """The same weights with a longer context: 32 examples take 130 tokens, the model as it ships reads 128. Nothing in it counts places."""
+    """The same weights with a longer context: 32 examples take 130 tokens, the model as it ships reads 128. It has no table of places."""
     other = TinyGPT(dataclasses.replace(model.size, context=context))
     other.load_state_dict(model.state_dict())
     return other.eval()

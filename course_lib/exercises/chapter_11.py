@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from course_lib.exercises.base import Exercise, Mistake
-from course_lib.exercises.prompting.common import any_of
+from course_lib.exercises.compare import any_of
 
 NAMESPACE = {}
 

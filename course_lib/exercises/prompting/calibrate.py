@@ -3,7 +3,8 @@
 import torch
 
 from course_lib.exercises.base import Exercise, Mistake
-from course_lib.exercises.prompting.common import CALIBRATION, any_of
+from course_lib.exercises.compare import any_of
+from course_lib.exercises.prompting.common import CALIBRATION
 
 
 def calibrate(p, p_cf):

@@ -5,7 +5,8 @@ import math
 import torch
 
 from course_lib.exercises.base import Exercise, Mistake
-from course_lib.exercises.prompting.common import CEILING, SUPPORT, any_of
+from course_lib.exercises.compare import any_of
+from course_lib.exercises.prompting.common import CEILING, SUPPORT
 
 
 def ceiling(k, ways):

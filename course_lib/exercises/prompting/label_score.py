@@ -6,7 +6,8 @@ import re
 import torch
 
 from course_lib.exercises.base import Exercise, Mistake, Numbers
-from course_lib.exercises.prompting.common import ANSWERS, any_of
+from course_lib.exercises.compare import any_of
+from course_lib.exercises.prompting.common import ANSWERS
 
 
 def label_score(log_p, tokens, start):

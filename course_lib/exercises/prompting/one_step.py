@@ -3,7 +3,8 @@
 import torch
 
 from course_lib.exercises.base import Exercise, Mistake
-from course_lib.exercises.prompting.common import STEP, any_of
+from course_lib.exercises.compare import any_of
+from course_lib.exercises.prompting.common import STEP
 
 
 def one_step(x, y, x_q, eta):

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 
 from course_lib.exercises.base import Exercise, Mistake, Numbers
-from course_lib.exercises.prompting.common import ANSWERS, SUPPORT, any_of
+from course_lib.exercises.compare import any_of
+from course_lib.exercises.prompting.common import ANSWERS, SUPPORT
 
 
 def write_prompt(words, y, names):
