@@ -1,5 +1,57 @@
 """Learning to Learn: the library behind the notebooks of the course.
 
-Importing it loads nothing heavy; `python -m course_lib` lists what it does without a notebook.
+    from course_lib import MAML, Sinusoids, evaluate, meta_train
+
+Importing it loads nothing heavy: a name of FACES is fetched from its room when it is first used. `python -m course_lib` lists what
+the course does without a notebook. CONTRIBUTING.md describes the rooms.
 """
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
 __version__ = "0.1.0"
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "data"  # what ships with the course
+
+FACES = {  # what the notebooks take from here, and the room it lives in
+    "episodes": ["Episode", "TaskFamily"],
+    "families": ["Intents", "LinearRegressions", "Omniglot", "Sinusoids", "Strokes", "Vocabulary", "own_pictures", "own_sentences"],
+    "networks": ["SineModel", "conv4", "mlp"],
+    "learners": [
+        "Baseline", "BaselinePlusPlus", "Joint", "Koch", "Learner", "LeastSquares", "MAML", "Matching", "MetaBaseline",
+        "Prototypical", "Relation", "Ridge", "Siamese",
+    ],
+    "training": ["Plan", "Score", "evaluate", "evaluate_each_step", "meta_train", "paired", "test_episodes"],
+}  # fmt: skip
+_ROOM = {name: room for room, names in FACES.items() for name in names}
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: COURSE_CACHE, or `learning-to-learn` in the system's cache folder of this user. It need not exist yet."""
+    if os.environ.get("COURSE_CACHE"):
+        return Path(os.environ["COURSE_CACHE"]).expanduser()
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "learning-to-learn"
+    if os.name == "nt":
+        return (
+            Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+            / "learning-to-learn"
+            / "Cache"
+        )
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "learning-to-learn"
+
+
+def __getattr__(name: str):
+    if name not in _ROOM:
+        raise AttributeError(
+            f"course_lib has no {name!r}: it offers {', '.join(sorted(_ROOM))}, and its rooms have more"
+        )
+    return getattr(importlib.import_module(f"course_lib.{_ROOM[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOM])

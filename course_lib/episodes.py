@@ -35,13 +35,19 @@ class Episode:
             ("query", self.query_x, self.query_y),
         ):
             if x.ndim < 2 or y.ndim < 2:
-                raise ValueError(f"{part}: x {tuple(x.shape)} and y {tuple(y.shape)} need (tasks, items, ...): add [None]")
+                raise ValueError(
+                    f"{part}: x {tuple(x.shape)} and y {tuple(y.shape)} need (tasks, items, ...): add [None]"
+                )
             if x.shape[:2] != y.shape[:2]:
-                raise ValueError(f"{part}: x has (tasks, items) {tuple(x.shape[:2])} and y {tuple(y.shape[:2])}: make them equal")
+                raise ValueError(
+                    f"{part}: x has (tasks, items) {tuple(x.shape[:2])} and y {tuple(y.shape[:2])}: make them equal"
+                )
             if x.shape[1] == 0:
                 raise ValueError(f"{part}: the set is empty: it needs at least 1 item")
         if self.support_x.shape[0] != self.query_x.shape[0]:
-            raise ValueError(f"{self.support_x.shape[0]} support sets and {self.query_x.shape[0]} query sets: one of each a task")
+            raise ValueError(
+                f"{self.support_x.shape[0]} support sets and {self.query_x.shape[0]} query sets: one of each a task"
+            )
 
     @property
     def tasks(self) -> int:
@@ -69,7 +75,9 @@ def finite(episode: Episode) -> Episode:
     for name in ("support_x", "support_y", "query_x", "query_y"):
         tensor = getattr(episode, name)
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ValueError(f"{name} holds NaN or infinity: mend the task family before training on it")
+            raise ValueError(
+                f"{name} holds NaN or infinity: mend the task family before training on it"
+            )
     return episode
 
 
@@ -81,7 +89,9 @@ class TaskFamily:
 
     device: torch.device = torch.device("cpu")
 
-    def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
+    def sample(
+        self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
+    ) -> Episode:
         """Draw ``tasks`` tasks, each with ``shots`` support items (a class, if there are classes) and ``queries`` query items."""
         raise NotImplementedError
 
@@ -107,4 +117,6 @@ def at_least_one(**counts: int) -> None:
     }
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name}={count!r}: {needs.get(name, 'it must be a whole number of at least 1')}")
+            raise ValueError(
+                f"{name}={count!r}: {needs.get(name, 'it must be a whole number of at least 1')}"
+            )

@@ -7,8 +7,8 @@ from torch import nn
 
 from course_lib.families import Sinusoids
 from course_lib.learners import MAML
-from course_lib.meta_train import Plan, Training, meta_train
-from course_lib.networks import mlp
+from course_lib.networks.small import mlp
+from course_lib.training.outer_loop import Plan, Training, meta_train
 
 
 def tiny_learner(seed: int = 0) -> MAML:
@@ -18,13 +18,20 @@ def tiny_learner(seed: int = 0) -> MAML:
 
 
 def tiny_plan(outer_steps: int = 12, **settings) -> Plan:
-    return Plan(**{"outer_steps": outer_steps, "tasks": 3, "shots": 4, "queries": 4, "beta": 0.01} | settings)
+    return Plan(
+        **{"outer_steps": outer_steps, "tasks": 3, "shots": 4, "queries": 4, "beta": 0.01}
+        | settings
+    )
 
 
-def tiny_run(checkpoint=None, outer_steps: int = 12, save_every: int = 1, family=None, **plan) -> tuple[MAML, Training]:
+def tiny_run(
+    checkpoint=None, outer_steps: int = 12, save_every: int = 1, family=None, **plan
+) -> tuple[MAML, Training]:
     learner = tiny_learner()
     settings = {"checkpoint": checkpoint, "save_every": save_every, "progress": False}
-    return learner, meta_train(learner, family or Sinusoids(), tiny_plan(outer_steps, **plan), **settings)
+    return learner, meta_train(
+        learner, family or Sinusoids(), tiny_plan(outer_steps, **plan), **settings
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """For every test: its own progress file, one thread, no window."""
+
 import os
 import shutil
 import signal
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 os.environ["MPLBACKEND"] = "Agg"
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that starts us in the background says so; tests press Ctrl-C
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell that starts us in the background says so; tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -32,7 +35,9 @@ def omniglot_root(tmp_path_factory):
     names = ["images_background_small1.zip", "images_background_small2.zip", "all_runs.zip"]
     named = os.environ.get("OMNIGLOT_ROOT")
     if not named or not all((Path(named).expanduser() / name).is_file() for name in names):
-        pytest.skip(f"REAL DATA NOT TESTED: OMNIGLOT_ROOT={named!r} names no folder with {', '.join(names)}")
+        pytest.skip(
+            f"REAL DATA NOT TESTED: OMNIGLOT_ROOT={named!r} names no folder with {', '.join(names)}"
+        )
     root = tmp_path_factory.mktemp("omniglot")
     for name in names:
         shutil.copy(Path(named).expanduser() / name, root / name)

@@ -28,7 +28,9 @@ def png(pixels) -> bytes:
 def files(top: str, alphabets=ALPHABETS, seed=0) -> dict[str, bytes]:
     rng = np.random.default_rng(seed)
     return {
-        f"{top}/{alphabet}/character{character + 1:02}/{character + 1:04}_{drawer + 1:02}.png": drawing(rng, character)
+        f"{top}/{alphabet}/character{character + 1:02}/{character + 1:04}_{drawer + 1:02}.png": drawing(
+            rng, character
+        )
         for alphabet, count in alphabets.items()
         for character in range(count)
         for drawer in range(20)
@@ -51,6 +53,11 @@ def runs() -> dict[str, bytes]:
         for i in range(20):
             contents[f"run{run:02}/training/class{i + 1:02}.png"] = drawing(rng, i)
             contents[f"run{run:02}/test/item{i + 1:02}.png"] = drawing(rng, order[i])
-        lines = [f"run{run:02}/test/item{i + 1:02}.png run{run:02}/training/class{order[i] + 1:02}.png" for i in range(20)]
-        contents[f"run{run:02}/class_labels.txt"] = "\n".join(lines if run % 2 else lines[::-1]).encode()
+        lines = [
+            f"run{run:02}/test/item{i + 1:02}.png run{run:02}/training/class{order[i] + 1:02}.png"
+            for i in range(20)
+        ]
+        contents[f"run{run:02}/class_labels.txt"] = "\n".join(
+            lines if run % 2 else lines[::-1]
+        ).encode()
     return contents

@@ -1,9 +1,9 @@
 """An installer that only pretends, for the tests of the set-up."""
+
 from pathlib import Path
 
-from course_lib import environment
-
-ROOT = Path(__file__).resolve().parents[1]
+import environment
+from course_lib import ROOT
 
 
 class Pretend:
@@ -32,8 +32,14 @@ def awkward_folder(tmp_path, monkeypatch):
     root.mkdir()
     for name in ("requirements.txt", "requirements-test.txt"):
         (root / name).write_text((ROOT / name).read_text())
-    monkeypatch.setattr(environment, "version_of", lambda python: "3.12" if Path(python).exists() else "")
-    monkeypatch.setattr(environment, "answer", lambda command, seconds=60: "pip 24" if Path(command[0]).exists() else "")
+    monkeypatch.setattr(
+        environment, "version_of", lambda python: "3.12" if Path(python).exists() else ""
+    )
+    monkeypatch.setattr(
+        environment,
+        "answer",
+        lambda command, seconds=60: "pip 24" if Path(command[0]).exists() else "",
+    )
     return root
 
 

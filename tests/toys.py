@@ -6,10 +6,12 @@ from torch import nn
 
 from course_lib.episodes import Episode
 from course_lib.families import Sinusoids
-from course_lib.networks import mlp
+from course_lib.networks.small import mlp
 
 WAYS = ("autograd", "higher", "vmap")
-NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="NOT TESTED ON A GPU: this machine has none")
+NO_GPU = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="NOT TESTED ON A GPU: this machine has none"
+)
 DEVICES = ["cpu", pytest.param("cuda", marks=NO_GPU)]
 
 

@@ -24,8 +24,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+)
+QUIET = [
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 # What the browser's console may say without the course being at fault. Everything else fails a test.
 IGNORED = (
@@ -48,7 +61,11 @@ def browser_path() -> str:
     named = os.environ.get("COURSE_BROWSER")
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
-        raise NoBrowser(f"COURSE_BROWSER={named}: no such program" if named else "no Chromium found: install one, or name it in COURSE_BROWSER")
+        raise NoBrowser(
+            f"COURSE_BROWSER={named}: no such program"
+            if named
+            else "no Chromium found: install one, or name it in COURSE_BROWSER"
+        )
     return found
 
 
@@ -58,11 +75,15 @@ def browser():
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise NoBrowser("the package playwright is missing: pip install -r requirements-test.txt") from None
+        raise NoBrowser(
+            "the package playwright is missing: pip install -r requirements-test.txt"
+        ) from None
     path = browser_path()
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=QUIET + ["--no-sandbox"] * root)
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=QUIET + ["--no-sandbox"] * root
+        )
         try:
             yield chromium
         finally:
@@ -93,7 +114,9 @@ class Lab:
             shutil.copy(path, self.folder / "notebooks" / path.name)
         settings = {
             "notebook-extension/tracker": {"windowingMode": "none" if whole else "full"},
-            "apputils-extension/themes": {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"},
+            "apputils-extension/themes": {
+                "theme": "JupyterLab Dark" if dark else "JupyterLab Light"
+            },
             "apputils-extension/notification": {"fetchNews": "false"},
             "docmanager-extension/plugin": {"autosave": False},
         }
@@ -104,17 +127,42 @@ class Lab:
 
     def __enter__(self):
         at, env = self.folder, dict(os.environ)
-        env |= {f"JUPYTER_{name}_DIR": str(at / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-        env |= {"JUPYTERLAB_SETTINGS_DIR": str(at / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(at / "workspaces")}
-        env |= {"IPYTHONDIR": str(at / "ipython"), "COURSE_PROGRESS": str(at / "progress.json"), "JUPYTER_PREFER_ENV_PATH": "1"}
+        env |= {
+            f"JUPYTER_{name}_DIR": str(at / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")
+        }
+        env |= {
+            "JUPYTERLAB_SETTINGS_DIR": str(at / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(at / "workspaces"),
+        }
+        env |= {
+            "IPYTHONDIR": str(at / "ipython"),
+            "COURSE_PROGRESS": str(at / "progress.json"),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+        }
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH")]))
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}"]
-        command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={at}", f"--IdentityProvider.token={self.token}"]
-        command += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+        command = [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}",
+        ]
+        command += [
+            "--ServerApp.port_retries=0",
+            f"--ServerApp.root_dir={at}",
+            f"--IdentityProvider.token={self.token}",
+        ]
+        command += [
+            "--LabApp.news_url=None",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ]
         command += ["--LabApp.expose_app_in_browser=True", "--log-level=WARN"]
         command += ["--allow-root"] * (hasattr(os, "geteuid") and os.geteuid() == 0)
         with open(at / "server.log", "wb") as log:
-            self.server = subprocess.Popen(command, env=env, cwd=at, stdout=log, stderr=subprocess.STDOUT)
+            self.server = subprocess.Popen(
+                command, env=env, cwd=at, stdout=log, stderr=subprocess.STDOUT
+            )
         try:
             self._wait()
         except BaseException:
@@ -123,7 +171,9 @@ class Lab:
         return self
 
     def _ask(self, path, method="GET"):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/{path}?token={self.token}", method=method)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/{path}?token={self.token}", method=method
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
 
@@ -139,7 +189,9 @@ class Lab:
                 return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
-        raise RuntimeError(f"JupyterLab did not start:\n{(self.folder / 'server.log').read_text(errors='replace')[-3000:]}")
+        raise RuntimeError(
+            f"JupyterLab did not start:\n{(self.folder / 'server.log').read_text(errors='replace')[-3000:]}"
+        )
 
     def __exit__(self, *_):
         self.server.terminate()  # the server ends its kernels
@@ -153,10 +205,15 @@ class Lab:
     @contextmanager
     def open(self, chromium, notebook, width=1280, height=720, density=1.0):
         """A reader in front of one notebook of this server."""
-        context = chromium.new_context(viewport={"width": width, "height": height}, device_scale_factor=density)
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=density
+        )
         page, complaints = context.new_page(), []
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
-        page.on("console", lambda message: complaints.append(_told(message)) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: complaints.append(_told(message)) if message.type == "error" else None,
+        )
         try:
             # a workspace of its own: JupyterLab would open what earlier readers had open, and run that
             place = f"lab/workspaces/{secrets.token_hex(8)}/tree/notebooks/{notebook}"
@@ -185,7 +242,11 @@ class Reader:
     @property
     def complaints(self) -> list[str]:
         """What the browser's console reported as an error and what is not known to be harmless."""
-        return [text for text in self._complaints if not any(pattern.search(text) for pattern in IGNORED)]
+        return [
+            text
+            for text in self._complaints
+            if not any(pattern.search(text) for pattern in IGNORED)
+        ]
 
     def run_all(self, seconds=600):
         """Run every cell.
@@ -194,7 +255,9 @@ class Reader:
             AssertionError: a cell failed, with its error.
             TimeoutError: the notebook took longer than that.
         """
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        self.page.evaluate(
+            "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+        )
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             state = self.page.evaluate(f"""() => {{ {PANEL}
@@ -206,22 +269,30 @@ class Reader:
                     errors: outputs.filter((one) => one.output_type === 'error').map((one) => `${{one.ename}}: ${{one.evalue}}`),
                 }}; }}""")
             assert not state["errors"], state["errors"]
-            assert state["kernel"] not in ("dead", "autorestarting"), f"the kernel is {state['kernel']}"
+            assert state["kernel"] not in ("dead", "autorestarting"), (
+                f"the kernel is {state['kernel']}"
+            )
             if state["kernel"] == "idle" and not state["left"]:
                 break
             self.page.wait_for_timeout(200)
         else:
-            raise TimeoutError(f"after {seconds} seconds {state['left']} cells had not been run; the kernel is {state['kernel']}")
+            raise TimeoutError(
+                f"after {seconds} seconds {state['left']} cells had not been run; the kernel is {state['kernel']}"
+            )
         self.settle()
 
     def settle(self, seconds=60):
         """Until every explorer shows the newest state of its controls."""
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('.course-explorer')].every((one) => one.ariaBusy === 'false')", timeout=1000 * seconds)
+            "() => [...document.querySelectorAll('.course-explorer')].every((one) => one.ariaBusy === 'false')",
+            timeout=1000 * seconds,
+        )
 
     def screens(self):
         """Scroll through the notebook; stops once for each screen."""
-        box = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer").first
+        box = self.page.locator(
+            ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
+        ).first
         top, last = 0, -1
         while True:
             now = box.evaluate("(box, top) => { box.scrollTop = top; return box.scrollTop; }", top)
@@ -255,11 +326,14 @@ class Face:
             return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) => byte.toString(16).padStart(2, '0')).join(''); }""")
 
     def settle(self, seconds=30):
-        self.root.evaluate("""(root, limit) => new Promise((done, fail) => {
+        self.root.evaluate(
+            """(root, limit) => new Promise((done, fail) => {
             const end = performance.now() + limit;
             const look = () => {
                 if (root.ariaBusy === 'false') done();
                 else if (performance.now() > end) fail(new Error('no new picture'));
                 else setTimeout(look, 10);
             };
-            look(); })""", 1000 * seconds)
+            look(); })""",
+            1000 * seconds,
+        )

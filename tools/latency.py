@@ -30,8 +30,14 @@ WATCH = """(img) => {
 
 def measure(explorer, changes: int, text: str = " a b c d e f g") -> list[float]:
     """Milliseconds, one for each change; empty when the explorer has nothing that keys can move. Into a field, the text is typed over and over."""
-    movable = explorer.controls(".course-text input, .course-text textarea")[-1:] or explorer.controls("input[type=range]")
-    movable = movable or explorer.controls(".course-stage.has-points") or explorer.controls("input[type=checkbox]")
+    movable = explorer.controls(".course-text input, .course-text textarea")[
+        -1:
+    ] or explorer.controls("input[type=range]")
+    movable = (
+        movable
+        or explorer.controls(".course-stage.has-points")
+        or explorer.controls("input[type=checkbox]")
+    )
     if not movable:
         return []
     control = movable[0]
@@ -54,22 +60,31 @@ def measure(explorer, changes: int, text: str = " a b c d e f g") -> list[float]
         elif control.get_attribute("type") == "checkbox":
             key = "Space"
         explorer.page.keyboard.press(key)
-        explorer.page.wait_for_function("([img, frame]) => Number(img.dataset.frame) > frame", arg=[explorer.picture.element_handle(), before])
+        explorer.page.wait_for_function(
+            "([img, frame]) => Number(img.dataset.frame) > frame",
+            arg=[explorer.picture.element_handle(), before],
+        )
         explorer.page.wait_for_timeout(60)
     return explorer.page.evaluate("window.courseTimes")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--changes", type=int, default=40)
     parser.add_argument("--density", type=float, default=1.0)
     parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--text", default=" a b c d e f g", help="what is typed where there is a field")
+    parser.add_argument(
+        "--text", default=" a b c d e f g", help="what is typed where there is a field"
+    )
     wish = parser.parse_args()
     late = 0
     with Lab(wish.notebook) as lab, browser() as chromium:
-        with lab.open(chromium, wish.notebook.name, width=wish.width, density=wish.density) as reader:
+        with lab.open(
+            chromium, wish.notebook.name, width=wish.width, density=wish.density
+        ) as reader:
             reader.run_all()
             for explorer in reader.explorers():
                 times = measure(explorer, wish.changes, wish.text)
@@ -78,7 +93,9 @@ def main():
                     continue
                 median, slowest = statistics.median(times), statistics.quantiles(times, n=20)[-1]
                 late += median > MEDIAN or slowest > SLOWEST
-                print(f"median {median:4.0f} ms, 95th percentile {slowest:4.0f} ms, {len(times)} changes   {explorer.question}")
+                print(
+                    f"median {median:4.0f} ms, 95th percentile {slowest:4.0f} ms, {len(times)} changes   {explorer.question}"
+                )
     sys.exit(late > 0)
 
 

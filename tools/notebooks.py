@@ -19,7 +19,14 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-PLACES = {"slide": "slide", "sub": "subslide", "frag": "fragment", "notes": "notes", "skip": "skip", "": "-"}
+PLACES = {
+    "slide": "slide",
+    "sub": "subslide",
+    "frag": "fragment",
+    "notes": "notes",
+    "skip": "skip",
+    "": "-",
+}
 MACHINE_PATH = re.compile(r"/(root|home|tmp|work|Users)/")
 
 
@@ -34,9 +41,13 @@ def from_text(text: str) -> nbformat.NotebookNode:
         head, _, source = block.partition("\n")
         kind, _, place = head.strip().partition(" ")
         if kind not in ("md", "code") or place not in PLACES:
-            raise ValueError(f"'--- {head}': write 'md' or 'code', then one of {', '.join(filter(None, PLACES))} or nothing")
+            raise ValueError(
+                f"'--- {head}': write 'md' or 'code', then one of {', '.join(filter(None, PLACES))} or nothing"
+            )
         make = nbformat.v4.new_markdown_cell if kind == "md" else nbformat.v4.new_code_cell
-        cells.append(make(source.strip("\n"), metadata={"slideshow": {"slide_type": PLACES[place]}}))
+        cells.append(
+            make(source.strip("\n"), metadata={"slideshow": {"slide_type": PLACES[place]}})
+        )
     return nbformat.v4.new_notebook(cells=cells)
 
 
@@ -70,7 +81,11 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, cell_timeout: int = 3
 def clean(notebook: nbformat.NotebookNode) -> None:
     """Keep what a reader needs: drop timings, widget models, and the ids that change from run to run."""
     notebook.metadata = nbformat.NotebookNode(
-        kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        kernelspec={
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
         language_info={"name": "python"},
     )
     seen: dict[str, int] = {}
@@ -78,9 +93,13 @@ def clean(notebook: nbformat.NotebookNode) -> None:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
         seen[digest] = seen.get(digest, -1) + 1
         cell.id = f"{digest}-{seen[digest]}"
-        cell.metadata = nbformat.NotebookNode(slideshow=cell.metadata.get("slideshow", {"slide_type": "-"}))
+        cell.metadata = nbformat.NotebookNode(
+            slideshow=cell.metadata.get("slideshow", {"slide_type": "-"})
+        )
         if cell.cell_type == "code" and re.search(r"^(predict|reveal)\(", cell.source, flags=re.M):
-            cell.metadata.jupyter = {"source_hidden": True}  # its source would tell the answer; a click unfolds it
+            cell.metadata.jupyter = {
+                "source_hidden": True
+            }  # its source would tell the answer; a click unfolds it
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             data.pop("application/vnd.jupyter.widget-view+json", None)
@@ -94,7 +113,11 @@ def joined(outputs: list) -> list:
     """Neighbouring pieces of one stream made one: how they were split depends on timing."""
     whole: list = []
     for output in outputs:
-        if whole and output.output_type == "stream" == whole[-1].output_type and output.name == whole[-1].name:
+        if (
+            whole
+            and output.output_type == "stream" == whole[-1].output_type
+            and output.name == whole[-1].name
+        ):
             whole[-1].text += output.text
         else:
             whole.append(output)
@@ -135,7 +158,9 @@ def run(paths: list[str]) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("action", choices=["text", "build", "run"])
     parser.add_argument("paths", nargs="+")
     options = parser.parse_args()

@@ -12,7 +12,9 @@ from tools.lab import Lab, browser
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("notebook", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--dark", action="store_true")
@@ -24,9 +26,13 @@ def main():
     wish.folder.mkdir(parents=True, exist_ok=True)
     name = f"{wish.notebook.stem}_{wish.width}" + "_dark" * wish.dark
     with Lab(wish.notebook, wish.dark) as lab, browser() as chromium:
-        with lab.open(chromium, wish.notebook.name, wish.width, wish.height, wish.density) as reader:
+        with lab.open(
+            chromium, wish.notebook.name, wish.width, wish.height, wish.density
+        ) as reader:
             if wish.width < 1000:
-                reader.page.evaluate("window.jupyterapp.shell.collapseLeft()")  # as a reader with half a screen does
+                reader.page.evaluate(
+                    "window.jupyterapp.shell.collapseLeft()"
+                )  # as a reader with half a screen does
             if not wish.plain:
                 reader.run_all()
             for index, explorer in enumerate(reader.explorers()):
@@ -35,7 +41,11 @@ def main():
                 explorer.root.screenshot(path=wish.folder / f"{name}_explorer{index}.png")
             for index, _ in enumerate(reader.screens()):
                 reader.page.screenshot(path=wish.folder / f"{name}_screen{index:02}.png")
-            print(*sorted(path.name for path in wish.folder.glob(f"{name}_*.png")), *reader.complaints, sep="\n")
+            print(
+                *sorted(path.name for path in wish.folder.glob(f"{name}_*.png")),
+                *reader.complaints,
+                sep="\n",
+            )
 
 
 if __name__ == "__main__":

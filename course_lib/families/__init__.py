@@ -7,7 +7,7 @@ from course_lib.families.pictures import PictureClasses
 from course_lib.families.regressions import LinearRegressions
 from course_lib.families.sinusoids import Sinusoids
 from course_lib.families.strokes import Strokes
-from course_lib.families.words import Vocabulary
+from course_lib.families.vocabulary import Vocabulary
 
 __all__ = [
     "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "SentenceClasses", "Sinusoids", "Strokes",

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+import course_lib
 from course_lib.episodes import Episode, TaskFamily, at_least_one
-from course_lib.families.words import Vocabulary, tokens
+from course_lib.families.vocabulary import Vocabulary, tokens
 
-DATA = Path(__file__).resolve().parent.parent.parent / "data" / "intents"
+DATA = course_lib.DATA / "intents"
 PARTS = {  # whole domains are held out, so a test class shares neither its words nor its subject with a training class
     "train": ("health", "home", "leisure", "school", "shopping", "transport", "work"),
     "validation": ("food", "phone"),
@@ -42,10 +43,19 @@ class SentenceClasses(TaskFamily):
 
     family = "sentences"
 
-    def __init__(self, sentences: Mapping[str, Sequence[str]], vocabulary: Vocabulary, ways=5, length: int | None = None, device="cpu"):
+    def __init__(
+        self,
+        sentences: Mapping[str, Sequence[str]],
+        vocabulary: Vocabulary,
+        ways=5,
+        length: int | None = None,
+        device="cpu",
+    ):
         at_least_one(ways=ways)
         if ways > len(sentences):
-            raise ValueError(f"ways={ways}: there are {len(sentences)} classes to choose from; ask for fewer ways or add classes")
+            raise ValueError(
+                f"ways={ways}: there are {len(sentences)} classes to choose from; ask for fewer ways or add classes"
+            )
         for name, own in sentences.items():
             if isinstance(own, str) or not len(own):
                 raise ValueError(f"{name}: give a list of at least one sentence, not {own!r}")
@@ -54,7 +64,9 @@ class SentenceClasses(TaskFamily):
         self.names = list(self.by_name)
         self.counts = torch.tensor([len(own) for own in self.by_name.values()], device=self.device)
         self.starts = self.counts.cumsum(0) - self.counts
-        self.rows = vocabulary.encode([sentence for own in self.by_name.values() for sentence in own], length).to(self.device)
+        self.rows = vocabulary.encode(
+            [sentence for own in self.by_name.values() for sentence in own], length
+        ).to(self.device)
 
     @property
     def classes(self) -> int:
@@ -74,13 +86,22 @@ class SentenceClasses(TaskFamily):
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any class, any sentence and the vocabulary."""
-        about = repr((self.by_name, self.rows.shape[1], self.vocabulary.words, self.vocabulary.buckets))
+        about = repr(
+            (self.by_name, self.rows.shape[1], self.vocabulary.words, self.vocabulary.buckets)
+        )
         return hashlib.sha256(about.encode("utf-8", "replace")).hexdigest()[:16]
 
     def settings(self) -> dict:
-        return {"family": self.family, "ways": self.ways, "classes": self.classes, "fingerprint": self.fingerprint}
+        return {
+            "family": self.family,
+            "ways": self.ways,
+            "classes": self.classes,
+            "fingerprint": self.fingerprint,
+        }
 
-    def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
+    def sample(
+        self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
+    ) -> Episode:
         """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query sentences of each class, all of them different.
 
         x is (tasks, ways * shots or queries, L) word ids; y numbers the classes 0, 1, ... anew in each task; the order within a set
@@ -93,8 +114,13 @@ class SentenceClasses(TaskFamily):
         self._enough(shots, queries)
         classes = self._rand(tasks, self.classes, generator=generator).topk(self.ways).indices
         chance = self._rand(tasks, self.ways, int(self.counts.max()), generator=generator)
-        absent = torch.arange(chance.shape[-1], device=self.device) >= self.counts[classes][..., None]
-        picked = chance.masked_fill(absent, -1).topk(shots + queries).indices + self.starts[classes][..., None]  # (tasks, ways, sentences)
+        absent = (
+            torch.arange(chance.shape[-1], device=self.device) >= self.counts[classes][..., None]
+        )
+        picked = (
+            chance.masked_fill(absent, -1).topk(shots + queries).indices
+            + self.starts[classes][..., None]
+        )  # (tasks, ways, sentences)
         sets = []
         for rows in (picked[..., :shots], picked[..., shots:]):
             order = self._rand(tasks, rows[0].numel(), generator=generator).argsort()
@@ -137,27 +163,59 @@ class Intents(SentenceClasses):
 
     family = "intents"
 
-    def __init__(self, ways=5, part="train", domains: Sequence[str] | None = None, device="cpu", folder: Path = DATA):
+    def __init__(
+        self,
+        ways=5,
+        part="train",
+        domains: Sequence[str] | None = None,
+        device="cpu",
+        folder: Path = DATA,
+    ):
         files = {file.stem: read_sentences(file) for file in sorted(Path(folder).glob("*.tsv"))}
         if domains is None and part not in (*PARTS, "all"):
-            raise ValueError(f'part={part!r}: choose "train", "validation", "test" or "all", or name domains')
-        chosen = (list(files) if part == "all" else list(PARTS[part])) if domains is None else list(domains)
-        if isinstance(domains, str) or not chosen or set(chosen) - set(files) or len(set(chosen)) < len(chosen):
-            raise ValueError(f"domains={domains if domains is not None else chosen}: {folder} has {', '.join(files) or 'no file'}; give a list of some of them")
-        everything = [sentence for intents in files.values() for own in intents.values() for sentence in own]
+            raise ValueError(
+                f'part={part!r}: choose "train", "validation", "test" or "all", or name domains'
+            )
+        chosen = (
+            (list(files) if part == "all" else list(PARTS[part]))
+            if domains is None
+            else list(domains)
+        )
+        if (
+            isinstance(domains, str)
+            or not chosen
+            or set(chosen) - set(files)
+            or len(set(chosen)) < len(chosen)
+        ):
+            raise ValueError(
+                f"domains={domains if domains is not None else chosen}: {folder} has {', '.join(files) or 'no file'}; give a list of some of them"
+            )
+        everything = [
+            sentence for intents in files.values() for own in intents.values() for sentence in own
+        ]
         self.part = "chosen" if domains is not None else part
         self.domains = chosen
         self.domain_of = [domain for domain in chosen for _ in files[domain]]
         sentences = {name: own for domain in chosen for name, own in files[domain].items()}
         if len(sentences) < len(self.domain_of):
-            raise SentenceError(f"{folder}: two domains have an intent of the same name; rename one of them")
-        super().__init__(sentences, Vocabulary(everything), ways, max(len(tokens(sentence)) for sentence in everything), device)
+            raise SentenceError(
+                f"{folder}: two domains have an intent of the same name; rename one of them"
+            )
+        super().__init__(
+            sentences,
+            Vocabulary(everything),
+            ways,
+            max(len(tokens(sentence)) for sentence in everything),
+            device,
+        )
 
     def settings(self) -> dict:
         return super().settings() | {"part": self.part, "domains": self.domains}
 
 
-def own_sentences(path, ways: int | None = None, vocabulary: Vocabulary | None = None, device="cpu") -> SentenceClasses:
+def own_sentences(
+    path, ways: int | None = None, vocabulary: Vocabulary | None = None, device="cpu"
+) -> SentenceClasses:
     """Few-shot tasks from a file with a label, a tab and a sentence in each line.
 
     Args:
@@ -171,7 +229,9 @@ def own_sentences(path, ways: int | None = None, vocabulary: Vocabulary | None =
     sentences = read_sentences(path)
     if vocabulary is None:
         vocabulary = Vocabulary(sentence for own in sentences.values() for sentence in own)
-    return SentenceClasses(sentences, vocabulary, len(sentences) if ways is None else ways, device=device)
+    return SentenceClasses(
+        sentences, vocabulary, len(sentences) if ways is None else ways, device=device
+    )
 
 
 def read_sentences(path) -> dict[str, list[str]]:
@@ -185,9 +245,13 @@ def read_sentences(path) -> dict[str, list[str]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise SentenceError(f"{path}: the file cannot be read ({error.strerror}); check its name and its permissions") from error
+        raise SentenceError(
+            f"{path}: the file cannot be read ({error.strerror}); check its name and its permissions"
+        ) from error
     except UnicodeDecodeError as error:
-        raise SentenceError(f"{path}: the file is not UTF-8 text; save it again as plain text with that encoding") from error
+        raise SentenceError(
+            f"{path}: the file is not UTF-8 text; save it again as plain text with that encoding"
+        ) from error
     sentences: dict[str, list[str]] = {}
     seen: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.split("\n"), start=1):
@@ -195,16 +259,26 @@ def read_sentences(path) -> dict[str, list[str]]:
             continue
         fields = [field.strip() for field in line.split("\t")]
         if len(fields) != 2:
-            raise SentenceError(f"{path}, line {number}: tabs in it: {len(fields) - 1}; write a label, one tab and a sentence")
+            raise SentenceError(
+                f"{path}, line {number}: tabs in it: {len(fields) - 1}; write a label, one tab and a sentence"
+            )
         label, sentence = fields
         if not label or not tokens(sentence):
-            raise SentenceError(f"{path}, line {number}: the {'sentence' if label else 'label'} is missing; write a label, one tab and a sentence")
+            raise SentenceError(
+                f"{path}, line {number}: the {'sentence' if label else 'label'} is missing; write a label, one tab and a sentence"
+            )
         if (first := seen.setdefault(tuple(tokens(sentence)), number)) != number:
-            raise SentenceError(f"{path}, line {number}: the sentence of line {first} once more; keep one, or a task could ask what it has shown")
+            raise SentenceError(
+                f"{path}, line {number}: the sentence of line {first} once more; keep one, or a task could ask what it has shown"
+            )
         sentences.setdefault(label, []).append(sentence)
     if len(sentences) < 2:
-        raise SentenceError(f"{path}: labels in it: {len(sentences)}, and at least 2 are needed; write a label, one tab and a sentence in each line")
+        raise SentenceError(
+            f"{path}: labels in it: {len(sentences)}, and at least 2 are needed; write a label, one tab and a sentence in each line"
+        )
     for label, own in sentences.items():
         if len(own) < 2:
-            raise SentenceError(f"{path}: the label {label!r} has 1 sentence and needs at least 2, one to learn from and one to ask about")
+            raise SentenceError(
+                f"{path}: the label {label!r} has 1 sentence and needs at least 2, one to learn from and one to ask about"
+            )
     return sentences

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from course_lib.check import cache_folder
+from course_lib import cache_folder
 from course_lib.families.picture_files import PictureError, as_bytes, shrink
 from course_lib.families.pictures import PictureClasses, split_groups
 
@@ -26,11 +26,16 @@ SIDE = 105  # pixels of a published drawing
 SIZE = 28
 GAIN = 1.25  # a stroke is that much darker than the area it covers, cut off at 1, as in the generated characters
 PARTS = {  # archives that hold a part: the first line found is read
-    "background": (("images_background",), ("images_background_small1", "images_background_small2")),
+    "background": (
+        ("images_background",),
+        ("images_background_small1", "images_background_small2"),
+    ),
     "evaluation": (("images_evaluation",),),
 }
 LARGEST = 2**20  # bytes of a member; a drawing has 300
-FETCH = "run `python -m course_lib fetch omniglot`, or name a folder with the archives in OMNIGLOT_ROOT"
+FETCH = (
+    "run `python -m course_lib fetch omniglot`, or name a folder with the archives in OMNIGLOT_ROOT"
+)
 
 
 class Omniglot(PictureClasses):
@@ -56,7 +61,9 @@ class Omniglot(PictureClasses):
 
     family = "omniglot"
 
-    def __init__(self, ways=5, part="background", rotations=False, within=0.0, root=None, device="cpu"):
+    def __init__(
+        self, ways=5, part="background", rotations=False, within=0.0, root=None, device="cpu"
+    ):
         self.part, self.rotations, self.root = part, bool(rotations), omniglot_root(root)
         chosen = read_part(part, self.root)
         turns = (0, 90, 180, 270) if rotations else (0,)
@@ -65,7 +72,9 @@ class Omniglot(PictureClasses):
         self.alphabets = list(dict.fromkeys(alphabet for alphabet, _ in self.characters))
         names = ["/".join(key) + (f" turned by {turn}" if turn else "") for key, turn, _ in rows]
         stacks = [drawings.pictures.rot90(turn // 90, (2, 3)) for _, turn, drawings in rows]
-        super().__init__(stacks, ways, names, [alphabet for alphabet, _ in self.characters], within, device)
+        super().__init__(
+            stacks, ways, names, [alphabet for alphabet, _ in self.characters], within, device
+        )
         self.drawers = torch.tensor([drawings.drawers for _, _, drawings in rows])
 
     def settings(self) -> dict:
@@ -81,9 +90,13 @@ class Omniglot(PictureClasses):
             ValueError: there is no such alphabet, or one of the two would have fewer classes than ways.
         """
         sides = split_groups(self.groups, held_out)
-        parts = [tuple(alphabet for alphabet in self.alphabets if alphabet in side) for side in sides]
+        parts = [
+            tuple(alphabet for alphabet in self.alphabets if alphabet in side) for side in sides
+        ]
         same = {"ways": self.ways, "within": self.within, "root": self.root, "device": self.device}
-        return Omniglot(part=parts[0], rotations=self.rotations, **same), Omniglot(part=parts[1], **same)
+        return Omniglot(part=parts[0], rotations=self.rotations, **same), Omniglot(
+            part=parts[1], **same
+        )
 
 
 class Drawings:
@@ -98,7 +111,10 @@ def read_part(part, root: Path) -> dict[tuple[str, str], Drawings]:
     if isinstance(part, str) and part not in (*PARTS, "all"):
         part = (part,)
     wanted = [part] if part in PARTS else list(PARTS)
-    found = {name: next((line for line in PARTS[name] if any(archive(root, one) for one in line)), ()) for name in wanted}
+    found = {
+        name: next((line for line in PARTS[name] if any(archive(root, one) for one in line)), ())
+        for name in wanted
+    }
     if not any(found.values()):
         what = "Omniglot archive" if len(wanted) > 1 else f"{PARTS[wanted[0]][0][0]}.zip"
         raise PictureError(f"{root}: there is no {what} here; {FETCH}")
@@ -112,7 +128,9 @@ def read_part(part, root: Path) -> dict[tuple[str, str], Drawings]:
         return characters
     known = list(dict.fromkeys(alphabet for alphabet, _ in characters))
     if not part or set(part) - set(known):
-        raise ValueError(f'part={part!r}: choose "background", "evaluation", "all", or alphabets out of {", ".join(known)}')
+        raise ValueError(
+            f'part={part!r}: choose "background", "evaluation", "all", or alphabets out of {", ".join(known)}'
+        )
     return {key: drawings for key, drawings in characters.items() if key[0] in part}
 
 
@@ -126,16 +144,24 @@ def load(place: Path, _changed: int) -> dict[tuple[str, str], Drawings]:
         path = PurePosixPath(name)
         drawer = re.fullmatch(r"\d+_(\d+)", path.stem)
         if not drawer or len(path.parts) < 3:
-            raise PictureError(f"{place}: {name} is not named alphabet/character/number_drawer.png; {FETCH}")
-        raw.setdefault(path.parts[-3:-1], []).append((int(drawer[1]), decode(data, f"{place}: {name}")))
+            raise PictureError(
+                f"{place}: {name} is not named alphabet/character/number_drawer.png; {FETCH}"
+            )
+        raw.setdefault(path.parts[-3:-1], []).append(
+            (int(drawer[1]), decode(data, f"{place}: {name}"))
+        )
     if not raw:
         raise PictureError(f"{place}: there is no drawing in it; {FETCH}")
     characters = {}
     for key, drawn in raw.items():
         drawn.sort(key=lambda pair: pair[0])
         if [drawer for drawer, _ in drawn] != list(range(1, 21)):
-            raise PictureError(f"{place}: {'/'.join(key)} has {len(drawn)} drawings and not those of 20 drawers; {FETCH}")
-        characters[key] = Drawings(as_bytes(shrink_ink(torch.stack([ink for _, ink in drawn]))), list(range(1, 21)))
+            raise PictureError(
+                f"{place}: {'/'.join(key)} has {len(drawn)} drawings and not those of 20 drawers; {FETCH}"
+            )
+        characters[key] = Drawings(
+            as_bytes(shrink_ink(torch.stack([ink for _, ink in drawn]))), list(range(1, 21))
+        )
     return characters
 
 
@@ -152,13 +178,17 @@ def decode(data: bytes, name: str) -> Tensor:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is unpacked before its size is known
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # nothing is unpacked before its size is known
             image = Image.open(io.BytesIO(data), formats=["PNG"])
         pixels = np.array(image.convert("1")) if image.size == (SIDE, SIDE) else None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise PictureError(f"{name} is no PNG, or a damaged one; {FETCH}") from error
     if pixels is None:
-        raise PictureError(f"{name} has {image.size[0]} x {image.size[1]} pixels and should have {SIDE} x {SIDE}; {FETCH}")
+        raise PictureError(
+            f"{name} has {image.size[0]} x {image.size[1]} pixels and should have {SIDE} x {SIDE}; {FETCH}"
+        )
     return torch.from_numpy(pixels).logical_not().float()[None]
 
 
@@ -193,18 +223,26 @@ def members(place: Path) -> Iterator[tuple[str, bytes]]:
                 if not member.is_dir() and not litter(member.filename):
                     yield member.filename, packed.read(member)
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise PictureError(f"{place} is damaged or no zip archive ({error}); delete it, then {FETCH}") from error
+        raise PictureError(
+            f"{place} is damaged or no zip archive ({error}); delete it, then {FETCH}"
+        ) from error
     except OSError as error:
-        raise PictureError(f"{place} cannot be read ({error.strerror or error}); change its permissions, or {FETCH}") from error
+        raise PictureError(
+            f"{place} cannot be read ({error.strerror or error}); change its permissions, or {FETCH}"
+        ) from error
 
 
 def check_member(place: Path, member: zipfile.ZipInfo) -> None:
     """Refuse what no published archive holds: names that lead elsewhere, and files that unpack to more than they say."""
     path = PurePosixPath(member.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in member.filename:
-        raise PictureError(f"{place} holds a file named {member.filename!r}, which leads out of it, so it is not the published archive; {FETCH}")
+        raise PictureError(
+            f"{place} holds a file named {member.filename!r}, which leads out of it, so it is not the published archive; {FETCH}"
+        )
     if member.file_size > LARGEST:
-        raise PictureError(f"{place}: {member.filename} unpacks to {member.file_size} bytes, so it is not the published archive; {FETCH}")
+        raise PictureError(
+            f"{place}: {member.filename} unpacks to {member.file_size} bytes, so it is not the published archive; {FETCH}"
+        )
 
 
 def litter(name: str) -> bool:

@@ -13,7 +13,11 @@ from torch import Tensor
 from course_lib.episodes import at_least_one
 from course_lib.families.pictures import PictureClasses
 
-LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # what operating systems leave in folders, besides names with a dot in front
+LITTER = {
+    "__MACOSX",
+    "Thumbs.db",
+    "desktop.ini",
+}  # what operating systems leave in folders, besides names with a dot in front
 
 
 class PictureError(ValueError):
@@ -40,17 +44,23 @@ def own_pictures(folder, ways=5, size=28, grey=True, invert="auto", device="cpu"
         raise ValueError(f'invert={invert!r}: choose "auto", True or False')
     root = Path(folder).expanduser()
     if not root.is_dir():
-        raise PictureError(f"{root}: there is no such folder; give one that holds a folder of pictures for each class")
+        raise PictureError(
+            f"{root}: there is no such folder; give one that holds a folder of pictures for each class"
+        )
     stacks, rims = {}, []
     for place in (entry for entry in tidy(root) if entry.is_dir()):
         files = [entry for entry in tidy(place) if entry.is_file()]
         if not files:
-            raise PictureError(f"{place}: this class has no pictures; add some or remove the folder")
+            raise PictureError(
+                f"{place}: this class has no pictures; add some or remove the folder"
+            )
         loaded = [read_picture(file, size, grey) for file in files]
         stacks[place.name] = torch.stack([picture for picture, _ in loaded])
         rims += [rim for _, rim in loaded]
     if not stacks:
-        raise PictureError(f"{root}: there is no class folder in it; put the pictures of each class into a folder of their own")
+        raise PictureError(
+            f"{root}: there is no class folder in it; put the pictures of each class into a folder of their own"
+        )
     if (grey and torch.tensor(rims).median() > 0.5) if invert == "auto" else invert:
         stacks = {name: 255 - stack for name, stack in stacks.items()}
     return PictureClasses(list(stacks.values()), ways, names=list(stacks), device=device)
@@ -59,9 +69,15 @@ def own_pictures(folder, ways=5, size=28, grey=True, invert="auto", device="cpu"
 def tidy(folder: Path) -> list[Path]:
     """What the reader put into a folder, in an order that no file system changes."""
     try:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name not in LITTER]
+        entries = [
+            entry
+            for entry in folder.iterdir()
+            if not entry.name.startswith(".") and entry.name not in LITTER
+        ]
     except OSError as error:
-        raise PictureError(f"{folder}: the folder cannot be read ({error.strerror}); change its permissions") from error
+        raise PictureError(
+            f"{folder}: the folder cannot be read ({error.strerror}); change its permissions"
+        ) from error
     return sorted(entries, key=lambda entry: (unicodedata.normalize("NFC", entry.name), entry.name))
 
 
@@ -74,29 +90,45 @@ def read_picture(file: Path, size: int, grey: bool) -> tuple[Tensor, float]:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise PictureError(f"{file}: the file cannot be read ({error.strerror}); change its permissions or remove it") from error
+        raise PictureError(
+            f"{file}: the file cannot be read ({error.strerror}); change its permissions or remove it"
+        ) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             values = levels(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), size, grey)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"{file}: the picture claims more than {Image.MAX_IMAGE_PIXELS // 10**6} million pixels; make it smaller or remove it") from error
-    except Exception as error:  # Pillow's many decoders fail in many ways, and each means the same to the reader
-        raise PictureError(f"{file}: this is no picture, or a damaged one ({error}); replace or remove it") from error
-    rim = torch.cat([values[:, 0], values[:, -1], values[:, :, 0], values[:, :, -1]], dim=1).median(dim=1).values
+        raise PictureError(
+            f"{file}: the picture claims more than {Image.MAX_IMAGE_PIXELS // 10**6} million pixels; make it smaller or remove it"
+        ) from error
+    except (
+        Exception
+    ) as error:  # Pillow's many decoders fail in many ways, and each means the same to the reader
+        raise PictureError(
+            f"{file}: this is no picture, or a damaged one ({error}); replace or remove it"
+        ) from error
+    rim = (
+        torch.cat([values[:, 0], values[:, -1], values[:, :, 0], values[:, :, -1]], dim=1)
+        .median(dim=1)
+        .values
+    )
     return as_bytes(shrink(square(values, rim), size)), rim.mean().item()
 
 
 def levels(image: Image.Image, size: int, grey: bool) -> Tensor:
     """The picture's light: (1 or 3, height, width) floats from 0 to 1."""
-    if image.mode == "F" or image.mode.startswith("I"):  # more than 8 bits; Pillow's own conversion would cut them off at 255
+    if image.mode == "F" or image.mode.startswith(
+        "I"
+    ):  # more than 8 bits; Pillow's own conversion would cut them off at 255
         values = torch.from_numpy(np.asarray(image).astype("float32")).nan_to_num()
         top = 65535 if image.mode != "F" else 1 if values.max() <= 1 else 255
         values = (values / top).clamp(0, 1)
         return values[None] if grey else values.expand(3, -1, -1)
     white = Image.new("RGBA", image.size, "white")
     image = Image.alpha_composite(white, image.convert("RGBA")).convert("L" if grey else "RGB")
-    image = image.reduce(max(1, min(image.size) // (8 * size)))  # a photograph need not become millions of floats
+    image = image.reduce(
+        max(1, min(image.size) // (8 * size))
+    )  # a photograph need not become millions of floats
     values = torch.from_numpy(np.array(image)).float() / 255
     return values[None] if grey else values.permute(2, 0, 1)
 
@@ -115,7 +147,13 @@ def shrink(pictures: Tensor, size: int) -> Tensor:
     """Square pictures (..., side, side) at another size: each new pixel is the average of the area that it covers."""
     side = pictures.shape[-1]
     edges, old = torch.arange(size + 1) * side / size, torch.arange(side)
-    cover = (torch.minimum(edges[1:, None], old + 1.0) - torch.maximum(edges[:-1, None], old)).clamp(min=0) * size / side
+    cover = (
+        (torch.minimum(edges[1:, None], old + 1.0) - torch.maximum(edges[:-1, None], old)).clamp(
+            min=0
+        )
+        * size
+        / side
+    )
     return cover @ pictures @ cover.mT
 
 

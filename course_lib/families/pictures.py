@@ -28,17 +28,27 @@ class PictureClasses(TaskFamily):
 
     family = "pictures"
 
-    def __init__(self, pictures: Sequence[Tensor], ways=5, names=None, groups=None, within=0.0, device="cpu"):
+    def __init__(
+        self, pictures: Sequence[Tensor], ways=5, names=None, groups=None, within=0.0, device="cpu"
+    ):
         at_least_one(ways=ways)
-        names = [f"class {i}" for i in range(len(pictures))] if names is None else [str(name) for name in names]
+        names = (
+            [f"class {i}" for i in range(len(pictures))]
+            if names is None
+            else [str(name) for name in names]
+        )
         for name, stack in zip(names, pictures):
             check_stack(name, stack, like=pictures[0])
         if not len(names) == len(pictures) == len(pictures if groups is None else groups):
-            raise ValueError(f"{len(pictures)} classes, {len(names)} names, {len(groups or pictures)} groups: give one name and one group a class")
+            raise ValueError(
+                f"{len(pictures)} classes, {len(names)} names, {len(groups or pictures)} groups: give one name and one group a class"
+            )
         if not 0 <= within <= 1:
             raise ValueError(f"within={within}: a share of tasks lies between 0 and 1")
         if ways > len(pictures):
-            raise ValueError(f"ways={ways}: there are {len(pictures)} classes to choose from; ask for fewer ways or add classes")
+            raise ValueError(
+                f"ways={ways}: there are {len(pictures)} classes to choose from; ask for fewer ways or add classes"
+            )
         self.ways, self.within, self.device = ways, float(within), torch.device(device)
         self.names, self.groups = names, list(range(len(names))) if groups is None else list(groups)
         self.counts = torch.tensor([len(stack) for stack in pictures], device=self.device)
@@ -48,7 +58,9 @@ class PictureClasses(TaskFamily):
         self.group_of = torch.tensor([numbers[group] for group in self.groups], device=self.device)
         self.large_groups = (self.group_of.bincount() >= ways).nonzero().flatten()
         if within and not len(self.large_groups):
-            raise ValueError(f"within={within}: no group has {ways} classes; ask for fewer ways or set within=0")
+            raise ValueError(
+                f"within={within}: no group has {ways} classes; ask for fewer ways or set within=0"
+            )
 
     @property
     def classes(self) -> int:
@@ -58,11 +70,26 @@ class PictureClasses(TaskFamily):
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any pixel, class or group."""
-        about = repr((self.pictures.dtype, tuple(self.pictures.shape), self.counts.tolist(), self.group_of.tolist()))
-        return hashlib.sha256(about.encode() + self.pictures.cpu().numpy().tobytes()).hexdigest()[:16]
+        about = repr(
+            (
+                self.pictures.dtype,
+                tuple(self.pictures.shape),
+                self.counts.tolist(),
+                self.group_of.tolist(),
+            )
+        )
+        return hashlib.sha256(about.encode() + self.pictures.cpu().numpy().tobytes()).hexdigest()[
+            :16
+        ]
 
     def settings(self) -> dict:
-        return {"family": self.family, "ways": self.ways, "within": self.within, "classes": self.classes, "fingerprint": self.fingerprint}
+        return {
+            "family": self.family,
+            "ways": self.ways,
+            "within": self.within,
+            "classes": self.classes,
+            "fingerprint": self.fingerprint,
+        }
 
     def drawings(self, number: int) -> Tensor:
         """All pictures of one class: (n, C, H, W) floats from 0 to 1."""
@@ -82,9 +109,13 @@ class PictureClasses(TaskFamily):
         stacks = self.pictures.split(self.counts.tolist())
         chosen = [i for i, group in enumerate(self.groups) if group in groups]
         names, own = [self.names[i] for i in chosen], [self.groups[i] for i in chosen]
-        return PictureClasses([stacks[i] for i in chosen], self.ways, names, own, self.within, self.device)
+        return PictureClasses(
+            [stacks[i] for i in chosen], self.ways, names, own, self.within, self.device
+        )
 
-    def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
+    def sample(
+        self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
+    ) -> Episode:
         """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query pictures of each class, all of them different.
 
         x is (tasks, ways * shots or queries, C, H, W), from 0 to 1; y numbers the classes 0, 1, ... anew in each task; the order
@@ -97,12 +128,20 @@ class PictureClasses(TaskFamily):
         self._enough(shots, queries)
         classes = self._choose(tasks, generator)
         chance = self._rand(tasks, self.ways, int(self.counts.max()), generator=generator)
-        absent = torch.arange(chance.shape[-1], device=self.device) >= self.counts[classes][..., None]
-        picked = chance.masked_fill(absent, -1).topk(shots + queries).indices + self.starts[classes][..., None]  # (tasks, ways, pictures)
+        absent = (
+            torch.arange(chance.shape[-1], device=self.device) >= self.counts[classes][..., None]
+        )
+        picked = (
+            chance.masked_fill(absent, -1).topk(shots + queries).indices
+            + self.starts[classes][..., None]
+        )  # (tasks, ways, pictures)
         sets = []
         for rows in (picked[..., :shots], picked[..., shots:]):
             order = self._rand(tasks, rows[0].numel(), generator=generator).argsort()
-            sets += [as_floats(self.pictures[rows.flatten(1).gather(1, order)]), order // rows.shape[-1]]
+            sets += [
+                as_floats(self.pictures[rows.flatten(1).gather(1, order)]),
+                order // rows.shape[-1],
+            ]
         return Episode(*sets, hidden={"classes": classes})
 
     def _rand(self, *shape: int, generator: torch.Generator | None) -> Tensor:
@@ -121,7 +160,11 @@ class PictureClasses(TaskFamily):
         chance = self._rand(tasks, self.classes, generator=generator)
         if self.within:
             alike = self._rand(tasks, 1, generator=generator) < self.within
-            group = self.large_groups[torch.randint(len(self.large_groups), (tasks, 1), generator=generator, device=self.device)]
+            group = self.large_groups[
+                torch.randint(
+                    len(self.large_groups), (tasks, 1), generator=generator, device=self.device
+                )
+            ]
             chance -= 1.0 * (alike & (self.group_of != group))
         return chance.topk(self.ways).indices
 
@@ -138,12 +181,16 @@ def check_stack(name: str, stack: Tensor, like: Tensor) -> None:
         ValueError: no picture, another shape or type than the first class has, or values outside 0 to 1.
     """
     if stack.ndim != 4 or not len(stack):
-        raise ValueError(f"{name}: its pictures have shape {tuple(stack.shape)}; give at least one, as (pictures, channels, height, width)")
+        raise ValueError(
+            f"{name}: its pictures have shape {tuple(stack.shape)}; give at least one, as (pictures, channels, height, width)"
+        )
     if stack.shape[1:] != like.shape[1:] or stack.dtype != like.dtype:
         raise ValueError(
             f"{name}: its pictures are {tuple(stack.shape[1:])} {stack.dtype}, the first class has {tuple(like.shape[1:])} {like.dtype}: make them alike"
         )
-    if stack.dtype != torch.uint8 and not (stack.is_floating_point() and 0 <= stack.min() and stack.max() <= 1):
+    if stack.dtype != torch.uint8 and not (
+        stack.is_floating_point() and 0 <= stack.min() and stack.max() <= 1
+    ):
         raise ValueError(f"{name}: give pictures as uint8 from 0 to 255, or as floats from 0 to 1")
 
 
@@ -158,7 +205,11 @@ def split_groups(groups: list, held_out) -> tuple[set, set]:
         held_out = known[len(known) - held_out :] if 0 < held_out < len(known) else []
     held_out = {held_out} if isinstance(held_out, str) else set(held_out)
     if foreign := held_out - set(known):
-        raise ValueError(f"held_out={sorted(map(str, foreign))}: there is no such group; there are {', '.join(map(str, known))}")
+        raise ValueError(
+            f"held_out={sorted(map(str, foreign))}: there is no such group; there are {', '.join(map(str, known))}"
+        )
     if not 0 < len(held_out) < len(known):
-        raise ValueError(f"held_out: of {len(known)} groups, hold out at least 1 and keep at least 1")
+        raise ValueError(
+            f"held_out: of {len(known)} groups, hold out at least 1 and keep at least 1"
+        )
     return set(known) - held_out, held_out

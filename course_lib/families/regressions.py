@@ -41,9 +41,16 @@ class LinearRegressions(TaskFamily):
         return self.noise**2 * self.dims
 
     def settings(self) -> dict:
-        return {"family": "linear regressions", "dims": self.dims, "noise": self.noise, "scale": self.scale}
+        return {
+            "family": "linear regressions",
+            "dims": self.dims,
+            "noise": self.noise,
+            "scale": self.scale,
+        }
 
-    def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
+    def sample(
+        self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
+    ) -> Episode:
         """Draw tasks. x is (tasks, points, d), y (tasks, points, 1); ``hidden`` has "w", (tasks, d).
 
         Raises:

@@ -27,14 +27,23 @@ class Sinusoids(TaskFamily):
     def __init__(self, amplitude=(0.1, 5.0), phase=(0.0, math.pi), x=(-5.0, 5.0), device="cpu"):
         for name, (low, high) in (("amplitude", amplitude), ("phase", phase), ("x", x)):
             if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-                raise ValueError(f"{name}=({low}, {high}): a range needs two finite numbers, the lower one first")
+                raise ValueError(
+                    f"{name}=({low}, {high}): a range needs two finite numbers, the lower one first"
+                )
         self.amplitude, self.phase, self.x = tuple(amplitude), tuple(phase), tuple(x)
         self.device = torch.device(device)
 
     def settings(self) -> dict:
-        return {"family": "sinusoids", "amplitude": self.amplitude, "phase": self.phase, "x": self.x}
+        return {
+            "family": "sinusoids",
+            "amplitude": self.amplitude,
+            "phase": self.phase,
+            "x": self.x,
+        }
 
-    def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
+    def sample(
+        self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
+    ) -> Episode:
         """Draw tasks. x and y are (tasks, points, 1); ``hidden`` has "amplitude" and "phase", (tasks,) each.
 
         Raises:
@@ -50,7 +59,11 @@ class Sinusoids(TaskFamily):
         x = uniform(self.x, tasks, shots + queries, 1)
         y = sine(x, amplitude[:, None, None], phase[:, None, None])
         return Episode(
-            x[:, :shots], y[:, :shots], x[:, shots:], y[:, shots:], hidden={"amplitude": amplitude, "phase": phase}
+            x[:, :shots],
+            y[:, :shots],
+            x[:, shots:],
+            y[:, shots:],
+            hidden={"amplitude": amplitude, "phase": phase},
         )
 
     def best_single_function(self, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from course_lib.episodes import Episode, TaskFamily, at_least_one
-from course_lib.families.alphabet import BASES, CONTROL, MOST, POINTS, box, rotation, write_alphabet
+from course_lib.families.scripts import BASES, CONTROL, MOST, POINTS, box, rotation, write_alphabet
 
 VERSION = 2  # raised when the same seed draws something else: no run trained on other drawings is taken for one on these
 SIZE = 28  # pixels, height and width
@@ -34,19 +34,39 @@ class Strokes(TaskFamily):
         ValueError: a count is below 1, there are fewer classes than ways, the sloppiness is negative, or a range is empty.
     """
 
-    def __init__(self, ways=5, sloppiness=1.0, scripts=80, characters=25, seed=0, device="cpu", only=None, within=0.0):
+    def __init__(
+        self,
+        ways=5,
+        sloppiness=1.0,
+        scripts=80,
+        characters=25,
+        seed=0,
+        device="cpu",
+        only=None,
+        within=0.0,
+    ):
         at_least_one(ways=ways, scripts=scripts, characters=characters)
         first, end = only = tuple(only or (0, scripts))
         if not 0 <= first < end <= scripts:
-            raise ValueError(f"only={only}: a range of scripts lies between 0 and scripts={scripts}, and its end is above its start")
+            raise ValueError(
+                f"only={only}: a range of scripts lies between 0 and scripts={scripts}, and its end is above its start"
+            )
         if not 0 <= within <= 1:
             raise ValueError(f"within={within}: a share of tasks lies between 0 and 1")
         if ways > (most := characters if within else (end - first) * characters):
-            raise ValueError(f"ways={ways}: there are {most} characters to choose from; ask for fewer ways or more characters")
+            raise ValueError(
+                f"ways={ways}: there are {most} characters to choose from; ask for fewer ways or more characters"
+            )
         self.only, self.within = only, float(within)
         if not 0 <= sloppiness < math.inf:
             raise ValueError(f"sloppiness={sloppiness}: it must be 0 or more")
-        self.ways, self.sloppiness, self.scripts, self.characters, self.seed = ways, float(sloppiness), scripts, characters, seed
+        self.ways, self.sloppiness, self.scripts, self.characters, self.seed = (
+            ways,
+            float(sloppiness),
+            scripts,
+            characters,
+            seed,
+        )
         self.device = torch.device(device)
         alphabet = write_alphabet(scripts, characters, torch.Generator().manual_seed(seed))
         self.kinds, self.control, self.used, self.size = (part.to(self.device) for part in alphabet)
@@ -59,7 +79,9 @@ class Strokes(TaskFamily):
 
     def settings(self) -> dict:
         names = ("ways", "sloppiness", "scripts", "characters", "seed", "only", "within")
-        return {"family": "strokes", "drawings": VERSION} | {name: getattr(self, name) for name in names}
+        return {"family": "strokes", "drawings": VERSION} | {
+            name: getattr(self, name) for name in names
+        }
 
     def split(self, held_out: int) -> tuple["Strokes", "Strokes"]:
         """Two families with no script in common: the last ``held_out`` scripts are the second one's.
@@ -69,12 +91,18 @@ class Strokes(TaskFamily):
         """
         first, end = self.only
         if not 0 < held_out < end - first:
-            raise ValueError(f"held_out={held_out}: of {end - first} scripts, hold out at least 1 and keep at least 1")
+            raise ValueError(
+                f"held_out={held_out}: of {end - first} scripts, hold out at least 1 and keep at least 1"
+            )
         names = ("ways", "sloppiness", "scripts", "characters", "seed", "device", "within")
         same = {name: getattr(self, name) for name in names}
-        return Strokes(**same, only=(first, end - held_out)), Strokes(**same, only=(end - held_out, end))
+        return Strokes(**same, only=(first, end - held_out)), Strokes(
+            **same, only=(end - held_out, end)
+        )
 
-    def sample(self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None) -> Episode:
+    def sample(
+        self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
+    ) -> Episode:
         """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query drawings of each class.
 
         x is (tasks, ways * shots or queries, 1, 28, 28) and y numbers the classes 0, 1, ... anew in each task. Every drawing is by
@@ -97,45 +125,81 @@ class Strokes(TaskFamily):
         if self.within:
             alike = torch.rand(tasks, 1, generator=generator, device=self.device) < self.within
             script = torch.randint(*self.only, (tasks, 1), generator=generator, device=self.device)
-            chance -= 1.0 * (alike & (torch.arange(first, end, device=self.device) // self.characters != script))
+            chance -= 1.0 * (
+                alike & (torch.arange(first, end, device=self.device) // self.characters != script)
+            )
         return first + chance.topk(self.ways).indices
 
     def hands(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` hands: (count, 7) numbers, standard normal but never beyond 2."""
         return torch.randn(count, HAND, generator=generator, device=self.device).clamp(-2, 2)
 
-    def draw(self, classes: Tensor, hands: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def draw(
+        self, classes: Tensor, hands: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
         """One drawing of each class of ``classes`` (n,), each in the hand of its row or in a new one: (n, 1, 28, 28)."""
         hands = self.hands(len(classes), generator) if hands is None else hands
-        shakes = torch.randn(len(classes), MOST, CONTROL + 1, 2, generator=generator, device=self.device)
-        bends = torch.randn(len(classes), 2, 7, generator=generator, device=self.device).clamp(-2, 2)
-        parts = zip(classes.split(CHUNK), hands.split(CHUNK), shakes.split(CHUNK), bends.split(CHUNK), strict=True)
+        shakes = torch.randn(
+            len(classes), MOST, CONTROL + 1, 2, generator=generator, device=self.device
+        )
+        bends = torch.randn(len(classes), 2, 7, generator=generator, device=self.device).clamp(
+            -2, 2
+        )
+        parts = zip(
+            classes.split(CHUNK),
+            hands.split(CHUNK),
+            shakes.split(CHUNK),
+            bends.split(CHUNK),
+            strict=True,
+        )
         return torch.cat([self._draw(*part) for part in parts])[:, None]
 
     def _draw(self, classes: Tensor, hands: Tensor, shakes: Tensor, bends: Tensor) -> Tensor:
         used, n, noise = self.used[classes], len(classes), self.sloppiness
-        control = self.control[classes] + noise * 0.035 * (shakes[:, :, :-1] + shakes[:, :, -1:])  # each point, and the stroke as a whole
+        control = self.control[classes] + noise * 0.035 * (
+            shakes[:, :, :-1] + shakes[:, :, -1:]
+        )  # each point, and the stroke as a whole
         points = (self.bases[self.kinds[classes]] @ control).flatten(1, 2)
         points = points + noise * 0.07 * (waves(points) @ bends.mT)  # strokes that meet still meet
         turn, slant, wide, high, pen, x, y = (noise * hands).T
-        matrix = rotation(0.13 * turn) * torch.stack([0.1 * wide, 0.1 * high], dim=1).exp()[:, :, None]
+        matrix = (
+            rotation(0.13 * turn) * torch.stack([0.1 * wide, 0.1 * high], dim=1).exp()[:, :, None]
+        )
         matrix[:, 0, 1] += 0.15 * slant
         size = self.size[classes] + 0.07 * (wide + high)
-        points = fit(points @ matrix.mT, used.repeat_interleave(POINTS, dim=1), size, place=torch.stack([x, y], dim=1))
+        points = fit(
+            points @ matrix.mT,
+            used.repeat_interleave(POINTS, dim=1),
+            size,
+            place=torch.stack([x, y], dim=1),
+        )
         return ink(points.view(n, MOST, POINTS, 2), used, pen=0.5 + 0.05 * pen)
 
 
 def waves(points: Tensor) -> Tensor:
     """The smooth functions of the place, by which a hand bends the whole paper: (n, points, 2) -> (n, points, 7)."""
     x, y = (1.8 * points).unbind(-1)
-    return torch.stack([x * y, x * x, y * y, (3 * x).sin() / 2, (3 * y).sin() / 2, 0.3 * (3 * x).cos(), 0.3 * (3 * y).cos()], dim=-1)
+    return torch.stack(
+        [
+            x * y,
+            x * x,
+            y * y,
+            (3 * x).sin() / 2,
+            (3 * y).sin() / 2,
+            0.3 * (3 * x).cos(),
+            0.3 * (3 * y).cos(),
+        ],
+        dim=-1,
+    )
 
 
 def fit(points: Tensor, used: Tensor, size: Tensor, place: Tensor) -> Tensor:
     """Scale and move each drawing (n, points, 2) into the image: its longer side is ``size`` of it, kept between 0.38 and 0.82."""
     low, high = box(points, used)
     scale = SIZE * size.clamp(0.38, 0.82) / (high - low).amax(1)
-    room = (SIZE - 5 - scale[:, None] * (high - low)) / 2  # on each side, with at least two and a half pixels of border
+    room = (
+        SIZE - 5 - scale[:, None] * (high - low)
+    ) / 2  # on each side, with at least two and a half pixels of border
     centre = (SIZE - 1) / 2 + room * (0.35 * place).clamp(-1, 1)
     return scale[:, None, None] * (points - (low + high)[:, None] / 2) + centre[:, None]
 
@@ -146,6 +210,11 @@ def ink(points: Tensor, used: Tensor, pen: Tensor) -> Tensor:
     lengths = ((points[:, :, 1:] - points[:, :, :-1]).norm(dim=-1) * used[..., None]).flatten(1)
     pen = pen.clamp(0.42, 0.68)[:, None, None]
     pixels = torch.arange(SIZE, device=points.device)
-    across, down = ((-((pixels - middles[..., i, None]) / pen).square() / 2).clamp(min=-16).exp() for i in (0, 1))
-    weights = 1.25 * lengths[..., None] / (pen * math.sqrt(2 * math.pi))  # a long straight stroke is 1.25 dark, cut off at 1
+    across, down = (
+        (-((pixels - middles[..., i, None]) / pen).square() / 2).clamp(min=-16).exp()
+        for i in (0, 1)
+    )
+    weights = (
+        1.25 * lengths[..., None] / (pen * math.sqrt(2 * math.pi))
+    )  # a long straight stroke is 1.25 dark, cut off at 1
     return ((down * weights).mT @ across).clamp(max=1)

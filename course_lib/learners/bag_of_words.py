@@ -7,7 +7,7 @@ from torch import Tensor
 from course_lib.episodes import Episode
 from course_lib.learners.base import Learner
 from course_lib.learners.prototypical import cosine, prototypes
-from course_lib.text_networks import check_ids, idf
+from course_lib.networks.sentences import check_ids, idf
 
 
 class BagOfWords(Learner):
@@ -39,11 +39,16 @@ class BagOfWords(Learner):
             ValueError: the ids are no whole numbers.
         """
         check_ids(ids, len(self.idf))
-        counts = torch.zeros(*ids.shape[:-1], len(self.idf)).scatter_add_(-1, ids, (ids != 0).to(self.idf.dtype))
+        counts = torch.zeros(*ids.shape[:-1], len(self.idf)).scatter_add_(
+            -1, ids, (ids != 0).to(self.idf.dtype)
+        )
         return F.normalize(counts * self.idf, dim=-1)
 
     def forward(self, episode: Episode) -> Tensor:
-        return cosine(self.count(episode.query_x), prototypes(self.count(episode.support_x), episode.support_y))
+        return cosine(
+            self.count(episode.query_x),
+            prototypes(self.count(episode.support_x), episode.support_y),
+        )
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
         """One task: see `Learner.predict`."""

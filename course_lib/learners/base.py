@@ -42,8 +42,16 @@ def right_shape(learner: Learner, predictions: Tensor, target: Tensor) -> Tensor
     Raises:
         ValueError: says which shape came and which was expected.
     """
-    wanted = f"{tuple(target.shape)}" if target.is_floating_point() else f"{tuple(target.shape)} + (classes,)"
-    fits = predictions.shape == target.shape if target.is_floating_point() else predictions.shape[:-1] == target.shape
+    wanted = (
+        f"{tuple(target.shape)}"
+        if target.is_floating_point()
+        else f"{tuple(target.shape)} + (classes,)"
+    )
+    fits = (
+        predictions.shape == target.shape
+        if target.is_floating_point()
+        else predictions.shape[:-1] == target.shape
+    )
     if not fits:
         raise ValueError(
             f"{type(learner).__name__} returned predictions of shape {tuple(predictions.shape)}; "

@@ -13,9 +13,14 @@ from torch import Tensor, nn
 from course_lib.episodes import Episode, at_least_one
 from course_lib.learners.metric import MetricLearner, one_hot
 from course_lib.learners.prototypical import cosine, positive, prototypes
-from course_lib.networks import seeded
+from course_lib.networks.small import seeded
 
-HEAD = {"lr": 0.01, "momentum": 0.9, "dampening": 0.9, "weight_decay": 1e-3}  # SGD of the new head, as in the authors' code
+HEAD = {
+    "lr": 0.01,
+    "momentum": 0.9,
+    "dampening": 0.9,
+    "weight_decay": 1e-3,
+}  # SGD of the new head, as in the authors' code
 
 
 class Baseline(MetricLearner):
@@ -39,7 +44,15 @@ class Baseline(MetricLearner):
         ValueError: a count is below 1, or ``features`` does not fit the encoder.
     """
 
-    def __init__(self, encoder: nn.Module, classes: int, features: int = 64, *, steps: int = 100, seed: int | None = None):
+    def __init__(
+        self,
+        encoder: nn.Module,
+        classes: int,
+        features: int = 64,
+        *,
+        steps: int = 100,
+        seed: int | None = None,
+    ):
         super().__init__(encoder)
         at_least_one(classes=classes, features=features, steps=steps)
         self.classes, self.features, self.steps = classes, features, steps
@@ -61,22 +74,34 @@ class Baseline(MetricLearner):
             ValueError: the episode does not say which base classes it is made of, or there are more of them than ``classes``.
         """
         if "classes" not in episode.hidden:
-            raise ValueError('the episode has no hidden["classes"]: pretraining needs a family of pictures, which tells each item\'s base class')
+            raise ValueError(
+                'the episode has no hidden["classes"]: pretraining needs a family of pictures, which tells each item\'s base class'
+            )
         y = torch.cat([episode.support_y, episode.query_y], dim=1)
         base = episode.hidden["classes"].gather(1, y).flatten()
         if (largest := int(base.max())) >= self.classes:
-            raise ValueError(f"classes={self.classes}, and an item is of base class {largest}: set classes to the family's")
+            raise ValueError(
+                f"classes={self.classes}, and an item is of base class {largest}: set classes to the family's"
+            )
         f = torch.cat(self.embed(episode), dim=1).flatten(0, 1)
         return F.cross_entropy(self.base_logits(self.fitting(f)), base)
 
     def fitting(self, f: Tensor) -> Tensor:
         """The embeddings themselves, once they have d numbers."""
         if f.shape[-1] != self.features:
-            raise ValueError(f"features={self.features}, but the encoder gives {f.shape[-1]} numbers: set features={f.shape[-1]}")
+            raise ValueError(
+                f"features={self.features}, but the encoder gives {f.shape[-1]} numbers: set features={f.shape[-1]}"
+            )
         return f
 
     def compare(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
-        head = train_head(self.task_logits, self.new_head(self.fitting(support).detach(), support_y), support.detach(), support_y, self.steps)
+        head = train_head(
+            self.task_logits,
+            self.new_head(self.fitting(support).detach(), support_y),
+            support.detach(),
+            support_y,
+            self.steps,
+        )
         return self.task_logits(query, *head)
 
     def new_head(self, support: Tensor, support_y: Tensor) -> tuple[Tensor, ...]:
@@ -89,7 +114,11 @@ class Baseline(MetricLearner):
         return f @ weight.mT + bias[:, None]
 
     def settings(self) -> dict:
-        return super().settings() | {"base_classes": self.classes, "head": HEAD, "head_steps": self.steps}
+        return super().settings() | {
+            "base_classes": self.classes,
+            "head": HEAD,
+            "head_steps": self.steps,
+        }
 
 
 class BaselinePlusPlus(Baseline):
@@ -108,7 +137,17 @@ class BaselinePlusPlus(Baseline):
         ValueError: a count is below 1, a scale is not above 0, or ``features`` does not fit the encoder.
     """
 
-    def __init__(self, encoder, classes: int, features: int = 64, *, scale: float = 10.0, head_scale: float = 2.0, steps: int = 100, seed: int | None = None):
+    def __init__(
+        self,
+        encoder,
+        classes: int,
+        features: int = 64,
+        *,
+        scale: float = 10.0,
+        head_scale: float = 2.0,
+        steps: int = 100,
+        seed: int | None = None,
+    ):
         super().__init__(encoder, classes, features, steps=steps, seed=seed)
         self.scale, self.head_scale = positive(scale), positive(head_scale)
 
@@ -116,7 +155,9 @@ class BaselinePlusPlus(Baseline):
         return nn.Linear(self.features, self.classes, bias=False)
 
     def base_logits(self, f: Tensor) -> Tensor:
-        return self.scale * F.linear(F.normalize(f, dim=-1), F.normalize(self.classifier.weight, dim=-1))
+        return self.scale * F.linear(
+            F.normalize(f, dim=-1), F.normalize(self.classifier.weight, dim=-1)
+        )
 
     def new_head(self, support: Tensor, support_y: Tensor) -> tuple[Tensor, ...]:
         mean = F.normalize(support, dim=-1).mean(1, keepdim=True)
@@ -156,7 +197,9 @@ class MetaBaseline(MetricLearner):
         return self.tau * cosine(query, prototypes(support, support_y))
 
 
-def train_head(logits_of, start: tuple[Tensor, ...], support: Tensor, support_y: Tensor, steps: int) -> list[Tensor]:
+def train_head(
+    logits_of, start: tuple[Tensor, ...], support: Tensor, support_y: Tensor, steps: int
+) -> list[Tensor]:
     """SGD with `HEAD` on the heads of T tasks side by side; works under ``torch.no_grad()`` too.
 
     The losses of the tasks are added up. A head appears in its own task's loss only, so each gets its own gradient.
@@ -172,7 +215,9 @@ def train_head(logits_of, start: tuple[Tensor, ...], support: Tensor, support_y:
     optimizer = torch.optim.SGD(head, **HEAD)
     for _ in range(steps):
         with torch.enable_grad():
-            loss = F.cross_entropy(logits_of(support, *head).flatten(0, 1), support_y.flatten()) * len(support)
+            loss = F.cross_entropy(
+                logits_of(support, *head).flatten(0, 1), support_y.flatten()
+            ) * len(support)
         for tensor, gradient in zip(head, torch.autograd.grad(loss, head), strict=True):
             tensor.grad = gradient
         optimizer.step()

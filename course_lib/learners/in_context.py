@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from course_lib.episodes import Episode, at_least_one
 from course_lib.learners.base import Learner
-from course_lib.networks import seeded
+from course_lib.networks.small import seeded
 
 STEEPEST = 3.0  # how fast the head that forgets fastest loses sight of what is far back; each further head a quarter of it, the last not at all
 
@@ -27,7 +27,9 @@ class Block(nn.Module):
         self.before_attention, self.before_mlp = nn.RMSNorm(width), nn.RMSNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width, bias=False)
         self.gather = nn.Linear(width, width, bias=False)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
 
     def forward(self, tokens: Tensor, bias: Tensor) -> Tensor:
         """tokens (T, n, width), bias (heads, n, n) -> (T, n, width)."""
@@ -36,7 +38,9 @@ class Block(nn.Module):
 
     def attend(self, tokens: Tensor, bias: Tensor) -> Tensor:
         """softmax(q k / sqrt(width of a head) + bias) v, for all heads side by side: (T, n, width) -> (T, n, width)."""
-        split = self.query_key_value(tokens).unflatten(-1, (3, self.heads, -1))  # (T, n, 3, heads, width / heads)
+        split = self.query_key_value(tokens).unflatten(
+            -1, (3, self.heads, -1)
+        )  # (T, n, 3, heads, width / heads)
         q, k, v = split.permute(2, 0, 3, 1, 4)  # each (T, heads, n, width / heads)
         weights = torch.softmax(q @ k.mT / q.shape[-1] ** 0.5 + bias, dim=-1)
         return (weights @ v).transpose(1, 2).flatten(2)
@@ -54,11 +58,21 @@ class InContextRegression(Learner):
         ValueError: a count is below 1, or the heads do not divide the width.
     """
 
-    def __init__(self, dims: int = 4, *, width: int = 48, layers: int = 4, heads: int = 4, seed: int | None = None):
+    def __init__(
+        self,
+        dims: int = 4,
+        *,
+        width: int = 48,
+        layers: int = 4,
+        heads: int = 4,
+        seed: int | None = None,
+    ):
         super().__init__()
         at_least_one(dims=dims, width=width, layers=layers, heads=heads)
         if width % heads:
-            raise ValueError(f"width={width}, heads={heads}: each head gets an equal part, so make the width a multiple of {heads}")
+            raise ValueError(
+                f"width={width}, heads={heads}: each head gets an equal part, so make the width a multiple of {heads}"
+            )
         self.dims, self.width = dims, width
         with seeded(seed):
             self.read_x, self.read_y = nn.Linear(dims, width), nn.Linear(1, width)
@@ -89,10 +103,17 @@ class InContextRegression(Learner):
             The answer for each support x from the examples before it alone, (T, S, 1), and for the queries from all, (T, Q, 1).
         """
         if support_x.shape[-1] != self.dims:
-            raise ValueError(f"x has {support_x.shape[-1]} numbers and dims={self.dims}: make them equal")
+            raise ValueError(
+                f"x has {support_x.shape[-1]} numbers and dims={self.dims}: make them equal"
+            )
         shots = support_x.shape[1]
-        examples = torch.stack([self.read_x(support_x), self.read_y(support_y)], dim=2).flatten(1, 2)  # x1, y1, x2, y2, ...
-        tokens, bias = torch.cat([examples, self.read_x(query_x)], dim=1), self.bias(shots, query_x.shape[1])
+        examples = torch.stack([self.read_x(support_x), self.read_y(support_y)], dim=2).flatten(
+            1, 2
+        )  # x1, y1, x2, y2, ...
+        tokens, bias = (
+            torch.cat([examples, self.read_x(query_x)], dim=1),
+            self.bias(shots, query_x.shape[1]),
+        )
         for block in self.blocks:
             tokens = block(tokens, bias)
         answers = self.answer(self.norm(tokens))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from course_lib.episodes import Episode
-from course_lib.normalisation import support_first
+from course_lib.networks.normalisation import support_first
 
 Parameters = dict[str, Tensor]
 
@@ -73,8 +73,14 @@ def with_higher(
     """
     everything = dict(network.named_parameters())
     optimizer = inner_optimizer([everything[n] for n in adapted or everything], lr=alpha)
-    detach = (lambda gradients: [None if g is None else g.detach() for g in gradients]) if first_order else None
-    with higher.innerloop_ctx(network, optimizer, copy_initial_weights=False, override=override) as (fnet, inner):
+    detach = (
+        (lambda gradients: [None if g is None else g.detach() for g in gradients])
+        if first_order
+        else None
+    )
+    with higher.innerloop_ctx(
+        network, optimizer, copy_initial_weights=False, override=override
+    ) as (fnet, inner):
         for _ in range(steps):
             inner.step(loss_fn(fnet(support_x), support_y), grad_callback=detach)
         return [dict(zip(everything, fnet.parameters(time=j))) for j in range(steps + 1)]
@@ -98,13 +104,17 @@ def all_tasks_at_once(
     instead is slower, and wrong at second order where scales and shifts of a layer or batch norm are adapted.
     """
     theta, tasks = dict(network.named_parameters()), support_x.shape[0]
-    losses = vmap(lambda phi, x, y: loss_fn(functional_call(network, phi, (x,)), y), randomness="different")
+    losses = vmap(
+        lambda phi, x, y: loss_fn(functional_call(network, phi, (x,)), y), randomness="different"
+    )
     names = adapted or list(theta)
     phi = {n: p.expand(tasks, *p.shape) for n, p in theta.items()}
     path = [phi]
     for _ in range(steps):
         total = losses(phi, support_x, support_y).sum()
-        gradients = torch.autograd.grad(total, [phi[n] for n in names], create_graph=not first_order)
+        gradients = torch.autograd.grad(
+            total, [phi[n] for n in names], create_graph=not first_order
+        )
         phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients)}
         path.append(phi)
     return path
@@ -117,10 +127,14 @@ def predict_with(network: nn.Module, phi: Parameters, x: Tensor) -> Tensor:
 
 def predict_all_with(network: nn.Module, phi: Parameters, x: Tensor) -> Tensor:
     """The same for T tasks: phi with a leading T, x (T, Q, ...) -> (T, Q, outputs)."""
-    return vmap(lambda p, inputs: functional_call(network, p, (inputs,)), randomness="different")(phi, x)
+    return vmap(lambda p, inputs: functional_call(network, p, (inputs,)), randomness="different")(
+        phi, x
+    )
 
 
-def query_predictions(network: nn.Module, loss_fn, episode: Episode, way: str, every_step: bool = False, **walk) -> Tensor:
+def query_predictions(
+    network: nn.Module, loss_fn, episode: Episode, way: str, every_step: bool = False, **walk
+) -> Tensor:
     """Predictions for the query sets after the inner loop.
 
     Args:
@@ -131,7 +145,9 @@ def query_predictions(network: nn.Module, loss_fn, episode: Episode, way: str, e
     Returns:
         (T, Q, outputs), or (k + 1, T, Q, outputs) with every_step.
     """
-    with support_first(network, episode.support_x.shape[1]) as first:  # 0, unless the queries are normalised with the support set
+    with support_first(
+        network, episode.support_x.shape[1]
+    ) as first:  # 0, unless the queries are normalised with the support set
         asked = torch.cat([episode.support_x[:, :first], episode.query_x], dim=1)
         if way == "vmap":
             path = all_tasks_at_once(network, loss_fn, episode.support_x, episode.support_y, **walk)

@@ -37,7 +37,9 @@ class Ridge(Learner):
             # of all w that fit best, the shortest: the only one there is from d points on, and one of many before
             return torch.linalg.pinv(support_x) @ support_y
         identity = torch.eye(support_x.shape[-1], dtype=support_x.dtype, device=support_x.device)
-        return torch.linalg.solve(support_x.mT @ support_x + self.penalty * identity, support_x.mT @ support_y)
+        return torch.linalg.solve(
+            support_x.mT @ support_x + self.penalty * identity, support_x.mT @ support_y
+        )
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
         """One task or, with a leading T everywhere, many: see `Learner.predict`."""

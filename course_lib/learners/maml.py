@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.episodes import Episode
-from course_lib.learners import fast
 from course_lib.learners.base import Learner
+from course_lib.learners.conv4_by_hand import gradient as fast
 from course_lib.learners.inner_loop import query_predictions
-from course_lib.normalisation import update_averages
+from course_lib.networks.normalisation import update_averages
 
 WAYS = ("higher", "autograd", "vmap", "fast")
 OPTIMIZERS = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
@@ -48,11 +48,17 @@ class MAML(Learner):
     ):
         super().__init__()
         if not (math.isfinite(alpha) and alpha >= 0):
-            raise ValueError(f"alpha={alpha}: the inner learning rate must be a finite number of at least 0")
+            raise ValueError(
+                f"alpha={alpha}: the inner learning rate must be a finite number of at least 0"
+            )
         if not isinstance(steps, int) or steps < 0:
-            raise ValueError(f"steps={steps}: use 0 for no adaptation, or a positive number of inner steps")
+            raise ValueError(
+                f"steps={steps}: use 0 for no adaptation, or a positive number of inner steps"
+            )
         if not list(network.parameters()):
-            raise ValueError(f"network {type(network).__name__} has no parameters: there is nothing that an inner loop could adapt")
+            raise ValueError(
+                f"network {type(network).__name__} has no parameters: there is nothing that an inner loop could adapt"
+            )
         if adapt not in ("all", "head"):
             raise ValueError(f"adapt={adapt!r}: choose 'all' or 'head'")
         if way not in WAYS:
@@ -60,8 +66,16 @@ class MAML(Learner):
         check_optimizer(inner_optimizer, override, way)
         check_normalisation(network)
         self.network, self.loss_fn = network, loss_fn
-        self.alpha, self.steps, self.first_order, self.adapt, self.way = alpha, steps, first_order, adapt, way
-        self.special = {"inner_optimizer": inner_optimizer, "override": override} if way == "higher" else {}
+        self.alpha, self.steps, self.first_order, self.adapt, self.way = (
+            alpha,
+            steps,
+            first_order,
+            adapt,
+            way,
+        )
+        self.special = (
+            {"inner_optimizer": inner_optimizer, "override": override} if way == "higher" else {}
+        )
 
     @property
     def adapted(self) -> list[str]:
@@ -74,7 +88,9 @@ class MAML(Learner):
 
     def after_each_step(self, episode: Episode, steps: int | None = None) -> Tensor:
         """Query predictions after 0, 1, ..., k inner steps: (k + 1, T, Q, outputs), cut from theta's graph."""
-        return self._walk(episode, self.steps if steps is None else steps, every_step=True, graph=False)
+        return self._walk(
+            episode, self.steps if steps is None else steps, every_step=True, graph=False
+        )
 
     def forward(self, episode: Episode) -> Tensor:
         """Query predictions after the inner loop: (T, Q, outputs). Works under ``torch.no_grad()`` too."""
@@ -90,12 +106,24 @@ class MAML(Learner):
         if self.training:
             update_averages(self.network, episode.support_x)
         if torch.is_grad_enabled() and (plan := self._plan(episode)):
-            return fast.outer_loss(plan, self, episode, first_order=self.first_order, alpha=self.alpha, steps=self.steps, adapted=self.adapted)
+            return fast.outer_loss(
+                plan,
+                self,
+                episode,
+                first_order=self.first_order,
+                alpha=self.alpha,
+                steps=self.steps,
+                adapted=self.adapted,
+            )
         return super().outer_loss(episode)
 
     def _plan(self, episode: Episode) -> fast.Plan | None:
         """How to run the network with its derivatives written out, if that is asked for and possible."""
-        return fast.plan_for(self.network) if self.way == "fast" and episode.query_x.device.type == "cpu" else None
+        return (
+            fast.plan_for(self.network)
+            if self.way == "fast" and episode.query_x.device.type == "cpu"
+            else None
+        )
 
     def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
         walk = {"alpha": self.alpha, "steps": steps, "adapted": self.adapted}
@@ -104,7 +132,9 @@ class MAML(Learner):
         way = "vmap" if self.way == "fast" else self.way
         walk |= {"first_order": self.first_order or not graph, **self.special}
         with torch.enable_grad():  # the inner loop needs gradients even where the caller wants none
-            predictions = query_predictions(self.network, self.loss_fn, episode, way, every_step, **walk)
+            predictions = query_predictions(
+                self.network, self.loss_fn, episode, way, every_step, **walk
+            )
         return predictions if graph else predictions.detach()
 
     def settings(self) -> dict:
@@ -123,7 +153,10 @@ class MAML(Learner):
 
 def plain_numbers(override: dict | None) -> dict | None:
     """The tensors of an override as lists of numbers, to be compared and stored."""
-    return override and {key: [torch.as_tensor(value).tolist() for value in values] for key, values in override.items()}
+    return override and {
+        key: [torch.as_tensor(value).tolist() for value in values]
+        for key, values in override.items()
+    }
 
 
 def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
@@ -134,14 +167,20 @@ def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
     """
     plain = inner_optimizer is torch.optim.SGD and override is None
     if way != "higher" and not plain:
-        raise ValueError(f"way={way!r} takes plain gradient steps: for another inner optimiser or override use way='higher'")
+        raise ValueError(
+            f"way={way!r} takes plain gradient steps: for another inner optimiser or override use way='higher'"
+        )
     if inner_optimizer not in OPTIMIZERS:
         name = getattr(inner_optimizer, "__name__", inner_optimizer)
-        raise ValueError(f"higher cannot differentiate through {name}: use torch.optim.SGD or torch.optim.Adam")
+        raise ValueError(
+            f"higher cannot differentiate through {name}: use torch.optim.SGD or torch.optim.Adam"
+        )
     known = inner_optimizer([torch.zeros(1)], lr=0.1).defaults
     for key in override or {}:
         if key not in known:
-            raise ValueError(f"override key {key!r} is no setting of {inner_optimizer.__name__}: choose from {sorted(known)}")
+            raise ValueError(
+                f"override key {key!r} is no setting of {inner_optimizer.__name__}: choose from {sorted(known)}"
+            )
 
 
 def check_normalisation(network: nn.Module) -> None:
@@ -154,5 +193,5 @@ def check_normalisation(network: nn.Module) -> None:
         if getattr(module, "track_running_stats", False):
             raise ValueError(
                 f"layer {name!r} ({type(module).__name__}) keeps running averages, which leak between tasks in an inner "
-                "loop: build it with track_running_stats=False, or use course_lib.normalisation.BatchNorm"
+                "loop: build it with track_running_stats=False, or use course_lib.networks.normalisation.BatchNorm"
             )

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from course_lib.episodes import at_least_one
 from course_lib.learners.metric import MetricLearner, one_hot
 from course_lib.learners.prototypical import cosine, positive
-from course_lib.networks import seeded
+from course_lib.networks.small import seeded
 
 
 class Matching(MetricLearner):
@@ -25,7 +25,15 @@ class Matching(MetricLearner):
         ValueError: a count is below 1, the scale is not above 0, or ``features`` does not fit the encoder.
     """
 
-    def __init__(self, encoder, full_context: bool = False, scale: float = 10.0, features: int = 64, steps: int = 3, seed: int | None = None):
+    def __init__(
+        self,
+        encoder,
+        full_context: bool = False,
+        scale: float = 10.0,
+        features: int = 64,
+        steps: int = 3,
+        seed: int | None = None,
+    ):
         super().__init__(encoder)
         self.scale = positive(scale)
         self.context = FullContext(features, steps, seed) if full_context else None
@@ -43,7 +51,11 @@ class Matching(MetricLearner):
 
     def settings(self) -> dict:
         steps = self.context.steps if self.context is not None else None
-        return super().settings() | {"full_context": self.context is not None, "scale": self.scale, "steps": steps}
+        return super().settings() | {
+            "full_context": self.context is not None,
+            "scale": self.scale,
+            "steps": steps,
+        }
 
 
 class FullContext(nn.Module):
@@ -68,7 +80,9 @@ class FullContext(nn.Module):
     def forward(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """(T, S, d) and (T, Q, d) -> the same shapes."""
         if support.shape[-1] != self.features:
-            raise ValueError(f"features={self.features}, but the encoder gives {support.shape[-1]} numbers: set features={support.shape[-1]}")
+            raise ValueError(
+                f"features={self.features}, but the encoder gives {support.shape[-1]} numbers: set features={support.shape[-1]}"
+            )
         there, back = self.both_ways(support)[0].chunk(2, dim=-1)
         g = support + there + back
         x = query.flatten(0, 1)

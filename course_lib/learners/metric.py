@@ -33,7 +33,9 @@ class MetricLearner(Learner):
         The weights stay as they are, and in eval mode nothing changes.
         """
         self.half = True
-        self.encoder.to(memory_format=torch.channels_last)  # another order in memory, which this arithmetic likes better
+        self.encoder.to(
+            memory_format=torch.channels_last
+        )  # another order in memory, which this arithmetic likes better
         return self
 
     def compare(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
@@ -50,7 +52,9 @@ class MetricLearner(Learner):
         x = torch.cat([episode.support_x, episode.query_x], dim=1)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half and self.training):
             f = self.encoder(x.flatten(0, 1))
-        f = f.to(x.dtype if x.is_floating_point() else next(self.encoder.parameters()).dtype).view(*x.shape[:2], -1)  # word ids are whole numbers
+        f = f.to(x.dtype if x.is_floating_point() else next(self.encoder.parameters()).dtype).view(
+            *x.shape[:2], -1
+        )  # word ids are whole numbers
         return f.split([episode.support_x.shape[1], episode.query_x.shape[1]], dim=1)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
@@ -59,7 +63,11 @@ class MetricLearner(Learner):
         return self(Episode(support_x[None], support_y[None], query_x[None], query_y[None]))[0]
 
     def settings(self) -> dict:
-        return super().settings() | {"network": str(self.encoder)} | ({"half": True} if self.half else {})
+        return (
+            super().settings()
+            | {"network": str(self.encoder)}
+            | ({"half": True} if self.half else {})
+        )
 
 
 def one_hot(support_y: Tensor) -> Tensor:
@@ -70,5 +78,7 @@ def one_hot(support_y: Tensor) -> Tensor:
     """
     ones = F.one_hot(support_y).to(torch.get_default_dtype())
     if not ones.any(dim=1).all():
-        raise ValueError("a class has no support example in one of the tasks: number the classes 0, 1, ..., N - 1 in every task")
+        raise ValueError(
+            "a class has no support example in one of the tasks: number the classes 0, 1, ..., N - 1 in every task"
+        )
     return ones

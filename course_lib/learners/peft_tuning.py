@@ -14,15 +14,20 @@ import torch
 from torch import Tensor
 
 from course_lib.episodes import Episode, at_least_one
-from course_lib.families import worlds
-from course_lib.label_scores import ModelError
+from course_lib.families import prompt_worlds as worlds
+from course_lib.language_models.hugging_face import TransformersModel
+from course_lib.language_models.label_scores import ModelError
 from course_lib.learners.prompting import Prompting, Template, fill, word
 from course_lib.learners.tuned_parts import finite_above_0
-from course_lib.networks import seeded
-from course_lib.transformers_model import TransformersModel
+from course_lib.networks.small import seeded
 
 HOW_TO_INSTALL = 'this needs the package peft, which the course does not install by itself: pip install "peft==0.21.2"'
-RATES = {"soft prompt": 0.01, "lora": 1e-3, "ia3": 1e-2, "full": 1e-4}  # learning rates that are usual for a method: try others on your own model
+RATES = {
+    "soft prompt": 0.01,
+    "lora": 1e-3,
+    "ia3": 1e-2,
+    "full": 1e-4,
+}  # learning rates that are usual for a method: try others on your own model
 SIZES = {"soft prompt": 20, "lora": 4}  # vectors; rank
 
 
@@ -61,12 +66,18 @@ class PeftTuning(Prompting):
     ):
         super().__init__(model, template, labels, read=read, shots=0, neutral=neutral)
         if not isinstance(model, TransformersModel):
-            raise ValueError(f"{type(model).__name__} is no model of Hugging Face: tune the small model of the course with learners/tuning.py")
+            raise ValueError(
+                f"{type(model).__name__} is no model of Hugging Face: tune the small model of the course with learners/tuning.py"
+            )
         if method not in RATES:
             raise ValueError(f"method={method!r}: choose one of {', '.join(RATES)}")
         if size is not None and method not in SIZES:
             raise ValueError(f"size={size}: {method} has none, leave it out")
-        self.method, self.size, self.targets = method, SIZES.get(method, 0) if size is None else size, targets
+        self.method, self.size, self.targets = (
+            method,
+            SIZES.get(method, 0) if size is None else size,
+            targets,
+        )
         self.steps, self.lr, self.seed = steps, RATES[method] if lr is None else lr, seed
         at_least_one(steps=steps, **({"size": self.size} if method in SIZES else {}))
         finite_above_0(lr=self.lr)
@@ -76,29 +87,41 @@ class PeftTuning(Prompting):
         found = []
         for task in tasks:
             with self.tuned(*task[:2], task[3]) as model, torch.no_grad():
-                found += Prompting(model, self.template, read=self.read, shots=0, neutral=self.neutral).answers([task])
+                found += Prompting(
+                    model, self.template, read=self.read, shots=0, neutral=self.neutral
+                ).answers([task])
         return found
 
     @contextmanager
-    def tuned(self, support_x: Tensor, support_y: Tensor, labels: Sequence[str]) -> Iterator[TransformersModel]:
+    def tuned(
+        self, support_x: Tensor, support_y: Tensor, labels: Sequence[str]
+    ) -> Iterator[TransformersModel]:
         """The model as one task leaves it, for as long as the ``with`` block lasts.
 
         Raises:
             ValueError: the support set is empty or holds a class without a label, or the loss is no longer finite.
         """
         prompts = [self.template.write([], [], self.read(row)) for row in support_x.tolist()]
-        said = [[fill(self.template.label, y=word(list(labels), number))] for number in support_y.tolist()]
+        said = [
+            [fill(self.template.label, y=word(list(labels), number))]
+            for number in support_y.tolist()
+        ]
         if not prompts:
             raise ValueError("the support set is empty: tuning needs at least 1 example")
         with self.prepared() as model, torch.enable_grad():
-            optimizer = torch.optim.Adam([weights for weights in model.network.parameters() if weights.requires_grad], lr=self.lr)
+            optimizer = torch.optim.Adam(
+                [weights for weights in model.network.parameters() if weights.requires_grad],
+                lr=self.lr,
+            )
             for step in range(self.steps):
                 optimizer.zero_grad()
                 for start in range(0, len(prompts), model.batch):
                     part = slice(start, start + model.batch)
                     loss = -model.log_probs(prompts[part], said[part]).sum() / len(prompts)
                     if not torch.isfinite(loss):
-                        raise ValueError(f"the loss of a task is no longer finite at step {step}: lower lr={self.lr}")
+                        raise ValueError(
+                            f"the loss of a task is no longer finite at step {step}: lower lr={self.lr}"
+                        )
                     loss.backward()
                 optimizer.step()
             yield model
@@ -118,7 +141,9 @@ class PeftTuning(Prompting):
         wrapped = None
         try:
             with seeded(self.seed), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # peft sets what it warns of, the direction of GPT-2's matrices, by itself
+                warnings.simplefilter(
+                    "ignore"
+                )  # peft sets what it warns of, the direction of GPT-2's matrices, by itself
                 wrapped = self.wrapped(peft)
             soft = self.method == "soft prompt"
             yield self.model.around(wrapped, self.size) if soft else self.model.around(network)
@@ -138,25 +163,49 @@ class PeftTuning(Prompting):
             return peft.get_peft_model(self.model.network, self.config(peft))
         except ValueError:
             kind, layers = self.model.network.config.model_type, self.model.network.named_modules()
-            names = sorted({name.split(".")[-1] for name, layer in layers if getattr(layer, "weight", torch.empty(0)).ndim == 2})
-            raise ModelError(f"peft finds no layers for {self.method} in a {kind}: give targets=[...] with some of {', '.join(names)}") from None
+            names = sorted(
+                {
+                    name.split(".")[-1]
+                    for name, layer in layers
+                    if getattr(layer, "weight", torch.empty(0)).ndim == 2
+                }
+            )
+            raise ModelError(
+                f"peft finds no layers for {self.method} in a {kind}: give targets=[...] with some of {', '.join(names)}"
+            ) from None
 
     def config(self, peft):
         """What peft calls a configuration."""
         if self.method == "soft prompt":
-            return peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self.size, prompt_tuning_init="SAMPLE_VOCAB")
+            return peft.PromptTuningConfig(
+                task_type="CAUSAL_LM",
+                num_virtual_tokens=self.size,
+                prompt_tuning_init="SAMPLE_VOCAB",
+            )
         targets = None if self.targets is None else list(self.targets)
         if self.method == "lora":
-            return peft.LoraConfig(task_type="CAUSAL_LM", r=self.size, lora_alpha=self.size, target_modules=targets)
+            return peft.LoraConfig(
+                task_type="CAUSAL_LM", r=self.size, lora_alpha=self.size, target_modules=targets
+            )
         return peft.IA3Config(task_type="CAUSAL_LM", target_modules=targets)
 
     def trainable(self) -> int:
         """How many numbers a task trains."""
         with self.prepared() as model:
-            return sum(weights.numel() for weights in model.network.parameters() if weights.requires_grad)
+            return sum(
+                weights.numel() for weights in model.network.parameters() if weights.requires_grad
+            )
 
     def outer_loss(self, episode: Episode) -> Tensor:
-        raise ValueError("PeftTuning learns each task from the same start, so there is nothing to meta-train: use it as it is")
+        raise ValueError(
+            "PeftTuning learns each task from the same start, so there is nothing to meta-train: use it as it is"
+        )
 
     def settings(self) -> dict:
-        return super().settings() | {"method": self.method, "size": self.size, "steps": self.steps, "lr": self.lr, "seed": self.seed}
+        return super().settings() | {
+            "method": self.method,
+            "size": self.size,
+            "steps": self.steps,
+            "lr": self.lr,
+            "seed": self.seed,
+        }

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.episodes import Episode
-from course_lib.families import worlds
+from course_lib.families import prompt_worlds as worlds
 from course_lib.learners.base import Learner
 
 
@@ -66,20 +66,34 @@ class Template:
     def __post_init__(self):
         if self.label is None:
             object.__setattr__(self, "label", as_in(self.example, self.query))
-        for name, needs in (("example", ("{x}", "{y}")), ("query", ("{x}",)), ("label", ("{y}",)), ("instruction", ())):
+        for name, needs in (
+            ("example", ("{x}", "{y}")),
+            ("query", ("{x}",)),
+            ("label", ("{y}",)),
+            ("instruction", ()),
+        ):
             pattern = getattr(self, name)
             if missing := [place for place in needs if place not in pattern]:
                 raise ValueError(f"{name}={pattern!r}: it needs {' and '.join(missing)}")
             if name == "query" and "{y}" in pattern:
                 raise ValueError(f"query={pattern!r}: {{y}} would tell the answer, take it out")
-            if foreign := [place for place in re.findall(r"\{[A-Za-z_]\w*\}", pattern) if place not in needs]:
-                raise ValueError(f"{name}={pattern!r}: {foreign[0]} is not filled in there" + (f", only {' and '.join(needs)}" if needs else ""))
+            if foreign := [
+                place for place in re.findall(r"\{[A-Za-z_]\w*\}", pattern) if place not in needs
+            ]:
+                raise ValueError(
+                    f"{name}={pattern!r}: {foreign[0]} is not filled in there"
+                    + (f", only {' and '.join(needs)}" if needs else "")
+                )
         if self.query[-1:] in (" ", "\t") and self.label[:1] in (" ", "\t"):
-            raise ValueError(f"query={self.query!r} ends with a space and label={self.label!r} begins with one: take one of them out")
+            raise ValueError(
+                f"query={self.query!r} ends with a space and label={self.label!r} begins with one: take one of them out"
+            )
 
     def write(self, xs: Sequence[str], ys: Sequence[str], x: str) -> str:
         """The prompt of the query ``x`` after the examples ``xs`` with the label words ``ys``."""
-        examples = "".join(fill(self.example, x=one, y=label) for one, label in zip(xs, ys, strict=True))
+        examples = "".join(
+            fill(self.example, x=one, y=label) for one, label in zip(xs, ys, strict=True)
+        )
         return self.instruction + examples + fill(self.query, x=x)
 
 
@@ -138,7 +152,13 @@ class Prompting(Learner):
             raise ValueError(f"shots={shots}: show 0 examples or more")
         if isinstance(neutral, str):
             raise ValueError(f"neutral={neutral!r} is one text: put it into a list, [{neutral!r}]")
-        self.model, self.template, self.read, self.shots, self.neutral = model, template, read, shots, tuple(neutral)
+        self.model, self.template, self.read, self.shots, self.neutral = (
+            model,
+            template,
+            read,
+            shots,
+            tuple(neutral),
+        )
         self.labels = None if labels is None else checked(labels, template)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
@@ -148,21 +168,37 @@ class Prompting(Learner):
             ValueError: the learner has no labels of its own, a class has none, or a prompt is longer than the model reads.
         """
         if self.labels is None:
-            raise ValueError("the classes have no words: give labels=[...], or an episode that brings them")
+            raise ValueError(
+                "the classes have no words: give labels=[...], or an episode that brings them"
+            )
         return self.answers([(support_x, support_y, query_x, self.labels)])[0]
 
     def forward(self, episode: Episode) -> Tensor:
         """All tasks of an episode, all prompts in one batch: (T, Q, N)."""
-        return torch.stack(self.answers([(sx, sy, qx, labels) for (sx, sy, qx, _), labels in zip(episode, self.words_of(episode))]))
+        return torch.stack(
+            self.answers(
+                [
+                    (sx, sy, qx, labels)
+                    for (sx, sy, qx, _), labels in zip(episode, self.words_of(episode))
+                ]
+            )
+        )
 
     def words_of(self, episode: Episode) -> list[list[str]]:
         """The label words of each task, in the order of its class numbers."""
         if self.labels is None:
             if "labels" not in episode.hidden:
-                raise ValueError('the classes have no words: give labels=[...], or an episode with hidden["labels"]')
+                raise ValueError(
+                    'the classes have no words: give labels=[...], or an episode with hidden["labels"]'
+                )
             return [[self.read([i]) for i in row] for row in episode.hidden["labels"].tolist()]
-        if "classes" in episode.hidden:  # a family that draws classes and numbers them anew in each task
-            return [[word(self.labels, number) for number in row] for row in episode.hidden["classes"].tolist()]
+        if (
+            "classes" in episode.hidden
+        ):  # a family that draws classes and numbers them anew in each task
+            return [
+                [word(self.labels, number) for number in row]
+                for row in episode.hidden["classes"].tolist()
+            ]
         return [self.labels] * len(episode)
 
     def answers(self, tasks: list[tuple[Tensor, Tensor, Tensor, list[str]]]) -> list[Tensor]:
@@ -178,7 +214,11 @@ class Prompting(Learner):
             blank += [self.template.write(xs, ys, text) for text in self.neutral]
             blank_labels += [labels[-1]] * len(self.neutral)
         device = tasks[0][2].device  # the model may be elsewhere
-        scores = self.model.log_probs(prompts, labels).to(device).split([len(query_x) for _, _, query_x, _ in tasks])
+        scores = (
+            self.model.log_probs(prompts, labels)
+            .to(device)
+            .split([len(query_x) for _, _, query_x, _ in tasks])
+        )
         if not self.neutral:
             return list(scores)
         empty = self.model.log_probs(blank, blank_labels).to(device).split(len(self.neutral))
@@ -186,7 +226,11 @@ class Prompting(Learner):
 
     def settings(self) -> dict:
         """The template, the labels, how many examples are shown, and what calibrates."""
-        return super().settings() | asdict(self.template) | {"labels": self.labels, "shown": self.shots, "neutral": list(self.neutral)}
+        return (
+            super().settings()
+            | asdict(self.template)
+            | {"labels": self.labels, "shown": self.shots, "neutral": list(self.neutral)}
+        )
 
 
 def calibrated(log_probs: Tensor, without_content: Tensor) -> Tensor:
@@ -198,7 +242,9 @@ def calibrated(log_probs: Tensor, without_content: Tensor) -> Tensor:
     Args:
         log_probs: (Q, N).   without_content: (C, N).
     """
-    return (log_probs - without_content.logsumexp(0)).log_softmax(-1)  # the factors that normalise p and p_cf cancel
+    return (log_probs - without_content.logsumexp(0)).log_softmax(
+        -1
+    )  # the factors that normalise p and p_cf cancel
 
 
 def checked(labels: Sequence[str], template: Template) -> list[str]:
@@ -218,12 +264,18 @@ def checked(labels: Sequence[str], template: Template) -> list[str]:
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels={labels}: two classes have the same word")
     for label in labels:
-        if label[-1].isspace() or (label[0].isspace() and " {y}" in template.example + template.label):
-            raise ValueError(f"label {label!r}: write {label.strip()!r}, the space before it is part of the template")
+        if label[-1].isspace() or (
+            label[0].isspace() and " {y}" in template.example + template.label
+        ):
+            raise ValueError(
+                f"label {label!r}: write {label.strip()!r}, the space before it is part of the template"
+            )
     return labels
 
 
 def word(labels: list[str], number: int) -> str:
     if not 0 <= number < len(labels):
-        raise ValueError(f"an example is of class {number}, and there are labels for {len(labels)} classes: give one a class")
+        raise ValueError(
+            f"an example is of class {number}, and there are labels for {len(labels)} classes: give one a class"
+        )
     return labels[number]

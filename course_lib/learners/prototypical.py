@@ -34,7 +34,11 @@ def cosine(query: Tensor, points: Tensor) -> Tensor:
     return F.normalize(query, dim=-1) @ F.normalize(points, dim=-1).mT
 
 
-CLOSENESS = {"squared": squared, "plain": plain, "cosine": cosine}  # each: (T, Q, d) and (T, N, d) -> (T, Q, N), larger is closer
+CLOSENESS = {
+    "squared": squared,
+    "plain": plain,
+    "cosine": cosine,
+}  # each: (T, Q, d) and (T, N, d) -> (T, Q, N), larger is closer
 
 
 class Prototypical(MetricLearner):

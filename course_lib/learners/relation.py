@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from course_lib.episodes import at_least_one
 from course_lib.learners.metric import MetricLearner, one_hot
-from course_lib.networks import seeded
+from course_lib.networks.small import seeded
 
 
 def match_loss(logits: Tensor, query_y: Tensor) -> Tensor:
@@ -48,9 +48,13 @@ class Relation(MetricLearner):
 
     def compare(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         if support.shape[-1] != self.features:
-            raise ValueError(f"features={self.features}, but the encoder gives {support.shape[-1]} numbers: set features={support.shape[-1]}")
+            raise ValueError(
+                f"features={self.features}, but the encoder gives {support.shape[-1]} numbers: set features={support.shape[-1]}"
+            )
         classes = one_hot(support_y).to(support.dtype).mT @ support  # sums, (T, N, d)
-        pairs = torch.cat(torch.broadcast_tensors(classes[:, None], query[:, :, None]), dim=-1)  # (T, Q, N, 2d)
+        pairs = torch.cat(
+            torch.broadcast_tensors(classes[:, None], query[:, :, None]), dim=-1
+        )  # (T, Q, N, 2d)
         return self.g(pairs.flatten(0, 2)).view(pairs.shape[:3])
 
     def settings(self) -> dict:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from course_lib.episodes import Episode
 from course_lib.learners.metric import MetricLearner, one_hot
-from course_lib.networks import seeded
+from course_lib.networks.small import seeded
 
 EPSILON = 1e-12  # under the root: the slope of a distance is undefined at 0
 HINGES = {  # what a dissimilar pair at distance D pays
@@ -28,7 +28,9 @@ def distance(one: Tensor, other: Tensor) -> Tensor:
     return ((one - other).square().sum(-1) + EPSILON).sqrt()
 
 
-def contrastive(distance: Tensor, different: Tensor, margin: float = 1.0, hinge: str = "squared") -> Tensor:
+def contrastive(
+    distance: Tensor, different: Tensor, margin: float = 1.0, hinge: str = "squared"
+) -> Tensor:
     """L = (1 - y) D^2 + y max(0, m - D)^2 of each pair: Hadsell, Chopra, LeCun 2006, without their two halves.
 
     Args:
@@ -40,7 +42,9 @@ def contrastive(distance: Tensor, different: Tensor, margin: float = 1.0, hinge:
     """
     check_margin(margin, hinge)
     if distance.shape != different.shape:
-        raise ValueError(f"distance {tuple(distance.shape)} and different {tuple(different.shape)}: give one y for each pair")
+        raise ValueError(
+            f"distance {tuple(distance.shape)} and different {tuple(different.shape)}: give one y for each pair"
+        )
     different = different.to(distance)
     if not ((different == 0) | (different == 1)).all():
         raise ValueError("different: y must be 0 for a similar pair and 1 for a dissimilar one")
@@ -54,7 +58,9 @@ def pairs_of(y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ValueError: y are no class numbers.
     """
     if y.is_floating_point() or y.ndim != 2:
-        raise ValueError(f"y of shape {tuple(y.shape)}, {y.dtype}: pairs need whole class numbers, (tasks, items)")
+        raise ValueError(
+            f"y of shape {tuple(y.shape)}, {y.dtype}: pairs need whole class numbers, (tasks, items)"
+        )
     i, j = torch.triu_indices(y.shape[1], y.shape[1], offset=1, device=y.device)
     return i, j, y[:, i] != y[:, j]
 
@@ -67,7 +73,9 @@ def mean_of_pairs(loss: Tensor, different: Tensor, pairs: str) -> Tensor:
     """
     same = ~different
     if not same.any() or (pairs == "balanced" and not different.any()):
-        raise ValueError("pairs need 2 items of one class, and 2 classes: ask for more ways, shots or queries")
+        raise ValueError(
+            "pairs need 2 items of one class, and 2 classes: ask for more ways, shots or queries"
+        )
     if pairs == "balanced":
         return (loss[same].mean() + loss[different].mean()) / 2
     return loss.mean() if pairs == "all" else loss[same].mean()
@@ -123,7 +131,9 @@ class Siamese(PairLearner):
         ValueError: a setting is out of range.
     """
 
-    def __init__(self, encoder: nn.Module, margin: float = 1.0, *, hinge: str = "squared", pairs: str = "all"):
+    def __init__(
+        self, encoder: nn.Module, margin: float = 1.0, *, hinge: str = "squared", pairs: str = "all"
+    ):
         super().__init__(encoder, pairs)
         check_margin(margin, hinge)
         self.margin, self.hinge = float(margin), hinge
@@ -133,7 +143,11 @@ class Siamese(PairLearner):
 
     def outer_loss(self, episode: Episode) -> Tensor:
         one, other, different = self.all_pairs(episode)
-        return mean_of_pairs(contrastive(distance(one, other), different, self.margin, self.hinge), different, self.pairs)
+        return mean_of_pairs(
+            contrastive(distance(one, other), different, self.margin, self.hinge),
+            different,
+            self.pairs,
+        )
 
     def settings(self) -> dict:
         return super().settings() | {"margin": self.margin, "hinge": self.hinge}
@@ -153,10 +167,14 @@ class Koch(PairLearner):
         ValueError: a setting is out of range, or the encoder gives another number of features.
     """
 
-    def __init__(self, encoder: nn.Module, features: int = 64, *, pairs: str = "all", seed: int | None = None):
+    def __init__(
+        self, encoder: nn.Module, features: int = 64, *, pairs: str = "all", seed: int | None = None
+    ):
         super().__init__(encoder, pairs)
         if isinstance(features, bool) or not isinstance(features, int) or features < 1:
-            raise ValueError(f"features={features!r}: give the number of features of the encoder, at least 1")
+            raise ValueError(
+                f"features={features!r}: give the number of features of the encoder, at least 1"
+            )
         with seeded(seed):
             self.weigh = nn.Linear(features, 1)
 
@@ -164,7 +182,9 @@ class Koch(PairLearner):
         """The logit of p(same)."""
         gap = (one - other).abs()
         if gap.shape[-1] != self.weigh.in_features:
-            raise ValueError(f"the encoder gives {gap.shape[-1]} features and features={self.weigh.in_features}: make them equal")
+            raise ValueError(
+                f"the encoder gives {gap.shape[-1]} features and features={self.weigh.in_features}: make them equal"
+            )
         return self.weigh(gap)[..., 0]
 
     def outer_loss(self, episode: Episode) -> Tensor:
@@ -181,6 +201,8 @@ def check_margin(margin: float, hinge: str) -> None:
         ValueError: the margin is not a finite number above 0, or the hinge is unknown.
     """
     if not (math.isfinite(margin) and margin > 0):
-        raise ValueError(f"margin={margin}: it must be a finite number above 0, or dissimilar pairs are never pushed")
+        raise ValueError(
+            f"margin={margin}: it must be a finite number above 0, or dissimilar pairs are never pushed"
+        )
     if hinge not in HINGES:
         raise ValueError(f"hinge={hinge!r}: choose one of {', '.join(HINGES)}")

@@ -13,9 +13,17 @@ from torch import Tensor
 from torch.func import vmap
 
 from course_lib.episodes import Episode, at_least_one
+from course_lib.language_models.tiny_gpt import TinyGPT
 from course_lib.learners.base import Learner
-from course_lib.learners.tuned_parts import Body, at, finite_above_0, fitting, label_ids, labels_of, questions
-from course_lib.tiny_gpt import TinyGPT
+from course_lib.learners.tuned_parts import (
+    Body,
+    at,
+    finite_above_0,
+    fitting,
+    label_ids,
+    labels_of,
+    questions,
+)
 
 Parts = dict[str, Tensor]  # what a task trains, by name
 SIDE_BY_SIDE = 10  # tasks trained at a time
@@ -61,7 +69,9 @@ class Tuned(Learner):
         """The model with the parts in place: tokens (B, L) -> scores (B, L, V) of the next token."""
         raise NotImplementedError
 
-    def loss(self, parts: Parts, tokens: Tensor, place: Tensor, y: Tensor, labels: Tensor) -> Tensor:
+    def loss(
+        self, parts: Parts, tokens: Tensor, place: Tensor, y: Tensor, labels: Tensor
+    ) -> Tensor:
         """Of one task: prompts (S, L) with the answer at ``place`` (S,), classes y (S,), label words (N,)."""
         return F.cross_entropy(at(self.scores(parts, tokens), place), labels[y])
 
@@ -78,7 +88,9 @@ class Tuned(Learner):
         *_, (parts, _) = self.walk(support_x, support_y, labels)
         return parts
 
-    def walk(self, support_x: Tensor, support_y: Tensor, labels: Tensor) -> Iterator[tuple[Parts, Tensor | None]]:
+    def walk(
+        self, support_x: Tensor, support_y: Tensor, labels: Tensor
+    ) -> Iterator[tuple[Parts, Tensor | None]]:
         """As `adapt`, one step at a time: first the start with None, then after each step the parts and the loss (T,) that led there.
 
         The tensors are those that the next step changes: use them before you go on.
@@ -86,7 +98,10 @@ class Tuned(Learner):
         fitting(support_x, support_y, labels)
         tokens, place = questions(support_x)
         starts = [self.start(one, self.drawing()) for one in labels]
-        parts = {name: torch.stack([one[name] for one in starts]).detach().requires_grad_() for name in starts[0]}
+        parts = {
+            name: torch.stack([one[name] for one in starts]).detach().requires_grad_()
+            for name in starts[0]
+        }
         optimizer = torch.optim.Adam(parts.values(), lr=self.lr)
         now = {name: part.detach() for name, part in parts.items()}
         yield now, None
@@ -94,7 +109,9 @@ class Tuned(Learner):
             with torch.enable_grad():
                 loss = vmap(self.loss)(parts, tokens, place, support_y, labels)
                 if not torch.isfinite(loss).all():
-                    raise ValueError(f"the loss of a task is no longer finite at step {step}: lower lr={self.lr}")
+                    raise ValueError(
+                        f"the loss of a task is no longer finite at step {step}: lower lr={self.lr}"
+                    )
                 gradients = torch.autograd.grad(loss.sum(), list(parts.values()))
             for part, gradient in zip(parts.values(), gradients):
                 part.grad = gradient
@@ -102,7 +119,9 @@ class Tuned(Learner):
             yield now, loss.detach()
 
     @torch.no_grad()
-    def answer(self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels: Tensor) -> Tensor:
+    def answer(
+        self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels: Tensor
+    ) -> Tensor:
         """T tasks side by side -> (T, Q, N)."""
         parts = self.adapt(support_x, support_y, labels)
         return vmap(self.logits)(parts, *questions(query_x), labels)
@@ -113,30 +132,55 @@ class Tuned(Learner):
         Args:
             labels: the label word of each class, as a word or a token id; None takes the learner's.
         """
-        labels = self.labels if labels is None and self.labels is not None else label_ids(labels, self.device)
+        labels = (
+            self.labels
+            if labels is None and self.labels is not None
+            else label_ids(labels, self.device)
+        )
         return self.answer(support_x[None], support_y[None], query_x[None], labels[None])[0]
 
     def forward(self, episode: Episode) -> Tensor:
         """All tasks of an episode: (T, Q, N)."""
-        four = episode.support_x, episode.support_y, episode.query_x, labels_of(episode, self.labels, self.device)
-        return torch.cat([self.answer(*part) for part in zip(*(tensor.split(SIDE_BY_SIDE) for tensor in four))])
+        four = (
+            episode.support_x,
+            episode.support_y,
+            episode.query_x,
+            labels_of(episode, self.labels, self.device),
+        )
+        return torch.cat(
+            [self.answer(*part) for part in zip(*(tensor.split(SIDE_BY_SIDE) for tensor in four))]
+        )
 
     def outer_loss(self, episode: Episode) -> Tensor:
-        raise ValueError(f"{type(self).__name__} learns each task from the same start, so there is nothing to meta-train: use it as it is")
+        raise ValueError(
+            f"{type(self).__name__} learns each task from the same start, so there is nothing to meta-train: use it as it is"
+        )
 
-    def after(self, support_x: Tensor, support_y: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    def after(
+        self, support_x: Tensor, support_y: Tensor, labels: Tensor
+    ) -> Callable[[Tensor], Tensor]:
         """The language model that one task leaves behind: tokens (B, L) -> scores (B, L, V)."""
-        parts = {name: part[0] for name, part in self.adapt(support_x[None], support_y[None], labels[None]).items()}
+        parts = {
+            name: part[0]
+            for name, part in self.adapt(support_x[None], support_y[None], labels[None]).items()
+        }
         return lambda tokens: self.scores(parts, tokens)
 
     def trainable(self, ways: int = 2) -> int:
         """How many numbers a task with so many labels trains."""
-        return sum(part.numel() for part in self.start(torch.arange(1, ways + 1, device=self.device), self.drawing()).values())
+        return sum(
+            part.numel()
+            for part in self.start(
+                torch.arange(1, ways + 1, device=self.device), self.drawing()
+            ).values()
+        )
 
     def drawing(self) -> Callable[..., Tensor]:
         """A source of normal numbers on the model's device, the same ones whenever it is asked anew."""
         generator = torch.Generator().manual_seed(self.seed)
-        return lambda *shape: torch.randn(shape, generator=generator).to(self.model.embedding.weight)
+        return lambda *shape: torch.randn(shape, generator=generator).to(
+            self.model.embedding.weight
+        )
 
     def settings(self) -> dict:
         return super().settings() | {"steps": self.steps, "lr": self.lr, "seed": self.seed}

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.families import worlds
-from course_lib.tiny_gpt import TinyGPT
+from course_lib.families import prompt_worlds as worlds
+from course_lib.language_models.tiny_gpt import TinyGPT
 
 COLON, LINE_END = worlds.ID[":"], worlds.ID["\n"]
 
@@ -59,17 +59,30 @@ def behind(model: TinyGPT, vectors: Tensor, tokens: Tensor) -> Tensor:
     Args:
         vectors: (P, W).   tokens: (B, L).
     """
-    (B, L), P, (x, device) = tokens.shape, len(vectors), (model.embedding(tokens).flatten(0, 1), tokens.device)
+    (B, L), P, (x, device) = (
+        tokens.shape,
+        len(vectors),
+        (model.embedding(tokens).flatten(0, 1), tokens.device),
+    )
     x = torch.cat([vectors, x])  # (P + B L, W)
-    place = torch.cat([torch.arange(P, device=device), torch.arange(P, P + L, device=device).repeat(B)])
-    prompt = torch.cat([torch.full((P,), -1, device=device), torch.arange(B, device=device).repeat_interleave(L)])
+    place = torch.cat(
+        [torch.arange(P, device=device), torch.arange(P, P + L, device=device).repeat(B)]
+    )
+    prompt = torch.cat(
+        [torch.full((P,), -1, device=device), torch.arange(B, device=device).repeat_interleave(L)]
+    )
     distance = place[:, None] - place
     unseen = (distance < 0) | ((prompt[:, None] != prompt) & (prompt >= 0))
     for block in model.blocks:
         part = block.attention
-        q, k, v = (project(block.norm1(x)).unflatten(1, (part.heads, -1)).transpose(0, 1) for project in (part.q, part.k, part.v))  # (H, P + B L, D)
+        q, k, v = (
+            project(block.norm1(x)).unflatten(1, (part.heads, -1)).transpose(0, 1)
+            for project in (part.q, part.k, part.v)
+        )  # (H, P + B L, D)
         scores = q @ k.mT / q.shape[-1] ** 0.5 - part.slopes[:, None, None] * distance
-        x = x + part.out((scores.masked_fill(unseen, -torch.inf).softmax(-1) @ v).transpose(0, 1).flatten(1))
+        x = x + part.out(
+            (scores.masked_fill(unseen, -torch.inf).softmax(-1) @ v).transpose(0, 1).flatten(1)
+        )
         x = x + block.down(F.gelu(block.up(block.norm2(x))))
     return next_token(model.norm(x[P:]), model.embedding.weight).unflatten(0, (B, L))
 
@@ -86,14 +99,18 @@ def questions(x: Tensor) -> tuple[Tensor, Tensor]:
     return packed(torch.cat([x, torch.full_like(x[..., :1], COLON)], -1))
 
 
-def prompts(support_x: Tensor, support_y: Tensor, query_x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def prompts(
+    support_x: Tensor, support_y: Tensor, query_x: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
     """Prompts with all support examples: (T, Q, L), and the place of the answer (T, Q).
 
     Args:
         support_x: (T, S, l).   support_y: (T, S) classes.   query_x: (T, Q, l).   labels: (T, N) token ids.
     """
     said = labels.gather(1, support_y)[..., None]
-    examples = torch.cat([support_x, torch.full_like(said, COLON), said, torch.full_like(said, LINE_END)], -1).flatten(1)
+    examples = torch.cat(
+        [support_x, torch.full_like(said, COLON), said, torch.full_like(said, LINE_END)], -1
+    ).flatten(1)
     asked = torch.cat([query_x, torch.full_like(query_x[..., :1], COLON)], -1)
     return packed(torch.cat([examples[:, None].expand(-1, query_x.shape[1], -1), asked], -1))
 
@@ -123,9 +140,13 @@ def labels_of(episode, labels: Tensor | None, device) -> Tensor:
     if labels is not None:
         return labels.expand(episode.tasks, -1)
     if "labels" not in episode.hidden:
-        raise ValueError('the classes have no words: give labels=[...], or an episode with hidden["labels"]')
+        raise ValueError(
+            'the classes have no words: give labels=[...], or an episode with hidden["labels"]'
+        )
     if len(episode.hidden["labels"]) != episode.tasks:
-        raise ValueError(f"{episode.tasks} tasks and label words for {len(episode.hidden['labels'])}: cut the episode and hidden['labels'] alike")
+        raise ValueError(
+            f"{episode.tasks} tasks and label words for {len(episode.hidden['labels'])}: cut the episode and hidden['labels'] alike"
+        )
     return episode.hidden["labels"].to(device)
 
 
@@ -138,9 +159,13 @@ def fitting(support_x: Tensor, support_y: Tensor, labels: Tensor) -> None:
     if support_y.numel() == 0:
         raise ValueError("the support set is empty: tuning needs at least 1 example")
     if not 0 <= int(support_y.min()) <= int(support_y.max()) < labels.shape[-1]:
-        raise ValueError(f"support_y reaches from {int(support_y.min())} to {int(support_y.max())}, and there are {labels.shape[-1]} labels: give one a class")
+        raise ValueError(
+            f"support_y reaches from {int(support_y.min())} to {int(support_y.max())}, and there are {labels.shape[-1]} labels: give one a class"
+        )
     if support_x.shape[:-1] != support_y.shape:
-        raise ValueError(f"support_x {tuple(support_x.shape)} and support_y {tuple(support_y.shape)}: x needs one row of token ids a class number")
+        raise ValueError(
+            f"support_x {tuple(support_x.shape)} and support_y {tuple(support_y.shape)}: x needs one row of token ids a class number"
+        )
 
 
 def finite_above_0(**numbers: float) -> None:

@@ -13,10 +13,19 @@ from torch import Tensor
 from torch.func import functional_call
 
 from course_lib.episodes import Episode, at_least_one
+from course_lib.language_models.tiny_gpt import TinyGPT
 from course_lib.learners.base import Learner
 from course_lib.learners.tuned import Parts, Tuned
-from course_lib.learners.tuned_parts import at, behind, finite_above_0, fitting, label_ids, labels_of, next_token, prompts
-from course_lib.tiny_gpt import TinyGPT
+from course_lib.learners.tuned_parts import (
+    at,
+    behind,
+    finite_above_0,
+    fitting,
+    label_ids,
+    labels_of,
+    next_token,
+    prompts,
+)
 
 SHORT = 4  # tokens: the questions of tuning, such as "dog :", are as short as this
 
@@ -28,13 +37,24 @@ class SoftPrompt(Tuned):
     initialisation, section 3.2. Unlike there, the optimiser is Adam. The starting model is the frozen one behind a prompt of a few words.
     """
 
-    def __init__(self, model: TinyGPT, length: int = 20, *, steps: int = 100, lr: float = 0.03, labels=None, seed: int = 0):
+    def __init__(
+        self,
+        model: TinyGPT,
+        length: int = 20,
+        *,
+        steps: int = 100,
+        lr: float = 0.03,
+        labels=None,
+        seed: int = 0,
+    ):
         super().__init__(model, steps=steps, lr=lr, labels=labels, seed=seed)
         at_least_one(length=length)
         self.length = length
 
     def start(self, labels, draw):
-        words = draw(self.model.size.words - 1).argsort() + 1  # all but 0, the filling, in random order
+        words = (
+            draw(self.model.size.words - 1).argsort() + 1
+        )  # all but 0, the filling, in random order
         ids = torch.cat([labels, words[~torch.isin(words, labels)]])
         while len(ids) < self.length:
             ids = torch.cat([ids, words])
@@ -59,12 +79,24 @@ class LoRA(Tuned):
         rank: r.   a: the constant in front, which they call alpha; None sets it to the rank, so that the factor is 1.
     """
 
-    def __init__(self, model: TinyGPT, rank: int = 4, *, a: float | None = None, steps: int = 100, lr: float = 0.01, labels=None, seed: int = 0):
+    def __init__(
+        self,
+        model: TinyGPT,
+        rank: int = 4,
+        *,
+        a: float | None = None,
+        steps: int = 100,
+        lr: float = 0.01,
+        labels=None,
+        seed: int = 0,
+    ):
         super().__init__(model, steps=steps, lr=lr, labels=labels, seed=seed)
         at_least_one(rank=rank)
         self.rank, self.a = rank, float(rank) if a is None else a
         finite_above_0(a=self.a)
-        self.changed = [f"blocks.{i}.attention.{name}" for i in range(model.size.layers) for name in ("q", "v")]
+        self.changed = [
+            f"blocks.{i}.attention.{name}" for i in range(model.size.layers) for name in ("q", "v")
+        ]
 
     def start(self, labels, draw):
         width, parts = self.model.size.width, {}
@@ -75,7 +107,11 @@ class LoRA(Tuned):
 
     def merged(self, parts: Parts) -> Parts:
         """The changed weights of the model, by name: W0 + (a / r) B A."""
-        return {f"{n}.weight": self.model.get_parameter(f"{n}.weight") + self.a / self.rank * parts[f"{n}.B"] @ parts[f"{n}.A"] for n in self.changed}
+        return {
+            f"{n}.weight": self.model.get_parameter(f"{n}.weight")
+            + self.a / self.rank * parts[f"{n}.B"] @ parts[f"{n}.A"]
+            for n in self.changed
+        }
 
     def scores(self, parts, tokens):
         return functional_call(self.model, self.merged(parts), (tokens,))
@@ -94,17 +130,33 @@ class Adapter(Tuned):
         size: how many numbers the bottleneck lets through.
     """
 
-    def __init__(self, model: TinyGPT, size: int = 8, *, steps: int = 100, lr: float = 0.01, labels=None, seed: int = 0):
+    def __init__(
+        self,
+        model: TinyGPT,
+        size: int = 8,
+        *,
+        steps: int = 100,
+        lr: float = 0.01,
+        labels=None,
+        seed: int = 0,
+    ):
         super().__init__(model, steps=steps, lr=lr, labels=labels, seed=seed)
         at_least_one(size=size)
         self.size = size
 
     def start(self, labels, draw):
         width, parts = self.model.size.width, {}
-        for place in (f"{i}.{part}" for i in range(self.model.size.layers) for part in ("attention", "feed_forward")):
+        for place in (
+            f"{i}.{part}"
+            for i in range(self.model.size.layers)
+            for part in ("attention", "feed_forward")
+        ):
             down = draw(self.size, width) / width**0.5
             parts |= {f"{place}.down": down, f"{place}.down_bias": torch.zeros_like(down[:, 0])}
-            parts |= {f"{place}.up": torch.zeros_like(down).T, f"{place}.up_bias": torch.zeros_like(down[0])}
+            parts |= {
+                f"{place}.up": torch.zeros_like(down).T,
+                f"{place}.up_bias": torch.zeros_like(down[0]),
+            }
         return parts
 
     def scores(self, parts, tokens):
@@ -130,7 +182,16 @@ class FineTune(Tuned):
         ValueError: there is no such head.
     """
 
-    def __init__(self, model: TinyGPT, head: str = "prompt", *, steps: int = 50, lr: float = 1e-3, labels=None, seed: int = 0):
+    def __init__(
+        self,
+        model: TinyGPT,
+        head: str = "prompt",
+        *,
+        steps: int = 50,
+        lr: float = 1e-3,
+        labels=None,
+        seed: int = 0,
+    ):
         super().__init__(model, steps=steps, lr=lr, labels=labels, seed=seed)
         if head not in ("prompt", "new"):
             raise ValueError(f"head={head!r}: choose 'prompt' or 'new'")
@@ -139,13 +200,19 @@ class FineTune(Tuned):
     def start(self, labels, draw):
         weights = dict(self.body.named_parameters())
         if self.head == "new":
-            weights["head.weight"] = draw(len(labels), self.model.size.width) / self.model.size.width**0.5
+            weights["head.weight"] = (
+                draw(len(labels), self.model.size.width) / self.model.size.width**0.5
+            )
             weights["head.bias"] = torch.zeros_like(weights["head.weight"][:, 0])
         return weights
 
     def hidden(self, parts: Parts, tokens: Tensor) -> Tensor:
         """The last hidden vectors with the trained weights: (B, L) -> (B, L, W)."""
-        return functional_call(self.body, {name: part for name, part in parts.items() if name.startswith("model.")}, (tokens,))
+        return functional_call(
+            self.body,
+            {name: part for name, part in parts.items() if name.startswith("model.")},
+            (tokens,),
+        )
 
     def scores(self, parts, tokens):
         return next_token(self.hidden(parts, tokens), parts["model.embedding.weight"])
@@ -158,7 +225,9 @@ class FineTune(Tuned):
     def logits(self, parts, tokens, place, labels):
         if self.head == "prompt":
             return super().logits(parts, tokens, place, labels)
-        return F.linear(at(self.hidden(parts, tokens), place), parts["head.weight"], parts["head.bias"])
+        return F.linear(
+            at(self.hidden(parts, tokens), place), parts["head.weight"], parts["head.bias"]
+        )
 
     def settings(self) -> dict:
         return super().settings() | {"head": self.head}
@@ -191,16 +260,26 @@ class InContextTuning(Learner):
     def device(self) -> torch.device:
         return self.model.embedding.weight.device
 
-    def next_scores(self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels: Tensor) -> Tensor:
+    def next_scores(
+        self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels: Tensor
+    ) -> Tensor:
         """T tasks -> scores (T, Q, V) of the token after each prompt."""
         fitting(support_x, support_y, labels)
-        tokens, place = prompts(support_x[:, : self.shots], support_y[:, : self.shots], query_x, labels)
+        tokens, place = prompts(
+            support_x[:, : self.shots], support_y[:, : self.shots], query_x, labels
+        )
         return at(self.model(tokens.flatten(0, 1)), place.flatten()).unflatten(0, place.shape)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels=None) -> Tensor:
         """One task: see `Tuned.predict`."""
-        labels = self.labels if labels is None and self.labels is not None else label_ids(labels, self.device)
-        return self.next_scores(support_x[None], support_y[None], query_x[None], labels[None])[0][:, labels]
+        labels = (
+            self.labels
+            if labels is None and self.labels is not None
+            else label_ids(labels, self.device)
+        )
+        return self.next_scores(support_x[None], support_y[None], query_x[None], labels[None])[0][
+            :, labels
+        ]
 
     def forward(self, episode: Episode) -> Tensor:
         labels = labels_of(episode, self.labels, self.device)
@@ -213,7 +292,9 @@ class InContextTuning(Learner):
         scores = self.next_scores(episode.support_x, episode.support_y, episode.query_x, labels)
         return self.loss_fn(scores.flatten(0, 1), labels.gather(1, episode.query_y).flatten())
 
-    def after(self, support_x: Tensor, support_y: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    def after(
+        self, support_x: Tensor, support_y: Tensor, labels: Tensor
+    ) -> Callable[[Tensor], Tensor]:
         """The language model that answers: the same for every task."""
         return self.model
 

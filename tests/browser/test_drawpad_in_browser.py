@@ -4,13 +4,13 @@ import nbformat
 import pytest
 import torch
 
-from course_lib.families.drawn import SHAPES, another_hand, render
+from course_lib.families.hand_drawn import SHAPES, another_hand, render
 from tools.lab import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIVE = ("circle", "cross", "zigzag", "triangle", "spiral")
 CELLS = [
-    "from course_lib.explorers.drawing import symbols, two_drawings",
+    "from course_lib.chapters.ch06.drawing import symbols, two_drawings",
     "two = two_drawings()\ntwo",
     "symbols()",
     "two  # the same pad a second time",
@@ -20,7 +20,11 @@ CELLS = [
 @pytest.fixture(scope="module")
 def lab(chromium, tmp_path_factory):
     path = tmp_path_factory.mktemp("pads") / "pads.ipynb"
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook = nbformat.v4.new_notebook(
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        }
+    )
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     nbformat.write(notebook, path)
     with Lab(path) as started:
@@ -61,7 +65,9 @@ class Pad:
         sheet.scroll_into_view_if_needed()
         box = sheet.bounding_box()
         for stroke in strokes:
-            places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+            places = [
+                (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke
+            ]
             mouse.move(*places[0])
             mouse.down()
             for place in places[1:]:
@@ -75,7 +81,11 @@ class Pad:
 
     def seen(self, name):
         """The 28 x 28 pixels beside a paper, ink 1 on paper 0."""
-        data = self.paper(name).locator(".course-seen").evaluate("(c) => Array.from(c.getContext('2d').getImageData(0, 0, 28, 28).data)")
+        data = (
+            self.paper(name)
+            .locator(".course-seen")
+            .evaluate("(c) => Array.from(c.getContext('2d').getImageData(0, 0, 28, 28).data)")
+        )
         return torch.tensor(data[3::4]).view(28, 28) / 255
 
     def drawn(self, name):
@@ -99,7 +109,9 @@ def test_what_the_mouse_draws_arrives_as_the_pixels_that_networks_know(reader):
     pad.draw("one", SHAPES["triangle"])
     assert (pad.seen("one") - render(SHAPES["triangle"])).abs().mean() < 0.02
     assert pad.said != before and "Distance" in pad.said
-    pad.draw("one", [[(0.1, 0.1), (0.9, 0.1)]])  # a second stroke joins the first; only a ready-made drawing is replaced
+    pad.draw(
+        "one", [[(0.1, 0.1), (0.9, 0.1)]]
+    )  # a second stroke joins the first; only a ready-made drawing is replaced
     assert pad.seen("one")[:8].sum() > 2 * render(SHAPES["triangle"])[:8].sum()
     assert not reader.complaints
 
@@ -163,7 +175,8 @@ def test_papers_by_keyboard(reader):
 def test_finger_and_pen_draw_like_the_mouse(reader, kind):
     pad = Pad(reader, 0)
     pad.clear("one")
-    pad.paper("one").locator(".course-sheet").evaluate("""(sheet, [kind, points]) => {
+    pad.paper("one").locator(".course-sheet").evaluate(
+        """(sheet, [kind, points]) => {
         sheet.setPointerCapture = () => {};
         const area = sheet.getBoundingClientRect();
         const fire = (name, [x, y], pointerId) => sheet.dispatchEvent(new PointerEvent(name, { pointerId, pointerType: kind, button: 0, bubbles: true,
@@ -173,7 +186,9 @@ def test_finger_and_pen_draw_like_the_mouse(reader, kind):
         for (const point of points.slice(1)) fire('pointermove', point, 7);
         fire('pointermove', [0.9, 0.9], 8);
         fire('pointerup', points.at(-1), 7);
-    }""", [kind, [list(point) for point in SHAPES["gate"][0]]])
+    }""",
+        [kind, [list(point) for point in SHAPES["gate"][0]]],
+    )
     pad.settle()
     assert (pad.seen("one") - render(SHAPES["gate"])).abs().max() < 0.05
 
@@ -183,16 +198,27 @@ def test_papers_are_sharp_and_two_views_agree(reader):
     for name in ("one", "other"):
         pad.draw(name, SHAPES["circle"])
     ink, width = pad.drawn("one")
-    assert width == 2 * pad.paper("one").locator(".course-sheet").evaluate("(c) => c.clientWidth") and ink > 500
+    assert (
+        width == 2 * pad.paper("one").locator(".course-sheet").evaluate("(c) => c.clientWidth")
+        and ink > 500
+    )
     pad.draw("one", SHAPES["arrow"])
     again.settle()
-    assert torch.equal(again.seen("one"), pad.seen("one")) and again.drawn("one") == pad.drawn("one") and again.said == pad.said
+    assert (
+        torch.equal(again.seen("one"), pad.seen("one"))
+        and again.drawn("one") == pad.drawn("one")
+        and again.said == pad.said
+    )
 
 
 def test_drawing_from_code_reaches_the_page(reader):
     pad = Pad(reader, 0)
-    reader.page.evaluate("""(code) => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }).done""",
-                         "from course_lib.families.drawn import SHAPES\ntwo.draw('one', SHAPES['plus'])")
-    reader.page.wait_for_function("(sheet) => sheet.getAttribute('aria-label') === 'Paper one: 2 strokes'",
-                                  arg=pad.paper("one").locator(".course-sheet").element_handle())
+    reader.page.evaluate(
+        """(code) => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }).done""",
+        "from course_lib.families.hand_drawn import SHAPES\ntwo.draw('one', SHAPES['plus'])",
+    )
+    reader.page.wait_for_function(
+        "(sheet) => sheet.getAttribute('aria-label') === 'Paper one: 2 strokes'",
+        arg=pad.paper("one").locator(".course-sheet").element_handle(),
+    )
     assert (pad.seen("one") - render(SHAPES["plus"])).abs().max() < 0.01

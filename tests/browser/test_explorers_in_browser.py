@@ -20,13 +20,17 @@ CELLS = [
 
 
 TYPING = [
-    "from course_lib.explorers.chapter_10 import prompt_editor\nprompt_editor()",
-    "from course_lib.explorers.chapter_09 import your_own_intents\nyour_own_intents()",
+    "from course_lib.chapters.ch10.explorers import prompt_editor\nprompt_editor()",
+    "from course_lib.chapters.ch09.explorers import your_own_intents\nyour_own_intents()",
 ]
 
 
 def write_notebook(path, cells):
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook = nbformat.v4.new_notebook(
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        }
+    )
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
     nbformat.write(notebook, path)
 
@@ -44,11 +48,15 @@ def reader(lab, chromium):
     with lab.open(chromium, "gallery.ipynb") as someone:
         someone.run_all()
         yield someone
-        someone.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        someone.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
 
 
 def values(face):
-    return face.root.evaluate("(root) => [...root.querySelectorAll('input, select')].map((one) => one.type === 'checkbox' ? one.checked : one.value)")
+    return face.root.evaluate(
+        "(root) => [...root.querySelectorAll('input, select')].map((one) => one.type === 'checkbox' ? one.checked : one.value)"
+    )
 
 
 def test_everything_moves_and_nothing_complains(reader):
@@ -119,10 +127,14 @@ def test_play_stops_at_the_end_and_starts_again(reader):
         step.press("ArrowRight")
     play.click()
     assert play.inner_text() == "Pause"
-    descent.page.wait_for_function("(button) => button.textContent === 'Play'", arg=play.element_handle(), timeout=10_000)
+    descent.page.wait_for_function(
+        "(button) => button.textContent === 'Play'", arg=play.element_handle(), timeout=10_000
+    )
     assert step.input_value() == "20"
     play.click()
-    descent.page.wait_for_function("(slider) => Number(slider.value) < 3", arg=step.element_handle())
+    descent.page.wait_for_function(
+        "(slider) => Number(slider.value) < 3", arg=step.element_handle()
+    )
     play.click()
 
 
@@ -140,7 +152,10 @@ def test_every_control_is_named_and_reachable_by_keyboard(reader):
     assert reader.page.evaluate("document.activeElement.dataset.name") == "phase"
     cells = reader.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length")
     reader.page.keyboard.press("b")  # in command mode this would add a cell
-    assert reader.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length") == cells
+    assert (
+        reader.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length")
+        == cells
+    )
 
 
 def state_of(field):
@@ -157,29 +172,43 @@ def test_the_caret_stays_where_the_reader_types(reader):
         frame = writing.frame()
         field.press("Space" if letter == " " else letter)
         typed += letter
-        reader.page.wait_for_function("([img, last]) => Number(img.dataset.frame) > last", arg=[writing.picture.element_handle(), frame])
+        reader.page.wait_for_function(
+            "([img, last]) => Number(img.dataset.frame) > last",
+            arg=[writing.picture.element_handle(), frame],
+        )
         writing.settle()
         assert state_of(field) == [start[:1] + typed + start[1:], 1 + len(typed), 1 + len(typed)]
     reader.page.keyboard.type(" and friendly", delay=5)
     typed += " and friendly"
     writing.settle()
     assert state_of(field) == [start[:1] + typed + start[1:], 1 + len(typed), 1 + len(typed)]
-    assert "7 words" not in writing.root.locator(".course-number").inner_text() and "8 words" in writing.root.locator(".course-number").inner_text()
+    assert (
+        "7 words" not in writing.root.locator(".course-number").inner_text()
+        and "8 words" in writing.root.locator(".course-number").inner_text()
+    )
     again.settle()
-    assert again.root.locator("textarea").input_value() == field.input_value() and again.pixels() == writing.pixels()
+    assert (
+        again.root.locator("textarea").input_value() == field.input_value()
+        and again.pixels() == writing.pixels()
+    )
 
 
 def test_fast_typing_ends_with_the_picture_of_the_last_text(reader):
     writing = reader.explorers()[4]
     field = writing.root.locator("textarea")
     field.press("Control+a")
-    execute(reader, "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(0.1), quick(**state))[1]")
+    execute(
+        reader,
+        "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(0.1), quick(**state))[1]",
+    )
     reader.page.wait_for_timeout(300)
     frame = writing.frame()
     reader.page.keyboard.type("thirty keys, one after another")
     writing.settle()
     assert field.input_value() == "thirty keys, one after another" and state_of(field)[1] == 30
-    assert writing.root.locator(".course-number").inner_text() == "5 words, 26 letters, 0 times 'a'."
+    assert (
+        writing.root.locator(".course-number").inner_text() == "5 words, 26 letters, 0 times 'a'."
+    )
     assert 2 <= writing.frame() - frame < 25, "pictures that nobody would see are left out"
     shown = writing.pixels()
     field.press("x")
@@ -191,17 +220,35 @@ def test_fast_typing_ends_with_the_picture_of_the_last_text(reader):
 
 def test_enter_makes_a_line_and_runs_no_cell(reader):
     writing = reader.explorers()[4]
-    field, counts = writing.root.locator("textarea"), "window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.executionCount)"
+    field, counts = (
+        writing.root.locator("textarea"),
+        "window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.executionCount)",
+    )
     cells = reader.page.evaluate(counts)
     field.press("Control+a")
-    for key in ("o", "n", "e", "Enter", "b", "Shift+Enter", "d", "d", "Escape", "x", "ArrowLeft", "ArrowUp"):
+    for key in (
+        "o",
+        "n",
+        "e",
+        "Enter",
+        "b",
+        "Shift+Enter",
+        "d",
+        "d",
+        "Escape",
+        "x",
+        "ArrowLeft",
+        "ArrowUp",
+    ):
         field.press(key)
     writing.settle()
     assert field.input_value() == "one\nb\nddx"
     assert field.evaluate("(field) => document.activeElement === field")
     field.press("Control+z")
     writing.settle()
-    assert field.input_value().startswith("one\nb\n") and field.input_value() != "one\nb\nddx", "undo is the field's own"
+    assert field.input_value().startswith("one\nb\n") and field.input_value() != "one\nb\nddx", (
+        "undo is the field's own"
+    )
     line = writing.root.locator(".course-text input")
     line.focus()
     for key in ("End", "Shift+Enter", "Enter", "b"):
@@ -214,7 +261,11 @@ def test_enter_makes_a_line_and_runs_no_cell(reader):
 
 def test_samples_fill_the_field_and_reset_empties_nothing(reader):
     writing = reader.explorers()[4]
-    field, samples, first = writing.root.locator("textarea"), writing.root.locator(".course-samples"), writing.pixels()
+    field, samples, first = (
+        writing.root.locator("textarea"),
+        writing.root.locator(".course-samples"),
+        writing.pixels(),
+    )
     assert samples.evaluate("(one) => one.selectedOptions[0].text") == "choose an example"
     samples.select_option(label="long")
     writing.settle()
@@ -227,7 +278,9 @@ def test_samples_fill_the_field_and_reset_empties_nothing(reader):
     writing.settle()
     assert samples.evaluate("(one) => one.selectedOptions[0].text") == "long"
     samples.select_option(label="choose an example")
-    assert samples.evaluate("(one) => one.selectedOptions[0].text") == "long", "the field still holds this sample"
+    assert samples.evaluate("(one) => one.selectedOptions[0].text") == "long", (
+        "the field still holds this sample"
+    )
     writing.root.locator(".course-reset").click()
     reader.page.wait_for_timeout(50)
     writing.settle()
@@ -240,8 +293,13 @@ def test_a_field_takes_no_more_than_fits_and_keeps_what_is_typed_while_python_is
     field.press("Control+a")
     reader.page.keyboard.insert_text("word " * 50)
     writing.settle()
-    assert len(field.input_value()) == 200 and not writing.root.locator(".course-error").is_visible()
-    execute(reader, "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(2), quick(**state))[1]")
+    assert (
+        len(field.input_value()) == 200 and not writing.root.locator(".course-error").is_visible()
+    )
+    execute(
+        reader,
+        "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(2), quick(**state))[1]",
+    )
     reader.page.wait_for_timeout(300)
     field.press("Control+a")
     reader.page.keyboard.type("as it was typed", delay=20)
@@ -282,12 +340,18 @@ def test_prompts_and_intents_that_readers_type_change_the_bars(chromium, lab):
 
 def execute(reader, code):
     """Run code in the kernel as a cell would, without waiting for its end."""
-    reader.page.evaluate("(code) => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }", code)
+    reader.page.evaluate(
+        "(code) => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }",
+        code,
+    )
 
 
 def test_a_picture_that_takes_long_is_announced(reader):
     waves = reader.explorers()[0]
-    execute(reader, "quick = waves.compute\nwaves.compute = lambda **state: (time.sleep(4), quick(**state))[1]")
+    execute(
+        reader,
+        "quick = waves.compute\nwaves.compute = lambda **state: (time.sleep(4), quick(**state))[1]",
+    )
     reader.page.wait_for_timeout(500)
     waves.controls("input[type=range]")[0].press("End")
     waves.root.locator(".course-wait").wait_for(state="visible", timeout=4000)
@@ -300,9 +364,11 @@ def test_sliders_move_while_a_cell_runs(reader):
     """JupyterLab answers widgets in a thread of their own; a cell that draws at the same time must not disturb it, nor be disturbed."""
     waves = reader.explorers()[0]
     first, frame, slider = waves.pixels(), waves.frame(), waves.controls("input[type=range]")[0]
-    execute(reader, """
+    execute(
+        reader,
+        """
 import matplotlib
-from course_lib.show.figures import _STYLING, new_figure, picture
+from course_lib.classroom.figures import _STYLING, new_figure, picture
 
 def settings():
     with _STYLING:  # not in the middle of a picture that the other thread draws: its style is no leak
@@ -313,15 +379,22 @@ while time.time() < end:
     other.picture(step=3)
     picture(new_figure()[0], "a figure that a cell draws")
 other = "undisturbed" if settings() == before else "the style leaked"
-""")
+""",
+    )
     for _ in range(10):
         slider.press("ArrowRight")
         waves.page.wait_for_timeout(100)
     waves.settle(5)
     assert waves.frame() > frame
     execute(reader, "waves.show(phase=1.0 if other == 'undisturbed' else 2.0)")
-    reader.page.wait_for_function("(slider) => slider.value > 0", arg=waves.root.locator("input[data-name=phase]").element_handle(), timeout=20_000)
-    assert waves.root.locator("input[data-name=phase]").input_value() == "10", "the style of the figures leaked"
+    reader.page.wait_for_function(
+        "(slider) => slider.value > 0",
+        arg=waves.root.locator("input[data-name=phase]").element_handle(),
+        timeout=20_000,
+    )
+    assert waves.root.locator("input[data-name=phase]").input_value() == "10", (
+        "the style of the figures leaked"
+    )
     waves.root.locator(".course-reset").click()
     waves.page.wait_for_timeout(100)
     waves.settle()
@@ -334,20 +407,30 @@ def test_a_narrow_page_gets_a_picture_of_its_own(reader):
     wide = prototypes.picture.evaluate("(img) => [img.naturalWidth, img.naturalHeight]")
     reader.page.evaluate("window.jupyterapp.shell.collapseLeft()")
     reader.page.set_viewport_size({"width": 640, "height": 720})
-    reader.page.wait_for_function("([img, wide]) => img.naturalWidth < wide", arg=[prototypes.picture.element_handle(), wide[0]])
+    reader.page.wait_for_function(
+        "([img, wide]) => img.naturalWidth < wide",
+        arg=[prototypes.picture.element_handle(), wide[0]],
+    )
     prototypes.settle()
     narrow = prototypes.picture.evaluate("(img) => [img.naturalWidth, img.naturalHeight]")
-    assert narrow[0] >= 420 and narrow[1] > wide[1], "two axes side by side become two above each other"
+    assert narrow[0] >= 420 and narrow[1] > wide[1], (
+        "two axes side by side become two above each other"
+    )
 
 
 def test_explorers_survive_scrolling_out_of_sight(chromium, lab):
     """Readers' JupyterLab takes cells out of the page that are far away, and brings them back."""
-    with Lab(lab.folder / "notebooks" / "gallery.ipynb", whole=False) as other, other.open(chromium, "gallery.ipynb") as reader:
+    with (
+        Lab(lab.folder / "notebooks" / "gallery.ipynb", whole=False) as other,
+        other.open(chromium, "gallery.ipynb") as reader,
+    ):
         reader.run_all()
         for _ in range(2):
             for _ in reader.screens():
                 reader.settle()
-        reader.page.locator(".jp-WindowedPanel-outer").first.evaluate("(box) => { box.scrollTop = 0; }")
+        reader.page.locator(".jp-WindowedPanel-outer").first.evaluate(
+            "(box) => { box.scrollTop = 0; }"
+        )
         reader.page.wait_for_timeout(500)
         waves = reader.explorers()[0]
         first = waves.pixels()

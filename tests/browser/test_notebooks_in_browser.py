@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.show.explorer import STATIC
+from course_lib.classroom.explorer import STATIC
 from tools.lab import ROOT, Lab
 
 pytestmark = pytest.mark.browser
@@ -26,7 +26,9 @@ def test_everything_that_moves_in_a_notebook(lab, chromium, notebook):
     with lab.open(chromium, notebook.name) as reader:
         reader.run_all(seconds=900)
         explorers = reader.explorers()
-        assert len(explorers) >= stored_explorers(notebook), "fewer explorers than the stored notebook has"
+        assert len(explorers) >= stored_explorers(notebook), (
+            "fewer explorers than the stored notebook has"
+        )
         for explorer in explorers:
             move_everything(explorer)
         assert not reader.complaints, "\n".join(reader.complaints)
@@ -53,7 +55,11 @@ def move_everything(explorer):
         start = int(choice.input_value())
         for place in range(choice.locator("option").count()):
             if place != start:
-                changes(explorer, partial(choice.select_option, index=place), f"{name_of(choice)} at its option {place}")
+                changes(
+                    explorer,
+                    partial(choice.select_option, index=place),
+                    f"{name_of(choice)} at its option {place}",
+                )
         put_back(explorer, first)
     for toggle in explorer.controls("input[type=checkbox]"):
         changes(explorer, partial(toggle.press, "Space"), name_of(toggle))
@@ -89,14 +95,18 @@ def act(explorer, action):
     action()
     wait_for_frame(explorer, frame)
     explorer.settle()
-    assert not explorer.root.locator(".course-error").is_visible(), explorer.root.locator(".course-error").inner_text()
+    assert not explorer.root.locator(".course-error").is_visible(), explorer.root.locator(
+        ".course-error"
+    ).inner_text()
     return explorer.pixels() != before
 
 
 def wait_for_frame(explorer, last):
     """Until a picture after the last one is shown."""
     newer = "([img, last]) => Number(img.dataset.frame) > last"
-    explorer.page.wait_for_function(newer, arg=[explorer.picture.element_handle(), last], timeout=30_000)
+    explorer.page.wait_for_function(
+        newer, arg=[explorer.picture.element_handle(), last], timeout=30_000
+    )
 
 
 def changes(explorer, action, what):
@@ -107,7 +117,9 @@ def put_back(explorer, first):
     explorer.root.locator(".course-reset").click()
     explorer.page.wait_for_timeout(30)
     explorer.settle()
-    assert explorer.pixels() == first, f"{explorer.question}: reset does not bring the first picture back"
+    assert explorer.pixels() == first, (
+        f"{explorer.question}: reset does not bring the first picture back"
+    )
 
 
 def by_keys(explorer, slider):
@@ -118,9 +130,15 @@ def by_keys(explorer, slider):
         if slider.input_value() == ("0" if key == "ArrowLeft" else slider.get_attribute("max")):
             break
         tries = [act(explorer, lambda: slider.press(key))]
-        while not tries[-1] and len(tries) < 3 and slider.input_value() not in ("0", slider.get_attribute("max")):
+        while (
+            not tries[-1]
+            and len(tries) < 3
+            and slider.input_value() not in ("0", slider.get_attribute("max"))
+        ):
             tries.append(act(explorer, lambda: slider.press(key)))
-        assert any(tries), f"{explorer.question}: {len(tries)} key presses on {name_of(slider)} do not change the picture"
+        assert any(tries), (
+            f"{explorer.question}: {len(tries)} key presses on {name_of(slider)} do not change the picture"
+        )
 
 
 def by_mouse(explorer, slider):
@@ -142,7 +160,9 @@ def by_mouse(explorer, slider):
         mouse.up()
 
     changes(explorer, drag, f"dragging {name_of(slider)}")
-    assert int(slider.input_value()) == goal, f"{explorer.question}: {name_of(slider)} does not follow the mouse"
+    assert int(slider.input_value()) == goal, (
+        f"{explorer.question}: {name_of(slider)} does not follow the mouse"
+    )
 
 
 def write(explorer, field):
@@ -151,15 +171,24 @@ def write(explorer, field):
     start = field.input_value()
     explorer.page.keyboard.type(" dog card", delay=30)
     explorer.settle()
-    assert field.evaluate("(field) => [field.value, field.selectionStart]") == [start + " dog card", len(start) + 9]
+    assert field.evaluate("(field) => [field.value, field.selectionStart]") == [
+        start + " dog card",
+        len(start) + 9,
+    ]
 
 
 def drag_point(explorer, index):
     """Drag a point towards the middle of the picture, in both directions at once."""
     explorer.picture.scroll_into_view_if_needed()
-    ring, picture = explorer.root.locator(".course-handles circle").nth(index).bounding_box(), explorer.picture.bounding_box()
+    ring, picture = (
+        explorer.root.locator(".course-handles circle").nth(index).bounding_box(),
+        explorer.picture.bounding_box(),
+    )
     x, y = ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2
-    towards = [30 if at < picture[side] + picture[length] / 2 else -30 for at, side, length in ((x, "x", "width"), (y, "y", "height"))]
+    towards = [
+        30 if at < picture[side] + picture[length] / 2 else -30
+        for at, side, length in ((x, "x", "width"), (y, "y", "height"))
+    ]
     mouse = explorer.page.mouse
     mouse.move(x, y)
     mouse.down()

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from course_lib import __main__ as commands
-from course_lib import slides
+from course_lib.commands import slides
 from tools.lab import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -63,8 +63,22 @@ class Walk:
         context = chromium.new_context(viewport={"width": 1280, "height": 720}, offline=True)
         try:
             page = context.new_page()
-            page.on("request", lambda one: None if re.match("file:|data:|blob:", one.url) else self.complaints.append(f"{name} asks for {one.url}"))
-            page.on("console", lambda one: self.complaints.append(f"{name}: {one.text}") if one.type in ("error", "warning") else None)
+            page.on(
+                "request",
+                lambda one: (
+                    None
+                    if re.match("file:|data:|blob:", one.url)
+                    else self.complaints.append(f"{name} asks for {one.url}")
+                ),
+            )
+            page.on(
+                "console",
+                lambda one: (
+                    self.complaints.append(f"{name}: {one.text}")
+                    if one.type in ("error", "warning")
+                    else None
+                ),
+            )
             page.on("pageerror", lambda error: self.complaints.append(f"{name}: {error}"))
             page.goto(page_file.resolve().as_uri())
             page.wait_for_selector("html[data-lecture=ready]", state="attached", timeout=60_000)
@@ -80,7 +94,9 @@ class Walk:
             if at["place"] != before["place"]:
                 self.texts.append(at["words"])
             for complaint in dict.fromkeys(page.evaluate(COMPLAINTS)):
-                self.complaints.append(f"{name}, slide {len(self.texts)} ('{at['words']}'): {complaint}")
+                self.complaints.append(
+                    f"{name}, slide {len(self.texts)} ('{at['words']}'): {complaint}"
+                )
             before = at
             page.keyboard.press("Space")
 
@@ -100,42 +116,69 @@ def lectures(tmp_path_factory):
 def test_nothing_overflows(chromium, lectures, notebook):
     walk = Walk(chromium, lectures / f"{notebook.stem}.slides.html", notebook.name)
     assert not walk.complaints, "\n".join(["", *walk.complaints])
-    assert len(walk.texts) == walk.total, f"{notebook.name}: the keyboard reaches {len(walk.texts)} of {walk.total} slides"
-    assert walk.total > walk.sections, f"{notebook.name}: {walk.total} slides for {walk.sections} sections: say in the cells where slides begin"
+    assert len(walk.texts) == walk.total, (
+        f"{notebook.name}: the keyboard reaches {len(walk.texts)} of {walk.total} slides"
+    )
+    assert walk.total > walk.sections, (
+        f"{notebook.name}: {walk.total} slides for {walk.sections} sections: say in the cells where slides begin"
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [ROOT, ROOT / "notebooks"], ids=["project", "notebooks"])
 def test_plain_nbconvert_writes_the_same(lectures, tmp_path, place):
     copies = [str(lectures / notebook.name) for notebook in NOTEBOOKS]
-    command = [sys.executable, "-m", "nbconvert", "--to", "slides", *copies, "--output-dir", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "nbconvert",
+        "--to",
+        "slides",
+        *copies,
+        "--output-dir",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     for notebook in NOTEBOOKS:
         name = f"{notebook.stem}.slides.html"
-        assert (tmp_path / name).read_text("utf-8").strip() == (lectures / name).read_text("utf-8").strip(), f"{name} differs"
+        assert (tmp_path / name).read_text("utf-8").strip() == (lectures / name).read_text(
+            "utf-8"
+        ).strip(), f"{name} differs"
 
 
 # ------------------------------------------------------------------ the rules, on a notebook made for them
 
-PICTURE = '<img alt="A line that rises from left to right" width="{0}" height="{1}" src="data:image/svg+xml,' \
-          '%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 width=%22{0}%22 height=%22{1}%22/%3E">'
+PICTURE = (
+    '<img alt="A line that rises from left to right" width="{0}" height="{1}" src="data:image/svg+xml,'
+    '%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 width=%22{0}%22 height=%22{1}%22/%3E">'
+)
 
 
 def cell(source, *pages, kind="-", hidden=False):
     """A code cell with HTML outputs, or, without any, a markdown cell unless its source is code."""
-    metadata = {"slideshow": {"slide_type": kind}, **({"jupyter": {"source_hidden": True}} if hidden else {})}
+    metadata = {
+        "slideshow": {"slide_type": kind},
+        **({"jupyter": {"source_hidden": True}} if hidden else {}),
+    }
     if not pages:
         return nbformat.v4.new_markdown_cell(source, metadata=metadata)
-    outputs = [nbformat.v4.new_output("display_data", {"text/html": page}) for page in pages if page]
+    outputs = [
+        nbformat.v4.new_output("display_data", {"text/html": page}) for page in pages if page
+    ]
     return nbformat.v4.new_code_cell(source, metadata=metadata, outputs=outputs)
 
 
 @pytest.fixture
 def walked(chromium, tmp_path):
     def walk(*cells):
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell("# 99 · Toy", kind="slide"), *cells]), tmp_path / "99_toy.ipynb")
-        (tmp_path / "99_toy.slides.html").write_text(slides.lecture(tmp_path / "99_toy.ipynb"), encoding="utf-8")
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=[cell("# 99 · Toy", kind="slide"), *cells]),
+            tmp_path / "99_toy.ipynb",
+        )
+        (tmp_path / "99_toy.slides.html").write_text(
+            slides.lecture(tmp_path / "99_toy.ipynb"), encoding="utf-8"
+        )
         return Walk(chromium, tmp_path / "99_toy.slides.html", "99_toy.ipynb")
 
     return walk
@@ -144,24 +187,47 @@ def walked(chromium, tmp_path):
 @pytest.mark.browser
 def test_what_is_wrong_is_named(walked):
     long = cell("## Too long\n\n" + "One more paragraph of words.\n\n" * 30, kind="slide")
-    wide = cell("## Too wide\n\n|" + " a_column_without_spaces |" * 9 + "\n|" + "---|" * 9 + "\n", kind="slide")
-    scrolls = cell('<div style="height: 50px; overflow: auto">' + "line<br>" * 9 + "</div>", kind="slide")
+    wide = cell(
+        "## Too wide\n\n|" + " a_column_without_spaces |" * 9 + "\n|" + "---|" * 9 + "\n",
+        kind="slide",
+    )
+    scrolls = cell(
+        '<div style="height: 50px; overflow: auto">' + "line<br>" * 9 + "</div>", kind="slide"
+    )
     picture = cell("show()", '<img src="data:image/png;base64,AAAA">', kind="slide")
     equation = cell(r"Look at $\nosuchcommand$ here", kind="slide")
     raw = cell("<p>\\frac{a}{b}</p>", kind="slide")
-    network = cell('<img alt="a picture from far far away" src="https://example.org/a.png">', kind="slide")
+    network = cell(
+        '<img alt="a picture from far far away" src="https://example.org/a.png">', kind="slide"
+    )
     told = "\n".join(walked(long, wide, scrolls, picture, equation, raw, network).complaints)
-    for number, words in {2: "pixels of 'One more paragraph of words.' leave the slide", 3: "leave the slide", 4: "scrolls inside the slide",
-                          5: "no alt text", 6: "TeX that was not set", 7: "TeX that was not set"}.items():
-        assert re.search(rf"99_toy.ipynb, slide {number} \('.*'\): .*{re.escape(words)}", told), f"{words}\n{told}"
+    for number, words in {
+        2: "pixels of 'One more paragraph of words.' leave the slide",
+        3: "leave the slide",
+        4: "scrolls inside the slide",
+        5: "no alt text",
+        6: "TeX that was not set",
+        7: "TeX that was not set",
+    }.items():
+        assert re.search(rf"99_toy.ipynb, slide {number} \('.*'\): .*{re.escape(words)}", told), (
+            f"{words}\n{told}"
+        )
     assert "asks for https://example.org/a.png" in told
     assert "slide 1 " not in told
 
 
 @pytest.mark.browser
 def test_cells_that_do_not_fit_together_get_slides_of_their_own(walked):
-    words = "A paragraph of some words that fill a line or two of the slide, so that there is less room for the picture below. " * 7
-    walk = walked(cell("## Much", kind="slide"), cell(words), cell("draw()", PICTURE.format(900, 360)), cell(words))
+    words = (
+        "A paragraph of some words that fill a line or two of the slide, so that there is less room for the picture below. "
+        * 7
+    )
+    walk = walked(
+        cell("## Much", kind="slide"),
+        cell(words),
+        cell("draw()", PICTURE.format(900, 360)),
+        cell(words),
+    )
     assert not walk.complaints, walk.complaints
     assert [text[:11] for text in walk.texts] == ["99 · Toy", "Much", "", "A paragraph"]
 
@@ -174,17 +240,40 @@ def test_a_question_its_answer_and_what_is_said_to_the_others(walked):
     asked, told = cell("predict()", question, hidden=True), cell("reveal()", reveal, hidden=True)
     walk = walked(cell("## Up or down?", kind="slide"), asked, cell("measure()", ""), told)
     assert not walk.complaints, walk.complaints
-    assert walk.texts == ["99 · Toy", "Up or down?", "measure()", "What happens", "If you expected down: no."]
+    assert walk.texts == [
+        "99 · Toy",
+        "Up or down?",
+        "measure()",
+        "What happens",
+        "If you expected down: no.",
+    ]
 
 
 def test_source_that_an_audience_does_not_need_is_left_out(tmp_path):
-    folded, drawn = cell("folded_source()", "<p>its output</p>", hidden=True), cell("drawing_lines()", PICTURE.format(9, 9))
-    skipped, idea = cell("skipped_source()", "<p>nor this</p>", kind="skip"), cell("idea_of_the_chapter()", "<p>its result</p>")
+    folded, drawn = (
+        cell("folded_source()", "<p>its output</p>", hidden=True),
+        cell("drawing_lines()", PICTURE.format(9, 9)),
+    )
+    skipped, idea = (
+        cell("skipped_source()", "<p>nor this</p>", kind="skip"),
+        cell("idea_of_the_chapter()", "<p>its result</p>"),
+    )
     cells = [cell("# 99 · Toy", kind="slide"), folded, drawn, skipped, idea]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "99_toy.ipynb")
     page = slides.lecture(tmp_path / "99_toy.ipynb")
-    assert all(word in page for word in ("its output", "A line that rises", "idea_of_the_chapter", "its result", "<title>99 · Toy</title>"))
-    assert not any(word in page for word in ("folded_source", "drawing_lines", "skipped_source", "nor this"))
+    assert all(
+        word in page
+        for word in (
+            "its output",
+            "A line that rises",
+            "idea_of_the_chapter",
+            "its result",
+            "<title>99 · Toy</title>",
+        )
+    )
+    assert not any(
+        word in page for word in ("folded_source", "drawing_lines", "skipped_source", "nor this")
+    )
 
 
 def test_a_chapter_is_named_by_its_number_or_its_path(capsys):

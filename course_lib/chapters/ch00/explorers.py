@@ -1,0 +1,761 @@
+"""Explorers of chapter 00: a quiz on one example each, a copy slid over its original, and how often pixels are right."""
+
+from functools import lru_cache
+from time import monotonic
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.colors import to_rgb
+from matplotlib.ticker import FixedLocator
+from torch import Tensor
+
+from course_lib.classroom.explorer import Choice, Explorer, Slider
+from course_lib.classroom.figures import COLOURS, Picture, new_figure, picture
+from course_lib.families import Strokes
+from course_lib.families.strokes import SIZE
+from course_lib.training.evaluation import Score
+
+LETTERS = "ABCDE"
+UNANSWERED = "not yet"
+ROUNDS = 20
+
+
+def pixel_distances(support_x: Tensor, query_x: Tensor) -> Tensor:
+    """The distance from each query drawing to each support drawing, pixel by pixel: (S, ...) and (Q, ...) -> (Q, S)."""
+    return torch.cdist(query_x.flatten(1), support_x.flatten(1))
+
+
+def pixel_nearest(support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
+    """The class of the support drawing that is nearest to each query drawing: (Q,)."""
+    return support_y[pixel_distances(support_x, query_x).argmin(1)]
+
+
+def episode_picture(
+    support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor
+) -> Picture:
+    """One task as two rows of drawings with their class numbers: the support set, and the first query drawings."""
+    figure, axes = new_figure(9, 3.1)
+    for row, (x, y, word) in enumerate(
+        ((support_x, support_y, "support"), (query_x, query_y, "query"))
+    ):
+        axes.text(
+            -0.2,
+            1.6 * row + 0.5,
+            word,
+            ha="right",
+            va="center",
+            color=COLOURS[word],
+            fontweight="bold",
+            fontsize=12,
+        )
+        for place in range(min(len(x), 7)):
+            show_drawing(axes, x[place, 0], 1.12 * place, top=1.6 * row)
+            frame(axes, 1.12 * place, COLOURS[word], 2, top=1.6 * row)
+            axes.text(
+                1.12 * place + 0.5,
+                1.6 * row + 1.06,
+                f"{y[place]}",
+                ha="center",
+                va="top",
+                fontsize=11,
+            )
+    axes.set(xlim=(-1.2, 7.8), ylim=(3.05, -0.1))
+    axes.set_axis_off()
+    axes.set_aspect("equal")
+    classes = ", ".join(str(int(number)) for number in support_y)
+    return picture(
+        figure,
+        f"One episode. Above: {len(support_x)} support drawings, of the classes {classes}. Below: seven query drawings with their classes.",
+    )
+
+
+def intervals_picture(scores: list[Score], truth: float, chance: float) -> Picture:
+    """One 95 % interval a score; those that miss ``truth`` are black squares."""
+    figure, axes = new_figure(8, 2.6)
+    for place, score in enumerate(scores, 1):
+        good = abs(score.mean - truth) < score.half_width
+        axes.errorbar(
+            place,
+            score.mean,
+            score.half_width,
+            fmt="o" if good else "s",
+            color=COLOURS["query" if good else "truth"],
+            capsize=3,
+        )
+    axes.axhline(truth, color=COLOURS["truth"], lw=1, label="mean of all")
+    axes.axhline(chance, color=COLOURS["truth"], ls="--", lw=1.2, label="chance")
+    axes.set(
+        xlabel=f"group of {len(scores[0])} episodes",
+        ylabel="accuracy",
+        ylim=(0.1, 0.65),
+        xticks=[1, 5, 10, 15, 20],
+    )
+    axes.legend(ncols=2, loc="lower left")
+    return picture(
+        figure,
+        f"{len(scores)} intervals, one for each group of {len(scores[0])} episodes; nearly all contain the mean of all of them.",
+    )
+
+
+def colour_key() -> Picture:
+    """The colours of this chapter; they mean the same thing in every other."""
+    figure, axes = new_figure(9, 1.1)
+    meanings = {
+        "support": "support set",
+        "query": "query set, and what is measured on it",
+        "truth": "what is true, and chance",
+    }
+    for place, (name, meaning) in enumerate(meanings.items()):
+        axes.plot(place, 0.5, "s", ms=26, color=COLOURS[name])
+        axes.text(place, 0.05, meaning, ha="center", va="top", fontsize=11)
+    axes.set(xlim=(-0.6, len(meanings) - 0.4), ylim=(-0.4, 0.9))
+    axes.set_axis_off()
+    return picture(
+        figure,
+        "Three coloured squares and what each colour stands for: "
+        + ", ".join(meanings.values())
+        + ".",
+    )
+
+
+# The quiz
+
+
+@lru_cache
+def family_of(sloppiness: float, ways: int = 5) -> Strokes:
+    return Strokes(ways=ways, sloppiness=sloppiness)
+
+
+@lru_cache(maxsize=256)
+def question(round: int, sloppiness: float) -> dict:
+    """Five characters in one hand, and one of them once more in another: what is asked in a round of the quiz."""
+    family = family_of(sloppiness)
+    chance = family.generator(
+        2960 + round
+    )  # twenty rounds in which pixels score about as often as in the long run
+    classes = torch.randperm(family.classes, generator=chance)[:5]
+    answer = int(torch.randint(5, (1,), generator=chance))
+    hands = family.hands(2, chance)[[0] * 5 + [1]]
+    drawings = family.draw(torch.cat([classes, classes[answer : answer + 1]]), hands, chance)[:, 0]
+    distances = pixel_distances(drawings[:5], drawings[5:])[0]
+    return {
+        "five": drawings[:5],
+        "sixth": drawings[5],
+        "answer": answer,
+        "distances": distances,
+        "pixels": int(distances.argmin()),
+    }
+
+
+def quiz_state(round: int, answer: str, sloppiness: float) -> dict:
+    picked = None if answer == UNANSWERED else LETTERS.index(answer)
+    return question(round, sloppiness) | {
+        "round": round,
+        "sloppiness": sloppiness,
+        "picked": picked,
+    }
+
+
+def draw_quiz(result: dict, axes) -> None:
+    picked = result["picked"]
+    for place, drawing in enumerate(result["five"]):
+        left, marks, right = 1.12 * place, [], picked is not None and place == result["answer"]
+        if picked is not None:
+            marks = (
+                ["the same"] * right
+                + ["you"] * (place == picked)
+                + ["pixels"] * (place == result["pixels"])
+            )
+        show_drawing(axes, drawing, left)
+        frame(axes, left, COLOURS["truth"] if right else "#C8C8C8", 3.5 if right else 1)
+        axes.text(
+            left + 0.5,
+            -0.06,
+            LETTERS[place],
+            ha="center",
+            va="bottom",
+            fontsize=13,
+            fontweight="bold",
+        )
+        axes.text(left + 0.5, 1.06, "\n".join(marks), ha="center", va="top", fontsize=10.5)
+    show_drawing(axes, result["sixth"], 5.9)
+    frame(axes, 5.9, COLOURS["query"], 3)
+    axes.text(6.4, -0.06, "another hand", ha="center", va="bottom", fontsize=11.5)
+    axes.set(xlim=(-0.06, 7.05), ylim=(1.5, -0.28))
+    axes.set_axis_off()
+    axes.set_aspect("equal", adjustable="box")
+
+
+def show_drawing(axes, drawing: Tensor, left: float, top: float = 0) -> None:
+    """A drawing as a square of side 1, black on white."""
+    axes.imshow(
+        1 - drawing.numpy(),
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        extent=(left, left + 1, top + 1, top),
+        interpolation="bilinear",
+    )
+
+
+def frame(axes, left: float, colour: str, width: float, top: float = 0) -> None:
+    across, down = [left, left + 1, left + 1, left, left], [top, top, top + 1, top + 1, top]
+    axes.plot(across, down, color=colour, lw=width, solid_joinstyle="miter", clip_on=False)
+
+
+def quiz_alt(result: dict) -> str:
+    start = f"Round {result['round']}: five invented hand-drawn characters A to E in one hand, and a sixth drawing in another hand. "
+    if result["picked"] is None:
+        return start + "The sixth shows one of the five again; no answer is marked yet."
+    return (
+        start
+        + f"The sixth is {LETTERS[result['answer']]}; nearest pixel by pixel is {LETTERS[result['pixels']]}."
+    )
+
+
+class Quiz(Explorer):
+    """An explorer that asks: a new round takes the old answer away, and the first answer of each round counts."""
+
+    def __init__(self, **declared):
+        self.tally, self._taken, self._until = {}, UNANSWERED, 0.0
+        super().__init__(number=self._sentence, **declared)
+
+    def _answer(self, request):
+        values, old = dict(request.get("values", {})), self.state
+        new = old | {c.name: c.unpack(values[c.name]) for c in self.controls if c.name in values}
+        moved = any(new[name] != old[name] for name in ("round", "sloppiness"))
+        if (moved or monotonic() < self._until) and new["answer"] in (old["answer"], self._taken):
+            # A slider that is drawn quickly sends the old answer once or twice more.
+            self._taken, self._until = new["answer"], monotonic() + 0.3
+            values["answer"] = 0
+        elif new["answer"] != UNANSWERED:
+            asked, self._taken = quiz_state(**new), UNANSWERED
+            first = asked["picked"] == asked["answer"], asked["pixels"] == asked["answer"]
+            self.tally.setdefault((asked["round"], asked["sloppiness"]), first)
+        super()._answer({**request, "values": values})
+
+    def _sentence(self, result: dict) -> str:
+        count, (you, pixels) = (
+            len(self.tally),
+            [sum(column) for column in zip(*self.tally.values(), strict=True)] or (0, 0),
+        )
+        score = f" Of {count} so far: you {you}, pixels {pixels}." if count else ""
+        if result["picked"] is None:
+            return "Which of the five is the last drawing? Choose your answer." + score
+        said = {True: "right", False: "not this time"}
+        return (
+            f"It is {LETTERS[result['answer']]}. You said {LETTERS[result['picked']]}: {said[result['picked'] == result['answer']]}. "
+            f"Pixel comparison says {LETTERS[result['pixels']]}: {said[result['pixels'] == result['answer']]}.{score}"
+        )
+
+
+def taste() -> Quiz:
+    """One example each of five characters: which of them is the sixth drawing?"""
+    return Quiz(
+        question="One example of each: which of the five is the last drawing?",
+        compute=quiz_state,
+        draw=draw_quiz,
+        controls=[
+            Choice("answer", "your answer", (UNANSWERED, *LETTERS), UNANSWERED),
+            Slider("round", "round", 1, ROUNDS, 1, value=1),
+            Slider("sloppiness", "sloppiness of the hands", 0.0, 2.0, 0.5, value=1.0),
+        ],
+        alt=quiz_alt,
+        size=(9.0, 2.35),
+    )
+
+
+# A copy over its original
+
+
+def blurred(drawings: Tensor, width: int) -> Tensor:
+    """Each pixel becomes the mean of the width x width pixels around it: (..., 28, 28) -> the same."""
+    return F.avg_pool2d(drawings, width, stride=1, padding=width // 2)
+
+
+def moved(drawings: Tensor, right: int, down: int) -> Tensor:
+    """The drawings moved by whole pixels, with empty paper coming in: (..., 28, 28) -> the same."""
+    return F.pad(drawings, (right, -right, down, -down))
+
+
+def copy_over_original(right: int, down: int, blur: int) -> dict:
+    """How far a moved copy of character A is from A and from four other characters, pixel by pixel."""
+    five = question(6, 1.0)["five"][:, None]
+    copy = moved(five[:1], right, down)
+    five, copy = blurred(five, blur), blurred(copy, blur)
+    distances = pixel_distances(five, copy)[0]
+    return {
+        "five": five[:, 0],
+        "copy": copy[0, 0],
+        "distances": distances,
+        "right": right,
+        "down": down,
+        "blur": blur,
+    }
+
+
+def draw_copy(result: dict, axes: dict) -> None:
+    overlay, bars = axes["overlay"], axes["bars"]
+    layers = [(result["five"][0], COLOURS["support"]), (result["copy"], COLOURS["query"])]
+    paper = torch.ones(SIZE, SIZE, 3)
+    for layer, colour in layers:
+        layer = layer / layer.max().clamp(
+            min=1e-6
+        )  # a blurred drawing is faint: show it as dark as the other
+        paper = paper * (1 - layer[..., None] * (1 - torch.tensor(to_rgb(colour))))
+    overlay.imshow(paper.numpy(), extent=(0, SIZE, SIZE, 0))
+    overlay.set(
+        xlim=(0, SIZE), ylim=(SIZE, 0), xticks=[], yticks=[], title="A (orange) and its copy (blue)"
+    )
+    overlay.grid(False)
+    for side in ("top", "right"):
+        overlay.spines[side].set_visible(True)
+    nearest = int(result["distances"].argmin())
+    colours = [COLOURS["query"] if place == nearest else "#C8C8C8" for place in range(5)]
+    bars.barh(range(5), result["distances"].tolist(), color=colours, height=0.7)
+    for place, (drawing, distance) in enumerate(
+        zip(result["five"], result["distances"].tolist(), strict=True)
+    ):
+        bars.imshow(
+            1 - drawing.numpy() / float(drawing.max()),
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+            extent=(-1.9, -0.3, place + 0.43, place - 0.43),
+        )
+        bars.text(
+            distance + 0.15,
+            place,
+            f"{distance:.1f}" + ("  nearest" if place == nearest else ""),
+            va="center",
+            fontsize=11,
+        )
+    bars.set(xlim=(-2.1, 16), ylim=(4.6, -0.6), aspect="auto")
+    bars.xaxis.set_major_locator(
+        FixedLocator(range(0, 17, 2))
+    )  # ticks set as xticks would be drawn anew in each frame
+    bars.yaxis.set_major_locator(FixedLocator(range(5)))
+    bars.yaxis.set_major_formatter(lambda place, _: LETTERS[int(place)])
+    bars.set_xlabel("distance of the copy, pixel by pixel")
+    bars.tick_params(axis="y", length=0)
+    bars.spines["left"].set_visible(False)
+    bars.grid(axis="y", visible=False)
+
+
+def copy_sentence(result: dict) -> str:
+    distances = result["distances"].tolist()
+    nearest = min(range(5), key=distances.__getitem__)
+    other = min(distances[1:])
+    end = "It is still taken for A." if nearest == 0 else f"It is taken for {LETTERS[nearest]}."
+    return f"The copy is {distances[0]:.1f} from its own original, and {other:.1f} from the nearest other character. {end}"
+
+
+def slide_copy() -> Explorer:
+    """A perfect copy of a drawing is moved away from it: when is it taken for another character?"""
+    return Explorer(
+        question="How far may a perfect copy move before pixels take it for something else?",
+        compute=copy_over_original,
+        draw=draw_copy,
+        controls=[
+            Slider("right", "moved to the right", -8, 8, 1, value=1, unit="px"),
+            Slider("down", "moved down", -8, 8, 1, value=0, unit="px"),
+            Slider("blur", "blur both drawings, width", 1, 7, 2, value=1, unit="px"),
+        ],
+        number=copy_sentence,
+        alt=lambda r: (
+            f"Left: a drawn character in orange and its copy in blue, moved {r['right']} pixels to the right and {r['down']} down. "
+            f"Right: bars with the copy's distance to five characters; its original is at {r['distances'][0]:.1f}."
+        ),
+        size=(9.0, 3.1),
+        mosaic=[["overlay", "bars"]],
+    )
+
+
+# How often pixels are right
+
+WAYS, SHOTS, SLOPPINESS = (2, 5, 10, 20), tuple(range(1, 11)), (0.0, 0.5, 1.0, 1.5, 2.0)
+
+
+def measure(sloppiness: float, episodes: int = 600, seed: int = 5) -> dict:
+    """Accuracy of pixel comparison, in thousandths: (mean, half of the 95 % interval) for each number of shots, by ways.
+
+    All numbers of ways and shots look at parts of the same 20-way 10-shot episodes, so that they can be compared.
+    """
+    family, scores = (
+        family_of(sloppiness, max(WAYS)),
+        {(ways, shots): [] for ways in WAYS for shots in SHOTS},
+    )
+    chance = family.generator(seed)
+    for _ in range(episodes):
+        ((support_x, support_y, query_x, query_y),) = family.sample(
+            1, shots=max(SHOTS), queries=2, generator=chance
+        )
+        order, asked = support_y.argsort(stable=True), query_y.argsort(stable=True)
+        distances = pixel_distances(support_x[order], query_x[asked]).view(
+            max(WAYS), 2, max(WAYS), max(SHOTS)
+        )
+        for ways, shots in scores:
+            nearest = distances[:ways, :, :ways, :shots].amin(3).argmin(2)
+            scores[ways, shots].append((nearest == torch.arange(ways)[:, None]).float().mean())
+    rows = {key: Score(torch.stack(values)) for key, values in scores.items()}
+    return {
+        ways: [
+            (round(1000 * rows[ways, k].mean), round(1000 * rows[ways, k].half_width))
+            for k in SHOTS
+        ]
+        for ways in WAYS
+    }
+
+
+def accuracy_at(ways: int, shots: int, sloppiness: float) -> dict:
+    lines = {
+        w: [(mean / 1000, half / 1000) for mean, half in row]
+        for w, row in MEASURED[sloppiness].items()
+    }
+    mean, half = lines[ways][shots - 1]
+    return {
+        "lines": lines,
+        "ways": ways,
+        "shots": shots,
+        "sloppiness": sloppiness,
+        "mean": mean,
+        "half": half,
+    }
+
+
+def draw_accuracy(result: dict, axes) -> None:
+    for ways, line in result["lines"].items():
+        mean, half = np.array(line).T
+        chosen = ways == result["ways"]
+        colour = COLOURS["query"] if chosen else "#BBBBBB"
+        axes.plot(SHOTS, mean, color=colour, lw=2.5 if chosen else 1.2, zorder=3 if chosen else 2)
+        axes.fill_between(SHOTS, mean - half, mean + half, color=colour, alpha=0.25, lw=0)
+        axes.text(
+            10.15,
+            mean[-1],
+            f"{ways}-way",
+            va="center",
+            color="#222222" if chosen else "#777777",
+            fontsize=11,
+        )
+    axes.errorbar(
+        result["shots"],
+        result["mean"],
+        result["half"],
+        fmt="o",
+        ms=9,
+        capsize=5,
+        color=COLOURS["query"],
+        zorder=4,
+    )
+    axes.axhline(1 / result["ways"], color=COLOURS["truth"], ls="--", lw=1.2)
+    axes.text(
+        1,
+        1 / result["ways"] - 0.015,
+        f"chance in {result['ways']}-way: {1 / result['ways']:.0%}",
+        va="top",
+        fontsize=10.5,
+    )
+    axes.set(
+        xlim=(0.8, 11),
+        ylim=(-0.05, 1.06),
+        xticks=SHOTS,
+        xlabel="shots: examples of each character",
+        ylabel="accuracy of pixel comparison",
+    )
+
+
+def pixel_accuracy() -> Explorer:
+    """How often pixel comparison is right, by ways, shots and sloppiness."""
+    return Explorer(
+        question="What helps pixel comparison: fewer classes, more examples, or steadier hands?",
+        compute=accuracy_at,
+        draw=draw_accuracy,
+        controls=[
+            Choice("ways", "ways: characters to choose from", WAYS, 5),
+            Slider("shots", "shots: examples of each", SHOTS[0], SHOTS[-1], 1, value=1),
+            Slider(
+                "sloppiness",
+                "sloppiness of the hands",
+                SLOPPINESS[0],
+                SLOPPINESS[-1],
+                0.5,
+                value=1.0,
+            ),
+        ],
+        number=lambda r: (
+            f"{r['ways']}-way {r['shots']}-shot: right in {r['mean']:.1%} ± {r['half']:.1%} of the drawings (600 episodes, 95 % interval). "
+            f"Chance is {1 / r['ways']:.0%}; this is {r['mean'] * r['ways']:.1f} times chance."
+        ),
+        alt=lambda r: (
+            f"Accuracy of pixel comparison against the number of shots, for 2, 5, 10 and 20 ways, at sloppiness {r['sloppiness']}. "
+            f"The {r['ways']}-way line goes from {r['lines'][r['ways']][0][0]:.0%} at 1 shot to {r['lines'][r['ways']][-1][0]:.0%} at 10."
+        ),
+        size=(9.0, 3.5),
+    )
+
+
+EXPLORERS = (taste, slide_copy, pixel_accuracy)
+
+# Made by `python -m course_lib.chapters.ch00.explorers`, which takes about a minute: a slider cannot wait for 600 episodes.
+# sloppiness: {ways: one (mean, half of the interval) for each of 1 to 10 shots, in thousandths}
+MEASURED = {
+    0.0: {
+        2: [
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+        ],
+        5: [
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+        ],
+        10: [
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+        ],
+        20: [
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+            (1000, 0),
+        ],
+    },
+    0.5: {
+        2: [
+            (887, 14),
+            (934, 11),
+            (962, 8),
+            (978, 6),
+            (981, 5),
+            (985, 5),
+            (986, 5),
+            (988, 5),
+            (990, 4),
+            (991, 4),
+        ],
+        5: [
+            (767, 12),
+            (867, 9),
+            (906, 8),
+            (929, 7),
+            (946, 6),
+            (957, 5),
+            (962, 5),
+            (967, 5),
+            (970, 4),
+            (973, 4),
+        ],
+        10: [
+            (665, 10),
+            (794, 8),
+            (853, 7),
+            (888, 6),
+            (912, 5),
+            (928, 5),
+            (938, 5),
+            (945, 4),
+            (951, 4),
+            (957, 4),
+        ],
+        20: [
+            (578, 7),
+            (726, 6),
+            (798, 6),
+            (840, 5),
+            (868, 5),
+            (889, 4),
+            (904, 4),
+            (915, 4),
+            (924, 3),
+            (933, 3),
+        ],
+    },
+    1.0: {
+        2: [
+            (672, 17),
+            (714, 17),
+            (751, 17),
+            (775, 16),
+            (785, 16),
+            (798, 16),
+            (811, 15),
+            (816, 15),
+            (824, 15),
+            (832, 15),
+        ],
+        5: [
+            (404, 12),
+            (472, 13),
+            (513, 13),
+            (544, 13),
+            (564, 13),
+            (583, 12),
+            (604, 12),
+            (618, 12),
+            (631, 12),
+            (646, 12),
+        ],
+        10: [
+            (276, 8),
+            (334, 9),
+            (376, 9),
+            (409, 9),
+            (432, 9),
+            (455, 9),
+            (475, 9),
+            (492, 9),
+            (506, 9),
+            (520, 9),
+        ],
+        20: [
+            (190, 5),
+            (243, 6),
+            (280, 6),
+            (307, 6),
+            (330, 6),
+            (350, 6),
+            (369, 6),
+            (384, 6),
+            (397, 6),
+            (410, 6),
+        ],
+    },
+    1.5: {
+        2: [
+            (565, 16),
+            (587, 17),
+            (613, 17),
+            (618, 17),
+            (625, 18),
+            (643, 18),
+            (650, 18),
+            (655, 18),
+            (656, 18),
+            (665, 18),
+        ],
+        5: [
+            (283, 10),
+            (310, 11),
+            (327, 11),
+            (345, 12),
+            (352, 12),
+            (366, 12),
+            (374, 12),
+            (380, 12),
+            (385, 12),
+            (393, 12),
+        ],
+        10: [
+            (171, 6),
+            (193, 7),
+            (200, 7),
+            (216, 8),
+            (223, 8),
+            (233, 8),
+            (242, 8),
+            (247, 7),
+            (254, 8),
+            (262, 8),
+        ],
+        20: [
+            (103, 4),
+            (119, 4),
+            (127, 4),
+            (137, 4),
+            (143, 4),
+            (149, 4),
+            (156, 5),
+            (161, 5),
+            (166, 5),
+            (170, 5),
+        ],
+    },
+    2.0: {
+        2: [
+            (526, 16),
+            (553, 17),
+            (556, 17),
+            (568, 18),
+            (571, 18),
+            (578, 18),
+            (586, 18),
+            (595, 18),
+            (600, 17),
+            (598, 18),
+        ],
+        5: [
+            (240, 9),
+            (257, 10),
+            (267, 10),
+            (280, 10),
+            (282, 10),
+            (287, 10),
+            (292, 10),
+            (296, 11),
+            (297, 11),
+            (298, 11),
+        ],
+        10: [
+            (135, 5),
+            (146, 6),
+            (151, 6),
+            (157, 6),
+            (160, 6),
+            (166, 6),
+            (169, 6),
+            (173, 6),
+            (173, 6),
+            (176, 7),
+        ],
+        20: [
+            (75, 3),
+            (83, 4),
+            (86, 4),
+            (90, 4),
+            (94, 4),
+            (97, 4),
+            (99, 4),
+            (100, 4),
+            (103, 4),
+            (103, 4),
+        ],
+    },
+}
+
+if __name__ == "__main__":
+    for level in SLOPPINESS:
+        print(f"    {level}: {{")
+        for ways, row in measure(level).items():
+            print(f"        {ways}: {row},")
+        print("    },")

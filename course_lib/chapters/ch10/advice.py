@@ -1,0 +1,249 @@
+"""The advice of prompt guides, put to the test on the small model. Each piece of advice becomes the same tasks written in two or more ways.
+
+Every function takes (model, tasks, seed) and returns a score for each way, on the same tasks and queries: read the differences with
+`evaluate.paired`. The worlds are held-out ones of two labels. What holds for this model need not hold for another.
+"""
+
+import itertools
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from course_lib.chapters.ch10.prompts import choose
+from course_lib.episodes import Episode
+from course_lib.families.pretraining_prompts import UNSEEN_WORDINGS, WORDINGS
+from course_lib.families.prompt_tokens import KINDS
+from course_lib.families.prompt_worlds import ID, WORDS, Worlds
+from course_lib.language_models.tiny_gpt import TinyGPT
+from course_lib.training.evaluation import Score
+
+STORE = 96  # examples drawn for each task, of which a prompt shows a few
+
+
+def right(model: TinyGPT, episode: Episode, shots: int, **form) -> Score:
+    """Accuracy between the labels of each task."""
+    each = (choose(model, episode, shots, **form).argmax(-1) == episode.query_y).float().mean(1)
+    return Score(each, "accuracy", chance=1 / episode.hidden["labels"].shape[1])
+
+
+def worlds(tasks: int, seed: int, kinds_per_label: int = 1) -> Episode:
+    """Two-label tasks with `STORE` examples to choose from, and 2 queries."""
+    family = Worlds(2, kinds_per_label)
+    return family.sample(tasks, shots=STORE, queries=2, generator=family.generator(seed))
+
+
+def place(episode: Episode, x: Tensor) -> Tensor:
+    """Which of its task's kinds a word belongs to, as a place in ``hidden["kinds"]``: (T, n, 1) -> (T, n)."""
+    return ((x - 1) // WORDS == episode.hidden["kinds"][:, None]).int().argmax(-1)
+
+
+def chosen(episode: Episode, places: Tensor) -> Episode:
+    """The task with k examples picked from its store: example j is of the kind at ``places[:, j]``; none is taken twice.
+
+    Raises:
+        ValueError: the store of a task has too few examples of a kind.
+    """
+    free = (
+        place(episode, episode.support_x)[:, None] == places[..., None]
+    )  # (T, k, STORE): which example would do
+    picked = []
+    for j in range(places.shape[1]):
+        if not free[:, j].any(-1).all():
+            raise ValueError(
+                f"a task has too few examples of a kind among its {STORE}: ask for fewer"
+            )
+        picked.append(free[:, j].int().argmax(-1))
+        free[torch.arange(len(free)), :, picked[-1]] = False
+    return pick(episode, torch.stack(picked, 1))
+
+
+def pick(episode: Episode, items: Tensor) -> Episode:
+    """The task with the support items whose numbers stand in ``items`` (T, k), in that order."""
+    return replace(
+        episode,
+        support_x=episode.support_x.gather(1, items[..., None]),
+        support_y=episode.support_y.gather(1, items),
+    )
+
+
+def asked(episode: Episode, first: int) -> Tensor:
+    """Places of kinds, one row a task, that begin with ``first`` and alternate between the labels: (T, 8)."""
+    return torch.tensor([first, 1 - first] * 4).expand(episode.tasks, -1)
+
+
+def wrong_labels(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """8 examples, of which 0, 2, 4 or 8 have the wrong label."""
+    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    order = torch.rand(tasks, 8, generator=torch.Generator().manual_seed(seed)).argsort(1)
+    return {
+        f"{wrong} of 8 labels wrong": right(
+            model,
+            replace(
+                episode,
+                support_y=torch.where(order < wrong, 1 - episode.support_y, episode.support_y),
+            ),
+            8,
+        )
+        for wrong in (0, 2, 4, 8)
+    }
+
+
+def label_words(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """8 examples whose labels are made-up words, the names of their kinds, or those names exchanged; and no examples."""
+    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    names = episode.hidden["kinds"] + ID[next(iter(KINDS))]
+
+    def labelled(labels):
+        return replace(episode, hidden=episode.hidden | {"labels": labels})
+
+    return {
+        "made-up labels": right(model, episode, 8),
+        "names of the kinds": right(model, labelled(names), 8),
+        "names of the kinds, exchanged": right(model, labelled(names.flip(1)), 8),
+        "names of the kinds, no examples": right(model, labelled(names), 0),
+    }
+
+
+def diversity(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """Each label stands for two kinds. 8 examples show both kinds of each label, or one only; the queries come from all kinds."""
+    episode = worlds(tasks, seed, kinds_per_label=2)
+    broad = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3]).expand(tasks, -1)
+    return {
+        "both kinds of each label": right(model, chosen(episode, broad), 8),
+        "one kind of each label": right(model, chosen(episode, asked(episode, 0)), 8),
+    }
+
+
+def relevance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """Two kinds a label, 4 examples: two are of the query's own kind, or of the other kind with the same label."""
+    episode = worlds(tasks, seed, kinds_per_label=2)
+    episode = replace(episode, query_x=episode.query_x[:, :1], query_y=episode.query_y[:, :1])
+    own = place(episode, episode.query_x)[:, 0]
+    other_label = (own + 1) % 4
+    scores = {}
+    for name, kind in (
+        ("of the query's kind", own),
+        ("of the other kind with its label", (own + 2) % 4),
+    ):
+        scores[name] = right(
+            model, chosen(episode, torch.stack([kind, other_label, kind, other_label], 1)), 4
+        )
+    return scores
+
+
+def format_consistency(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """4 examples with one separator, or with another one each."""
+    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    return {
+        "one separator": right(model, episode, 4),
+        "four separators": right(model, episode, 4, separators=(":", "->", "=", "is")),
+    }
+
+
+def conciseness(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """4 examples, alone or after words that say nothing."""
+    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    polite = "please answer . here are examples :"
+    ramble = "here are more words : a b c d e please answer here are more examples : k l m n please what goes here ? 1 2 3 ."
+    return {
+        name: right(model, episode, 4, before=words)
+        for name, words in (
+            ("nothing before", ""),
+            ("a polite line", polite),
+            ("a long ramble", ramble),
+        )
+    }
+
+
+def in_all_orders(model: TinyGPT, tasks: int, seed: int) -> Tensor:
+    """Two kinds a label, one example of each kind, in all 24 orders: which queries are answered rightly, (24, T, Q) of 0 and 1."""
+    episode = chosen(some := worlds(tasks, seed, 2), torch.arange(4).expand(some.tasks, -1))
+    orders = [
+        pick(episode, torch.tensor(p).expand(tasks, -1)) for p in itertools.permutations(range(4))
+    ]
+    return torch.stack(
+        [(choose(model, one, 4).argmax(-1) == one.query_y).float() for one in orders]
+    )
+
+
+def best_and_worst(right: Tensor) -> dict[str, Score]:
+    """Scores of the worst order, of all, and of the best. Which order that is, one half of the tasks says; the other half is scored.
+
+    Args:
+        right: (orders, T, Q) of 0 and 1, from `in_all_orders`.
+    """
+    half, by_order = right.shape[1] // 2, right.mean(-1)
+    ranked, other = by_order[:, :half].mean(1).argsort(), by_order[:, half:]
+    ways = {
+        "worst order": other[ranked[0]],
+        "mean of all orders": other.mean(0),
+        "best order": other[ranked[-1]],
+    }
+    return {name: Score(each, "accuracy", chance=0.5) for name, each in ways.items()}
+
+
+def order(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """One example of each of four kinds, in all 24 orders: see `best_and_worst`, and `order_decides` for single queries."""
+    return best_and_worst(in_all_orders(model, tasks, seed))
+
+
+def order_decides(right: Tensor) -> Score:
+    """The share of queries that some orders answer rightly and others wrongly; ``right`` as in `best_and_worst`."""
+    return Score(
+        (right != right[0]).any(0).float().mean(1),
+        "share of queries whose answer depends on the order",
+    )
+
+
+def instruction_or_examples(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """An instruction in words seen in training, in other words, or none; with no, right or contradicting examples."""
+    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    flipped = replace(episode, support_y=1 - episode.support_y)
+    known, unknown = WORDINGS[0], UNSEEN_WORDINGS[-1]
+    return {
+        "known wording": right(model, episode, 0, wording=known),
+        "unknown wording": right(model, episode, 0, wording=unknown),
+        "unknown wording, 4 examples": right(model, episode, 4, wording=unknown),
+        "4 examples": right(model, episode, 4),
+        "known wording, 1 contradicting example": right(model, flipped, 1, wording=known),
+        "known wording, 4 contradicting examples": right(model, flipped, 4, wording=known),
+    }
+
+
+def by_contradiction(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """A known instruction, then one example that contradicts it about one of two kinds: how often answers follow the instruction.
+
+    Scored a query at a time, because a query is of either kind: "of the contradicted kind" or "of the other kind".
+    """
+    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    flipped = replace(episode, support_y=1 - episode.support_y)
+    follows = (choose(model, flipped, 1, wording=WORDINGS[0]).argmax(-1) == episode.query_y).float()
+    contradicted = place(episode, episode.query_x) == 0  # the first example is of kind 0
+    ways = {
+        "of the contradicted kind": follows[contradicted],
+        "of the other kind": follows[~contradicted],
+    }
+    return {
+        name: Score(each, "share that follows the instruction", chance=0.5)
+        for name, each in ways.items()
+    }
+
+
+def balance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """4 examples, 4, 3, 2, 1 or 0 of them of the first label: how often the model answers with the first label, whatever is right.
+
+    The queries are half of each label, so 0.5 would be unbiased.
+    """
+    episode, scores = worlds(tasks, seed), {}
+    for first in (4, 3, 2, 1, 0):
+        places = torch.tensor([0] * first + [1] * (4 - first)).expand(tasks, -1)
+        answers = choose(model, chosen(episode, places), 4).argmax(-1)
+        scores[f"{first} of 4 examples"] = Score((answers == 0).float().mean(1), "share of answers")
+    return scores
+
+
+ADVICE = {
+    "wrong labels": wrong_labels, "label words": label_words, "diversity": diversity, "relevance": relevance, "consistency": format_consistency,
+    "conciseness": conciseness, "order": order, "instruction or examples": instruction_or_examples, "balance": balance,
+}  # fmt: skip

@@ -1,0 +1,118 @@
+"""Exercises for the notebooks: `check("03.meta_gradient", my_function)`, `hint("03.meta_gradient", 1)`, `progress()`.
+
+Each chapter's exercises are in `chapter_03.py` and the like, as `EXERCISES = (Exercise(...), ...)`; they are imported when first asked for.
+Nothing here raises in a notebook: an untouched notebook runs to its end.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import textwrap
+
+from course_lib.classroom import progress as store
+from course_lib.classroom.exercises.judging import Exercise, Mistake, Numbers, Verdict, judge
+from course_lib.classroom.progress import export_progress, forget
+
+__all__ = [
+    "Exercise",
+    "Mistake",
+    "Numbers",
+    "Verdict",
+    "all_exercises",
+    "check",
+    "chapter",
+    "export_progress",
+    "find",
+    "forget",
+    "hint",
+    "progress",
+    "solution_text",
+]
+
+
+def chapter(number: str) -> tuple[Exercise, ...]:
+    """The exercises of chapter "03"; none if it has none."""
+    name = f"course_lib.chapters.ch{number}.exercises"
+    try:
+        return tuple(importlib.import_module(name).EXERCISES)
+    except ModuleNotFoundError as error:
+        if error.name not in (name, name.rpartition(".")[0]):
+            raise
+        return ()
+
+
+def all_exercises() -> tuple[Exercise, ...]:
+    found = pkgutil.iter_modules(importlib.import_module("course_lib.chapters").__path__)
+    numbers = sorted(module.name.removeprefix("ch") for module in found)
+    return tuple(exercise for number in numbers for exercise in chapter(number))
+
+
+def find(identity: str) -> Exercise | Verdict:
+    """The exercise, or a verdict that lists the ids of its chapter."""
+    number = str(identity).split(".")[0]
+    known = {exercise.id: exercise for exercise in chapter(number)}
+    ids = ", ".join(f"`{name}`" for name in known) or "no exercises"
+    return known.get(identity) or Verdict(
+        "unknown", f"There is no exercise `{identity}`. Chapter {number} has {ids}."
+    )
+
+
+def check(identity: str, function) -> Verdict:
+    """Run `function` on the exercise's cases and say whether it is right, or what is likely to be wrong with it."""
+    exercise = find(identity)
+    if isinstance(exercise, Verdict):
+        return exercise
+    try:
+        verdict = judge(exercise, function)
+    except (
+        Exception
+    ) as error:  # a fault of the checker, never of the reader: say so in one sentence
+        return Verdict(
+            "checker",
+            f"The checker itself stopped ({type(error).__name__}: {error}). Your function may be right.",
+            exercise.title,
+        )
+    if verdict.name != "not_tried":
+        with store.change() as stored:
+            before = stored["exercises"].get(identity, {})
+            entry = {
+                **before,
+                "tries": int(before.get("tries", 0)) + 1,
+                "last": verdict.name,
+                "passed": bool(before.get("passed")) or verdict.passed,
+            }
+            if verdict.passed:
+                entry.setdefault("passed_at", store.now())
+            stored["exercises"][identity] = entry
+    return verdict
+
+
+def hint(identity: str, number: int = 1) -> Verdict:
+    """The first or second hint."""
+    exercise = find(identity)
+    if isinstance(exercise, Verdict):
+        return exercise
+    if number not in range(1, len(exercise.hints) + 1):
+        return Verdict(
+            "hint",
+            f'There are {len(exercise.hints)} hints: `hint("{identity}", 1)` and `hint("{identity}", 2)`.',
+            exercise.title,
+        )
+    return Verdict("hint", exercise.hints[number - 1], f"{number} of {len(exercise.hints)}")
+
+
+def solution_text(identity: str) -> str:
+    """The source of the course's own solution, for those who have tried."""
+    exercise = find(identity)
+    return (
+        exercise.text
+        if isinstance(exercise, Verdict)
+        else textwrap.dedent(inspect.getsource(exercise.solution))
+    )
+
+
+def progress():
+    """Show what is predicted and solved in each chapter."""
+    return store.table(exercise.id for exercise in all_exercises())

@@ -1,0 +1,276 @@
+"""What the reader has predicted and solved, kept in one small JSON file on the reader's own machine.
+
+    {"version": 1,
+     "predictions": {"02.more_steps": {"answer": "falls", "said": "It keeps falling", "locked_at": "...", "right": false}},
+     "exercises":   {"03.meta_gradient": {"tries": 3, "passed": true, "last": "passed", "passed_at": "..."}}}
+
+The file is COURSE_PROGRESS where that is set, else `progress.json` in the project folder. Two notebooks may write at once: every
+change takes a lock file, reads the file again, changes it and replaces it in one step. Nothing is sent anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from course_lib.classroom.panel import Shown, inline
+
+KINDS = ("predictions", "exercises")
+STALE = 10.0  # seconds after which a lock file left by a killed kernel no longer counts
+_unsaved: dict[
+    str, dict
+] = {}  # by path: what could not be written (a read-only folder) is kept for this session
+
+
+def project() -> Path:
+    """The folder that holds notebooks/ and course_lib/; for an installed package the current folder."""
+    root = Path(__file__).resolve().parents[2]
+    return root if (root / "notebooks").is_dir() else Path.cwd()
+
+
+def path() -> Path:
+    chosen = os.environ.get("COURSE_PROGRESS")
+    place = Path(chosen).expanduser() if chosen else project() / "progress.json"
+    return place / "progress.json" if place.is_dir() else place
+
+
+def now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def read() -> dict:
+    """Everything stored. A file that cannot be understood is put aside under another name, and one sentence says so."""
+    place = path()
+    try:
+        return _unsaved.get(str(place)) or _load(place)
+    except OSError as error:
+        print(f"{place.name} cannot be read ({error.strerror}), so your progress is not shown.")
+        return _nothing()
+
+
+def _nothing() -> dict:
+    return {"version": 1, **{kind: {} for kind in KINDS}}
+
+
+def _load(place: Path) -> dict:
+    try:
+        stored = json.loads(_text(place))
+        if not all(
+            isinstance(entry, dict) for kind in KINDS for entry in stored.get(kind, {}).values()
+        ):  # AttributeError where a kind is no table
+            raise ValueError("an entry is not a table")
+        return {**_nothing(), **stored}
+    except (FileNotFoundError, NotADirectoryError):
+        return _nothing()
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        _put_aside(place)
+        return _nothing()
+
+
+def _text(place: Path) -> str:
+    for _ in range(20):
+        try:
+            return place.read_text(encoding="utf-8")
+        except PermissionError:  # Windows, at the moment another notebook replaces the file
+            time.sleep(0.01)
+    return place.read_text(encoding="utf-8")
+
+
+def _put_aside(place: Path) -> None:
+    aside = place.with_name(
+        f"{place.stem}.unreadable-{datetime.now():%Y%m%d-%H%M%S-%f}{place.suffix}"
+    )
+    try:
+        os.replace(place, aside)
+        print(
+            f"{place.name} could not be read; it is kept as {aside.name}, and a new one is begun."
+        )
+    except OSError:
+        pass  # another notebook has just put it aside
+
+
+@contextmanager
+def change():
+    """`with change() as stored:` reads what is there now, lets you alter it, and writes it back before anyone else can."""
+    place, lock = path(), None
+    try:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            lock = _take_lock(place.with_name(place.name + ".lock"))
+            stored = _unsaved.get(str(place)) or _load(place)
+        except OSError as error:
+            stored = _keep(place, _nothing(), error)
+        yield stored
+        if str(place) in _unsaved:
+            return
+        try:
+            write(place, json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True))
+        except OSError as error:
+            _keep(place, stored, error)
+    finally:
+        if lock:
+            with suppress(OSError):
+                lock.unlink()
+
+
+def _keep(place: Path, stored: dict, error: OSError) -> dict:
+    """A read-only folder, a full disk: one sentence, and the rest of the session works from memory."""
+    if str(place) not in _unsaved:
+        print(
+            f"{place} cannot be written ({error.strerror}): what you do now is kept until this kernel stops."
+        )
+    return _unsaved.setdefault(str(place), stored)
+
+
+def _take_lock(lock: Path) -> Path:
+    """An exclusive file is the one lock that works alike on Linux, macOS and Windows. One left behind is broken after STALE seconds."""
+    end = time.monotonic() + 2 * STALE
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            return lock
+        except (FileExistsError, PermissionError):
+            if not lock.exists() and not os.access(lock.parent, os.W_OK) or time.monotonic() > end:
+                raise
+        try:
+            if time.time() - lock.stat().st_mtime > STALE:
+                lock.unlink(missing_ok=True)
+        except OSError:
+            pass
+        time.sleep(0.01)
+
+
+def write(place: Path, text: str) -> None:
+    """Write beside and replace: whoever reads sees the old file or the new one, never half of one."""
+    half = place.with_name(f"{place.name}.{os.getpid()}-{time.monotonic_ns()}.part")
+    try:
+        half.write_text(text + "\n", encoding="utf-8")
+        for attempt in range(50):
+            try:
+                os.replace(half, place)
+                return
+            except PermissionError:  # Windows, while another notebook reads the file
+                if attempt == 49:
+                    raise
+                time.sleep(0.02)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def forget(identity: str) -> None:
+    """Forget one prediction or exercise, to start it again: `forget("02.more_steps")`."""
+    with change() as stored:
+        found = [stored[kind].pop(identity, None) for kind in KINDS]
+    word = (
+        "is forgotten: run its cell to start again"
+        if any(found)
+        else "was not stored, so there is nothing to forget"
+    )
+    print(f"{identity} {word}.")
+
+
+def export_progress(place: str | os.PathLike, name: str = "") -> Path:
+    """Write a copy for a class: `export_progress("my_name.json")`. It holds a count for each chapter and every entry."""
+    place = Path(place).expanduser()
+    if place.is_dir() or place.resolve() == path().resolve():
+        raise ValueError(
+            f"{place}: give the name of a new file, for example export_progress('my_name.json')."
+        )
+    stored = read()
+    copy = {"name": name or place.stem, "exported_at": now(), "chapters": counts(stored), **stored}
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write(place, json.dumps(copy, indent=1, ensure_ascii=False))
+    return place
+
+
+def counts(stored: dict, exercises=(), predictions=()) -> dict[str, dict[str, int]]:
+    """For each chapter: predictions (of how many) made and right, exercises (of how many) passed and tried. Ids begin with the chapter."""
+    ids = {
+        "predictions": set(predictions) | set(stored["predictions"]),
+        "exercises": set(exercises) | set(stored["exercises"]),
+    }
+    table = {}
+    for chapter in sorted({identity.split(".")[0] for kind in KINDS for identity in ids[kind]}):
+        made, solved = (
+            [stored[kind].get(i) for i in ids[kind] if i.split(".")[0] == chapter] for kind in KINDS
+        )
+        table[chapter] = {
+            "predictions": len(made),
+            "made": sum(e is not None for e in made),
+            "right": sum(bool(e and e.get("right")) for e in made),
+            "exercises": len(solved),
+            "passed": sum(bool(e and e.get("passed")) for e in solved),
+            "tried": sum(bool(e and not e.get("passed")) for e in solved),
+        }
+    return table
+
+
+def asked() -> tuple[set[str], dict[str, str]]:
+    """The ids of the predictions in notebooks/, and each chapter's title, taken from the file names."""
+    ids, titles = set(), {}
+    for notebook in sorted((project() / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        titles[notebook.stem[:2]] = notebook.stem[3:].replace("_", " ")
+        try:
+            ids |= set(
+                re.findall(
+                    r"""\bpredict\(\s*(?:\\n"\s*,\s*"\s*)?\\?["'](\d\d\.\w+)""",
+                    notebook.read_text(encoding="utf-8"),
+                )
+            )
+        except (OSError, ValueError):
+            pass
+    return ids, titles
+
+
+def table(exercises=()) -> Shown:
+    """The table behind `progress()`: one row a chapter. `exercises` are the ids that exist, tried or not."""
+    predictions, titles = asked()
+    rows = counts(read(), exercises, predictions)
+    if not rows:
+        return Shown(
+            "<p>Nothing is stored yet: lock a prediction or try an exercise, and it will appear here.</p>"
+        )
+    head = (
+        "chapter",
+        "predictions made",
+        "of them right",
+        "exercises passed",
+        "tried, not passed yet",
+        "not tried yet",
+    )
+    cell = '<{0} scope="{1}" style="text-align: {2}; padding: .2em .8em;">{3}</{0}>'
+    lines = "".join(
+        cell.format("th", "col", "left" if i == 0 else "right", word) for i, word in enumerate(head)
+    )
+    body = ""
+    for chapter, n in rows.items():
+        values = (
+            [f"{n['made']} of {n['predictions']}", n["right"]] if n["predictions"] else ["-", "-"]
+        )
+        values += (
+            [
+                f"{n['passed']} of {n['exercises']}",
+                n["tried"],
+                n["exercises"] - n["passed"] - n["tried"],
+            ]
+            if n["exercises"]
+            else ["-"] * 3
+        )
+        body += "<tr>" + cell.format(
+            "th", "row", "left", inline(f"{chapter} {titles.get(chapter, '')}".strip())
+        )
+        body += (
+            "".join(
+                cell.format("td", "", "right", value).replace(' scope=""', "") for value in values
+            )
+            + "</tr>"
+        )
+    return Shown(
+        f'<table class="course-progress"><thead><tr>{lines}</tr></thead><tbody>{body}</tbody></table>'
+        f"<p>Stored in <code>{inline(str(path().name))}</code> on this machine, nowhere else.</p>"
+    )

@@ -1,0 +1,1 @@
+"""`python -m course_lib <command>`: thin modules that read words and call the other rooms."""

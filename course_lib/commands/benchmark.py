@@ -1,0 +1,263 @@
+"""What one meta-gradient costs, way by way: the same network and tasks, in turn, in one process, on the same number of threads."""
+
+import argparse
+import statistics
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import higher
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from course_lib.episodes import Episode, at_least_one
+from course_lib.families import Sinusoids, Strokes
+from course_lib.learners import MAML
+from course_lib.networks.small import conv4, mlp
+
+ALPHA = 0.01
+BASELINE = "plain higher loop"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to the meta-gradient.
+
+    Args:
+        milliseconds: median time of one meta-gradient.   ratio: median of its time over the plain loop's, round by round.
+        work: the same ratio of processor time, all threads together: it suffers less from what else the machine does.
+        difference: largest difference to the plain loop's gradient in float64, relative to its largest entry.
+        kilobytes: memory of tensors at the worst moment, beyond what was held before; on one thread.
+    """
+
+    way: str
+    milliseconds: float
+    ratio: float
+    work: float
+    difference: float
+    kilobytes: float
+
+
+def plain_higher_loop(
+    network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
+) -> list[Tensor]:
+    """The yardstick: one task after the other, as in the example that comes with ``higher``."""
+    network.zero_grad()
+    optimizer = torch.optim.SGD(network.parameters(), lr=alpha)
+    for support_x, support_y, query_x, query_y in episode:
+        with higher.innerloop_ctx(network, optimizer, copy_initial_weights=False) as (fnet, inner):
+            for _ in range(steps):
+                inner.step(loss_fn(fnet(support_x), support_y))
+            (loss_fn(fnet(query_x), query_y) / episode.tasks).backward()
+    return [parameter.grad for parameter in network.parameters()]
+
+
+def library(way: str) -> Callable:
+    """The same gradient from `MAML` with one of its ways."""
+
+    def gradient(
+        network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
+    ) -> list[Tensor]:
+        learner = MAML(network, loss_fn, alpha=alpha, steps=steps, way=way)
+        return list(torch.autograd.grad(learner.outer_loss(episode), list(network.parameters())))
+
+    return gradient
+
+
+WAYS = {BASELINE: plain_higher_loop} | {
+    f"way={way!r}": library(way) for way in ("higher", "autograd", "vmap")
+}
+IMAGE_WAYS = WAYS | {"way='fast'": library("fast")}
+
+
+def gradients(steps: int = 5, tasks: int = 25, rounds: int = 15) -> list[Row]:
+    """The sinusoid experiment, K = 10, second order, on one thread.
+
+    Raises:
+        ValueError: a count is below 1.
+    """
+    at_least_one(steps=steps, tasks=tasks, rounds=rounds)
+    family = Sinusoids()
+    episode = family.sample(tasks, shots=10, queries=10, generator=family.generator(0))
+    ways = {name: partial(way, steps=steps) for name, way in WAYS.items()}
+    return measure(
+        ways, (mlp(seed=0), episode), (mlp(seed=0).double(), double(episode)), rounds, threads=1
+    )
+
+
+def images(
+    steps: int = 5, tasks: int = 16, channels: int = 64, rounds: int = 5, threads: int | None = None
+) -> list[Row]:
+    """Conv-4 on drawn characters, 5-way 1-shot, 15 queries a class, second order. Gradients are compared in a smaller network.
+
+    Args:
+        threads: for every way alike; None: as many as torch uses now.
+
+    Raises:
+        ValueError: a count is below 1.
+    """
+    threads = torch.get_num_threads() if threads is None else threads
+    at_least_one(steps=steps, tasks=tasks, channels=channels, rounds=rounds, threads=threads)
+    family = Strokes(5)
+    draw = partial(family.sample, shots=1, generator=family.generator(0))
+    network = partial(
+        conv4, outputs=5, norm=partial(nn.BatchNorm2d, track_running_stats=False), seed=0
+    )
+    ways = {
+        name: partial(way, steps=steps, loss_fn=F.cross_entropy, alpha=0.1)
+        for name, way in IMAGE_WAYS.items()
+    }
+    exact = network(min(channels, 8)).double(), double(draw(2, queries=5))
+    return measure(ways, (network(channels), draw(tasks, queries=15)), exact, rounds, threads)
+
+
+def double(episode: Episode) -> Episode:
+    """Real numbers in float64, classes as they are."""
+    return episode.map(lambda t: t.double() if t.is_floating_point() else t)
+
+
+def measure(
+    ways: dict[str, Callable], timed: tuple, exact: tuple, rounds: int, threads: int
+) -> list[Row]:
+    """Time every way in every round, so that a busy moment of the machine meets all of them alike.
+
+    Args:
+        ways: functions of network and episode.   timed, exact: (network, episode) to time, and in float64 to compare.
+    """
+    before, clocks = torch.get_num_threads(), (time.perf_counter, time.process_time)
+    torch.set_num_threads(threads)
+    try:
+        seconds = {name: [] for name in ways}
+        for turn in range(rounds + 1):
+            for name, way in ways.items():
+                began = [clock() for clock in clocks]
+                way(*timed)
+                if turn > 0:  # the first round only warms up
+                    seconds[name].append(
+                        [clock() - then for clock, then in zip(clocks, began, strict=True)]
+                    )
+        torch.set_num_threads(1)  # memory is counted on the thread of the caller
+        memory = {name: peak_memory(partial(way, *timed)) for name, way in ways.items()}
+        vectors = {name: flat(way(*exact)).clone() for name, way in ways.items()}
+    finally:
+        torch.set_num_threads(before)
+    truth = vectors[BASELINE]
+    return [
+        Row(
+            name,
+            1000 * statistics.median(wall for wall, _ in seconds[name]),
+            *(
+                statistics.median(
+                    one[i] / other[i]
+                    for one, other in zip(seconds[name], seconds[BASELINE], strict=True)
+                )
+                for i in (0, 1)
+            ),
+            ((vectors[name] - truth).abs().max() / truth.abs().max()).item(),
+            memory[name] / 1000,
+        )
+        for name in ways
+    ]
+
+
+def flat(tensors: list[Tensor]) -> Tensor:
+    """Several tensors as one vector."""
+    return torch.cat([tensor.detach().flatten() for tensor in tensors])
+
+
+class Held(TorchDispatchMode):
+    """Counts the bytes of the tensors made while it is active: those held now, and at the worst moment."""
+
+    def __init__(self):
+        super().__init__()
+        self.sizes, self.now, self.peak = {}, 0, 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        given = {storage._cdata for storage in storages((args, kwargs))}
+        for storage in storages(result):
+            place = storage._cdata
+            if (
+                place not in given and place not in self.sizes
+            ):  # neither a view nor changed in place
+                self.sizes[place] = storage.nbytes()
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self.freed, place)
+        return result
+
+    def freed(self, place: int) -> None:
+        self.now -= self.sizes.pop(place)
+
+
+def storages(nested) -> list:
+    """The memory behind every tensor in nested lists, tuples and dictionaries."""
+    return [leaf.untyped_storage() for leaf in tree_leaves(nested) if isinstance(leaf, Tensor)]
+
+
+def peak_memory(function: Callable) -> int:
+    """Bytes of tensors that a call held at its worst moment, beyond those that existed before."""
+    with Held() as held:
+        function()
+    return held.peak
+
+
+def run_gradients(options: argparse.Namespace) -> int:
+    print(
+        f"one meta-gradient, second order: network 1-40-40-1, {options.tasks} tasks, K=10, {options.steps} inner steps, one thread"
+    )
+    print(f"{'way':<20}{'ms':>8}{'ratio':>8}{'difference':>13}{'peak kB':>10}")
+    for row in gradients(options.steps, options.tasks, options.rounds):
+        print(
+            f"{row.way:<20}{row.milliseconds:8.1f}{row.ratio:8.3f}{row.difference:13.1e}{row.kilobytes:10.0f}"
+        )
+    print(
+        f"ratio: to the plain loop; difference: of the gradients in float64, relative; medians of {options.rounds} rounds"
+    )
+    return 0
+
+
+def run_images(options: argparse.Namespace) -> int:
+    threads = torch.get_num_threads() if options.threads is None else options.threads
+    rows = images(options.steps, options.tasks, options.channels, options.rounds, threads)
+    print(
+        f"one meta-gradient, second order: Conv-4 with {options.channels} channels, {options.tasks} tasks, 5-way 1-shot, 15 queries a class,"
+    )
+    print(f"{options.steps} inner steps, {threads} thread{'s' if threads > 1 else ''}")
+    print(f"{'way':<20}{'ms':>8}{'ratio':>8}{'work':>8}{'difference':>13}{'peak MB':>10}")
+    for row in rows:
+        print(
+            f"{row.way:<20}{row.milliseconds:8.0f}{row.ratio:8.3f}{row.work:8.3f}{row.difference:13.1e}{row.kilobytes / 1000:10.0f}"
+        )
+    print(
+        f"ratio: of time to the plain loop; work: of processor time, all threads together; medians of {options.rounds} rounds;"
+    )
+    print(
+        "difference: of the gradients in float64, relative, in a small network; peak: of one thread"
+    )
+    return 0
+
+
+def add_parser(subparsers) -> None:
+    """Add ``python -m course_lib benchmark gradients`` and ``... images``."""
+    parser = subparsers.add_parser(
+        "benchmark", help="measure what the parts of the course cost on this machine"
+    )
+    what = parser.add_subparsers(title="what to measure", metavar="what", required=True)
+    cost = what.add_parser("gradients", help="one meta-gradient on sinusoids, each way")
+    cost.add_argument("--tasks", type=int, default=25)
+    cost.add_argument("--rounds", type=int, default=15, help="how often each way is timed")
+    cost.set_defaults(run=run_gradients)
+    pictures = what.add_parser("images", help="one meta-gradient on pictures, each way")
+    pictures.add_argument("--tasks", type=int, default=16)
+    pictures.add_argument("--channels", type=int, default=64)
+    pictures.add_argument("--rounds", type=int, default=5, help="how often each way is timed")
+    pictures.add_argument("--threads", type=int, help="for every way alike")
+    pictures.set_defaults(run=run_images)
+    for each in (cost, pictures):
+        each.add_argument("--steps", type=int, default=5, help="inner steps")

@@ -1,0 +1,248 @@
+"""`python -m course_lib fetch omniglot`: download the real drawings once, verified, into the course's cache.
+
+A file stands in the cache only after its checksum was right. What an interrupted download left is continued by the next one.
+"""
+
+import argparse
+import errno
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from course_lib import cache_folder
+from course_lib.commands.check import shorten
+from course_lib.families.omniglot import check_member
+from course_lib.training.progress_bar import bar
+
+SOURCE = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
+BLOCK = 100_000  # bytes read at a time
+PATIENCE = 30  # seconds without a byte
+
+
+class FetchError(ValueError):
+    """A download that did not work out. The cache is as it was; the message says what to do."""
+
+
+class Download(NamedTuple):
+    """A file to fetch: its address, and the checksum that it must have."""
+
+    url: str
+    method: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+
+RUNS = Download(
+    f"{SOURCE}/one-shot-classification/all_runs.zip",
+    "sha256",
+    "437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325",
+)
+OMNIGLOT = [  # the first two md5 sums are those that torchvision checks
+    Download(f"{SOURCE}/images_background.zip", "md5", "68d2efa1b9178cc56df9314c21c6e718"),
+    Download(f"{SOURCE}/images_evaluation.zip", "md5", "6b91aef0f799c5bb55b94e3f2daec811"),
+    RUNS,
+]
+SMALL = [
+    Download(
+        f"{SOURCE}/images_background_small1.zip",
+        "sha256",
+        "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
+    ),
+    Download(
+        f"{SOURCE}/images_background_small2.zip",
+        "sha256",
+        "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
+    ),
+    RUNS,
+]
+
+
+def fetch(what: Download, folder: Path) -> bool:
+    """Have the file in ``folder``, whole and verified. False: it was there before.
+
+    Raises:
+        FetchError: no network, a refusal of the server, a cut connection, a wrong file, a full disk, or a folder that cannot be written.
+    """
+    place, partial = folder / what.name, folder / f"{what.name}.partial"
+    try:
+        if checksum(what, place) == what.digest:
+            return False
+        resumed = receive(what, partial)
+        if (
+            resumed and checksum(what, partial) != what.digest
+        ):  # the rest did not belong to the beginning
+            partial.unlink()
+            receive(what, partial)
+        if (found := checksum(what, partial)) != what.digest:
+            partial.unlink()
+            wrong = f"{what.name} has the {what.method} {found} and should have {what.digest}"
+            raise FetchError(
+                f"{wrong}, so it was thrown away; fetch again, perhaps from another network"
+            )
+        check_names(partial)
+        os.replace(partial, place)
+        return True
+    except OSError as error:
+        raise no_room(partial, error) from error
+    finally:
+        if os.access(folder, os.R_OK) and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def receive(what: Download, partial: Path) -> bool:
+    """Download into ``partial``, from where it ends if the server agrees. True: something was there before.
+
+    Raises:
+        FetchError: no network, a refusal, or a cut connection. What was received is kept for the next time.
+        OSError: the disk does not take it.
+    """
+    have = partial.stat().st_size if partial.is_file() else 0
+    with connect(what, have) as answer:
+        if answer.status == 416:  # nothing lies beyond what is there: it is whole, or it is wrong
+            return True
+        start = (
+            have if answer.status == 206 else 0
+        )  # a server that does not know ranges sends everything, with status 200
+        if answer.status == 206 and not answer.headers.get("Content-Range", "").startswith(
+            f"bytes {have}-"
+        ):
+            partial.unlink(missing_ok=True)
+            raise FetchError(
+                f"{what.url}: the server sent another part than it was asked for, so the begun download was removed; fetch again"
+            )
+        length = answer.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        blocks = read_blocks(what, answer)
+        if total:
+            blocks = bar(
+                blocks,
+                -(-total // BLOCK),
+                f"{what.name}, {BLOCK // 1000} kB each",
+                start=start // BLOCK,
+            )
+        received = append(partial, start, blocks)
+    if total and received < total:
+        raise FetchError(
+            f"{what.name}: the connection ended after {received} of {total} bytes; fetch again to go on from there"
+        )
+    return start > 0
+
+
+def connect(what: Download, have: int) -> http.client.HTTPResponse:
+    """The server's answer, asked to leave out the first ``have`` bytes."""
+    request = urllib.request.Request(
+        what.url,
+        headers={"User-Agent": "learning-to-learn"} | ({"Range": f"bytes={have}-"} if have else {}),
+    )
+    try:
+        return urllib.request.urlopen(request, timeout=PATIENCE)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:
+            return error
+        error.close()
+        advice = "try again later, or put the file into a folder and name that in OMNIGLOT_ROOT"
+        raise FetchError(
+            f"{what.url}: the server answered {error.code} {error.reason}; {advice}"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+        raise no_network(what, error) from error
+
+
+def read_blocks(what: Download, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """What the server sends, in blocks."""
+    try:
+        while block := answer.read(BLOCK):
+            yield block
+    except http.client.IncompleteRead:
+        return  # the caller counts
+    except (OSError, http.client.HTTPException) as error:
+        raise no_network(what, error) from error
+
+
+def no_network(what: Download, error: Exception) -> FetchError:
+    why = getattr(error, "reason", None) or error
+    return FetchError(
+        f"{what.url} cannot be reached ({why}); check the network, behind a proxy set HTTPS_PROXY, then fetch again to go on"
+    )
+
+
+def append(partial: Path, start: int, blocks: Iterator[bytes]) -> int:
+    """Write blocks at the end of a file of ``start`` bytes. Returns its length."""
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with open(partial, "ab" if start else "wb") as file:
+        for block in blocks:
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def no_room(partial: Path, error: OSError) -> FetchError:
+    """The errors of a disk as sentences."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        partial.unlink(missing_ok=True)
+        return FetchError(
+            f"the disk of {partial.parent} is full, so the begun download was removed; free 50 MB, or set COURSE_CACHE to another disk"
+        )
+    return FetchError(
+        f"{partial.parent} cannot be written to ({error.strerror}); set COURSE_CACHE to a folder that you may write to"
+    )
+
+
+def checksum(what: Download, file: Path) -> str | None:
+    """The file's checksum by the method of ``what``; None where there is no file."""
+    if not file.is_file():
+        return None
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(
+            opened, lambda: hashlib.new(what.method, usedforsecurity=False)
+        ).hexdigest()
+
+
+def check_names(partial: Path) -> None:
+    """Refuse an archive that is none, or that holds names which lead out of it; it is removed."""
+    try:
+        with zipfile.ZipFile(partial) as packed:
+            for member in packed.infolist():
+                check_member(partial, member)
+    except (zipfile.BadZipFile, ValueError) as error:
+        partial.unlink()
+        raise FetchError(
+            f"{partial.name.removesuffix('.partial')} was thrown away: {error}"
+        ) from error
+
+
+# ------------------------------------------------------------------ command
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser("fetch", help="download Omniglot's drawings into the cache")
+    parser.add_argument("what", choices=["omniglot"])
+    parser.add_argument(
+        "--small",
+        action="store_true",
+        help="only 242 background characters (3 MB instead of 16) and the one-shot runs",
+    )
+    parser.set_defaults(run=main)
+
+
+def main(options: argparse.Namespace) -> int:
+    folder = cache_folder() / "omniglot"
+    for what in SMALL if options.small else OMNIGLOT:
+        new = fetch(what, folder)
+        print(f"{what.name}: {'fetched' if new else 'already there'}, {what.method} right")
+    print(f"in {shorten(folder)}")
+    if os.environ.get("OMNIGLOT_ROOT"):
+        print(
+            "note: OMNIGLOT_ROOT is set, so the course reads from that folder; unset it to use what was fetched"
+        )
+    return 0

@@ -1,0 +1,213 @@
+"""Any causal language model of Hugging Face, to be prompted like the small one of the course. The package transformers is optional."""
+
+import inspect
+import re
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.episodes import at_least_one
+from course_lib.language_models.label_scores import (
+    Cut,
+    ModelError,
+    cut_together,
+    ended,
+    room,
+    score_labels,
+    upto,
+)
+
+HOW_TO_INSTALL = 'this needs the package transformers, which the course does not install by itself: pip install "transformers==5.23.0"'
+CANNOT_LOAD = "give a folder with config.json, weights and a tokenizer, or a name on the hub"
+
+
+class TransformersModel(nn.Module):
+    """A causal language model of Hugging Face, as a `LanguageModel`. Scores are in single precision.
+
+    Its weights are frozen, so that a prompt needs no memory for gradients; ``model.requires_grad_()`` opens them to training.
+    Marks that the tokenizer puts before every text, such as ``<s>``, are put before every prompt: the model was trained with them.
+
+    Args:
+        name: a folder that holds model and tokenizer, or a name on the hub, which is then downloaded.
+        device: where it runs.   batch: texts at a time.   dtype: of the weights, such as torch.bfloat16; None: as they were saved.
+
+    Raises:
+        ModelError: transformers is not installed, there is no such model or device, weights are missing, or it is not causal.
+    """
+
+    def __init__(self, name, device="cpu", batch: int = 16, dtype: torch.dtype | None = None):
+        super().__init__()
+        try:
+            import transformers
+        except ImportError:
+            raise ModelError(HOW_TO_INSTALL) from None
+        folder = Path(name).expanduser()
+        where = str(folder) if folder.exists() else str(name)
+        if not folder.exists() and not re.fullmatch(
+            r"[\w.-]+(/[\w.-]+)?", where
+        ):  # no name of the hub looks like that
+            raise ModelError(
+                f"no causal language model at {name} (there is no such folder): {CANNOT_LOAD}"
+            )
+        try:
+            with quiet(transformers):
+                tokenizer = transformers.AutoTokenizer.from_pretrained(where)
+                load = transformers.AutoModelForCausalLM.from_pretrained
+                network, about = load(
+                    where, dtype="auto" if dtype is None else dtype, output_loading_info=True
+                )
+        except Exception as error:  # whatever the library raises: no file, no network, damaged weights, a tokenizer that needs a package
+            raise ModelError(
+                f"no causal language model at {name} ({reason(error)}): {CANNOT_LOAD}"
+            ) from None
+        if about["missing_keys"]:
+            raise ModelError(
+                f"{name} is not a causal language model: it lacks the weights {', '.join(sorted(about['missing_keys'])[:3])}; choose another"
+            )
+        try:
+            network = network.to(device).eval().requires_grad_(False)
+        except (RuntimeError, AssertionError) as error:
+            raise ModelError(
+                f"{name} cannot be put on device {device!r} ({reason(error)}): choose another device or a smaller model"
+            ) from None
+        if not is_causal(network):
+            raise ModelError(
+                f"{name} is not a causal language model: what it says of a word depends on later words; choose one such as GPT-2 or Llama"
+            )
+        self.prepare(network, tokenizer, batch)
+
+    def prepare(self, network, tokenizer, batch: int, vectors: int = 0) -> None:
+        at_least_one(batch=batch)
+        self.network, self.tokenizer, self.batch, self.vectors = network, tokenizer, batch, vectors
+        config = network.config.get_text_config(decoder=True)
+        self.context = (
+            getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+        ) - vectors
+        self.front = front_marks(tokenizer)
+
+    def around(self, network, vectors: int = 0) -> "TransformersModel":
+        """The same tokenizer and settings with another network, which puts so many trained vectors before each text."""
+        other = TransformersModel.__new__(TransformersModel)
+        nn.Module.__init__(other)
+        other.prepare(network, self.tokenizer, self.batch, vectors)
+        return other
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.device
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids, without marks of beginning or end.
+
+        Raises:
+            ModelError: the tokenizer knows more tokens than the model.
+        """
+        ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        rows = self.network.get_input_embeddings().num_embeddings
+        if ids and max(ids) >= rows:
+            raise ModelError(
+                f"{text[-40:]!r} has token {max(ids)} and the model knows {rows}: this is not the model's own tokenizer"
+            )
+        return ids
+
+    def cut(self, prompt: str, labels: list[str]) -> list[Cut]:
+        """See `cut_together`."""
+        return cut_together(self.tokens, self.front, prompt, labels)
+
+    def scores(self, rows: Tensor, lengths: Tensor, places: Tensor) -> Tensor:
+        seen = (torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]).long()
+        if (
+            "logits_to_keep" in inspect.signature(self.network.forward).parameters
+        ):  # a row of scores has as many numbers as there are tokens
+            return self.network(
+                input_ids=rows, attention_mask=seen, use_cache=False, logits_to_keep=places
+            ).logits
+        return self.network(input_ids=rows, attention_mask=seen, use_cache=False).logits[
+            :, places + self.vectors
+        ]
+
+    def log_probs(self, prompts: list[str], labels: list[list[str]]) -> Tensor:
+        """See `LanguageModel.log_probs`. Prompt and label are cut into tokens together: see `cut_together`."""
+        return score_labels(self, prompts, labels, self.device, self.batch)
+
+    @torch.no_grad()
+    def generate(self, prompt: str, words: int = 40, stop: str | None = "\n") -> str:
+        """See `LanguageModel.generate`. Spaces at the end of the prompt are left out: the next word brings its own."""
+        ids, begin = room(self, self.front + self.tokens(prompt.rstrip(" ")), words)
+        ends, cache, shown, text = end_marks(self.network, self.tokenizer), None, ids, ""
+        while len(ids) < begin + words and len(ids) < self.context and not ended(text, stop):
+            past = {} if cache is None else {"past_key_values": cache}
+            answer = self.network(
+                input_ids=torch.tensor([shown], device=self.device), use_cache=True, **past
+            )
+            cache, following = (
+                getattr(answer, "past_key_values", None),
+                int(answer.logits[0, -1].argmax()),
+            )
+            if following in ends:
+                break
+            ids.append(following)
+            shown = ids if cache is None else ids[-1:]
+            text = self.decode(ids)[len(self.decode(ids[:begin])) :]
+        return upto(text, stop)
+
+    def decode(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+
+
+def is_causal(network) -> bool:
+    """Whether another last token leaves all that is said before it as it was. Asked of the model itself: its name and settings can mislead."""
+    rows = (
+        torch.tensor([[0, 1, 2, 0], [0, 1, 2, 3]], device=network.device)
+        % network.get_input_embeddings().num_embeddings
+    )
+    with torch.no_grad():
+        one, other = network(input_ids=rows, use_cache=False).logits[:, :3].float()
+    rounding = 1e-5 if network.dtype == torch.float32 else 1e-2
+    return bool((one - other).abs().max() <= rounding * one.abs().max())
+
+
+def front_marks(tokenizer) -> list[int]:
+    """The tokens that a tokenizer puts before every text unless told not to; marks at the end are no part of a text that goes on."""
+    marked, plain = (
+        tokenizer("a")["input_ids"],
+        tokenizer("a", add_special_tokens=False)["input_ids"],
+    )
+    places = [i for i in range(len(marked) - len(plain) + 1) if marked[i : i + len(plain)] == plain]
+    return marked[: places[0]] if places else []
+
+
+def end_marks(network, tokenizer) -> set[int]:
+    """The tokens with which a model ends a text."""
+    said = [tokenizer.eos_token_id, getattr(network.generation_config, "eos_token_id", None)]
+    return {
+        mark
+        for marks in said
+        if marks is not None
+        for mark in (marks if isinstance(marks, list) else [marks])
+    }
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error, without its full stop and not longer than a line."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+@contextmanager
+def quiet(transformers):
+    """Neither the warnings nor the bars of transformers while a model is loaded; a download still shows its own."""
+    logging = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,145 @@
+"""A decoder-only transformer in one file: small enough to train in minutes, large enough to learn in context.
+
+Attention is written out, so that it can be looked at, patched, and differentiated twice (fused attention has no second derivative).
+Position enters only through ALiBi (Press et al. 2022): each head subtracts slope * distance from its scores.
+
+Shapes: B prompts of L tokens, width W, H heads of D = W / H numbers, V words in the vocabulary.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.networks.small import seeded
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a model is.
+
+    Args:
+        words: V, the vocabulary.   layers, width, heads: of the transformer.
+        context: how many tokens it may read.
+        slopes: ALiBi's slope of each head, in score units a token. A steep head looks nearby; one with slope 0 sees no distance.
+
+    Raises:
+        ValueError: the heads do not divide the width, or there is not one slope a head.
+    """
+
+    words: int
+    layers: int = 3
+    width: int = 96
+    heads: int = 4
+    context: int = 128
+    slopes: tuple[float, ...] = (1.0, 0.3, 0.05, 0.0)
+
+    def __post_init__(self):
+        if min(self.words, self.layers, self.width, self.heads, self.context) < 1:
+            raise ValueError(f"{self}: every count needs to be at least 1")
+        if self.width % self.heads:
+            raise ValueError(
+                f"width={self.width}, heads={self.heads}: the heads must divide the width"
+            )
+        if len(self.slopes) != self.heads:
+            raise ValueError(
+                f"{len(self.slopes)} slopes for {self.heads} heads: give one slope a head"
+            )
+
+
+class Attention(nn.Module):
+    """Each token gathers from itself and the tokens before it (Vaswani et al. 2017, equation 1, with ALiBi)."""
+
+    def __init__(self, size: Size):
+        super().__init__()
+        self.heads = size.heads
+        self.q, self.k, self.v, self.out = (
+            nn.Linear(size.width, size.width, bias=False) for _ in range(4)
+        )
+        self.register_buffer("slopes", torch.tensor(size.slopes), persistent=False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, L, W) -> what was gathered (B, L, W), and who looked at whom (B, H, L, L): row i is where token i looks."""
+        B, L, W = x.shape
+        q, k, v = (
+            project(x).view(B, L, self.heads, -1).transpose(1, 2)
+            for project in (self.q, self.k, self.v)
+        )  # (B, H, L, D)
+        here = torch.arange(L, device=x.device)
+        distance = here[:, None] - here  # (L, L), negative for the tokens to come
+        scores = q @ k.mT / q.shape[-1] ** 0.5 - self.slopes[:, None, None] * distance
+        looks = scores.masked_fill(distance < 0, -torch.inf).softmax(-1)
+        return self.out((looks @ v).transpose(1, 2).reshape(B, L, W)), looks
+
+
+class Block(nn.Module):
+    """Gather from other tokens, then think about what was gathered; both are added to what was there."""
+
+    def __init__(self, size: Size):
+        super().__init__()
+        self.norm1, self.attention = nn.RMSNorm(size.width), Attention(size)
+        self.norm2 = nn.RMSNorm(size.width)
+        self.up, self.down = (
+            nn.Linear(size.width, 4 * size.width, bias=False),
+            nn.Linear(4 * size.width, size.width, bias=False),
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, L, W) -> (B, L, W) and the attention (B, H, L, L)."""
+        gathered, looks = self.attention(self.norm1(x))
+        x = x + gathered
+        return x + self.down(F.gelu(self.up(self.norm2(x)))), looks
+
+
+class TinyGPT(nn.Module):
+    """Tokens in, scores of the next token out, at every place at once.
+
+    Args:
+        size: see `Size`.
+        seed: makes the starting weights repeatable without touching torch's global seed.
+    """
+
+    def __init__(self, size: Size, seed: int | None = None):
+        super().__init__()
+        self.size = size
+        with seeded(seed):
+            self.embedding = nn.Embedding(size.words, size.width)
+            nn.init.normal_(
+                self.embedding.weight, std=0.03
+            )  # also the output layer: at the default scale the loss would start at 10
+            self.blocks = nn.ModuleList(Block(size) for _ in range(size.layers))
+            self.norm = nn.RMSNorm(size.width)
+
+    def forward(self, tokens: Tensor, soft_prompt: Tensor | None = None) -> Tensor:
+        """tokens (B, L) -> scores (B, L, V) of the token that follows each place.
+
+        Args:
+            soft_prompt: (P, W) or (B, P, W) vectors put before the tokens (Lester et al. 2021); the scores stay those of the L tokens.
+
+        Raises:
+            ValueError: prompt and tokens together are longer than the context.
+        """
+        return self.look(tokens, soft_prompt)[0]
+
+    def look(
+        self, tokens: Tensor, soft_prompt: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """As `forward`, with the attention of every layer besides: a list of (B, H, P + L, P + L)."""
+        x = self.embedding(tokens)
+        if soft_prompt is not None:
+            x = torch.cat([soft_prompt.expand(len(x), -1, -1), x], dim=1)
+        if x.shape[1] > self.size.context:
+            raise ValueError(
+                f"the prompt has {x.shape[1]} tokens and the model reads {self.size.context}: use fewer or shorter examples"
+            )
+        attention = []
+        for block in self.blocks:
+            x, looks = block(x)
+            attention.append(looks)
+        scores = self.norm(x[:, -tokens.shape[1] :]) @ self.embedding.weight.T
+        return scores, attention
+
+    def settings(self) -> dict:
+        """What defines the model, as plain values."""
+        return asdict(self.size)

@@ -1,0 +1,300 @@
+"""What chapter 08 says about comparisons, each sentence as a test."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from course_lib.chapters.ch08 import study as closer_look
+from course_lib.chapters.ch08.explorers import SIZES, binomial, intervals, read_claim, wilson
+from course_lib.chapters.ch08.study import (
+    LINE_UP,
+    asked_in_groups,
+    episodes,
+    prepare,
+    trained,
+    with_statistics,
+)
+from course_lib.episodes import Episode
+from course_lib.learners.baseline import HEAD
+from course_lib.training import checkpoints
+from course_lib.training.evaluation import Score, evaluate, paired
+from course_lib.training.shipped import DATA
+
+METRIC = ("prototypical", "matching", "relation", "siamese")
+TRANSFER = ("baseline", "baseline++")
+
+
+@pytest.fixture(scope="module")
+def stored():
+    """Accuracies by "domain/name", from the file that ships."""
+    return {
+        key: Score(right.double() / 25, "accuracy", 0.2)
+        for key, right in checkpoints.read(DATA / "look_scores.safetensors")[0].items()
+    }
+
+
+@pytest.fixture(scope="module")
+def more():
+    return {
+        key: Score(right.double() / 25, "accuracy", 0.2)
+        for key, right in checkpoints.read(DATA / "look_more.safetensors")[0].items()
+    }
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    return episodes("held out", 300)
+
+
+@pytest.fixture(scope="module")
+def transductive():
+    return with_statistics(trained("maml, running")[0], "query")
+
+
+def clear(difference: Score) -> bool:
+    return difference.mean > difference.half_width
+
+
+def best_of(stored, names, domain="held out") -> str:
+    return max(names, key=lambda name: stored[f"{domain}/{name}"].mean)
+
+
+# --- the newsletter ---------------------------------------------------------------------------------------------------------------
+
+
+def test_ten_kinds_of_coins_with_three_test_images_each_make_70_percent_21_of_30():
+    shown = read_claim(10, 1, 70)
+    assert (shown["right"], shown["n"], shown["chance"]) == (21, 30, 0.1)
+
+
+def test_with_tests_this_small_the_same_network_would_report_very_different_numbers():
+    again = binomial(30, 0.7)
+    assert again[:18].sum() + again[25:].sum() > 0.1  # below 60 % or above 80 %
+
+
+def test_wilsons_interval_stays_between_0_and_1_where_the_simple_one_leaves_and_covers_as_it_says():
+    assert wilson(1.0, 5)[1] == 1.0 and wilson(1.0, 5)[0] < 0.6
+    assert 0.9 + 1.96 * (0.9 * 0.1 / 10) ** 0.5 > 1 > wilson(0.9, 10)[1]
+    covered = sum(
+        float(p)
+        for k, p in enumerate(binomial(30, 0.7))
+        if wilson(k / 30, 30)[0] <= 0.7 <= wilson(k / 30, 30)[1]
+    )
+    assert 0.92 < covered < 0.98
+
+
+def test_five_points_to_each_side_need_some_three_hundred_test_images():
+    n = round(1.96**2 * 0.7 * 0.3 / 0.05**2)
+    assert n == 323 and 1.96 * (0.7 * 0.3 / n) ** 0.5 == pytest.approx(0.05, rel=1e-2)
+
+
+# --- plain transfer ---------------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_1250_base_classes_in_fifty_scripts_and_twenty_scripts_held_out():
+    kept, held_out = closer_look.scripts()
+    assert closer_look.BASE_CLASSES == 1250 == (kept.only[1] - kept.only[0]) * 25
+    assert kept.only[1] == held_out.only[0] == 50 and held_out.only[1] == 70
+    assert trained("baseline")[0].classifier.weight.shape == (1250, 32)
+
+
+def test_the_head_is_trained_with_the_settings_that_the_notebook_writes_out():
+    assert HEAD == {"lr": 0.01, "momentum": 0.9, "dampening": 0.9, "weight_decay": 1e-3}
+    plus = trained("baseline++")[0]
+    assert (plus.scale, plus.head_scale) == (10.0, 2.0)
+
+
+def test_meta_baseline_spends_half_of_its_steps_on_pretraining():
+    assert (
+        prepare("classifier")[2].outer_steps
+        == prepare("meta-baseline")[2].outer_steps
+        == closer_look.STEPS // 2
+    )
+
+
+def test_every_learner_of_the_table_answers_each_query_by_itself(tasks):
+    few = tasks.map(lambda t: t[:2])
+    alone = few.map(lambda t: t)
+    for name in LINE_UP:
+        learner = trained(name)[0].eval()
+        with torch.no_grad():
+            together = learner(few)
+            one = torch.stack([learner.predict(*part[:2], part[2][:1]) for part in alone])[:, 0]
+        torch.testing.assert_close(one, together[:, 0], rtol=1e-3, atol=1e-3)
+
+
+# --- who wins ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_best_of_those_who_practised_is_a_metric_learner_and_clearly_ahead_of_plain_transfer_at_this_budget(
+    stored,
+):
+    best = best_of(stored, LINE_UP)
+    assert best in METRIC
+    assert clear(
+        paired(stored[f"held out/{best}"], stored[f"held out/{best_of(stored, TRANSFER)}"])
+    )
+
+
+def test_practice_lifts_meta_baseline_far_above_the_classifier_that_it_started_from(tasks):
+    classifier, meta = trained("classifier")[0], trained("meta-baseline")[0]
+    before = evaluate(type(meta).after(classifier), tasks)
+    gain = paired(evaluate(meta, tasks), before)
+    assert gain.mean - gain.half_width > 0.05
+
+
+def test_a_paired_interval_is_narrower_because_what_is_hard_for_one_is_hard_for_the_other(stored):
+    first, second = sorted(LINE_UP, key=lambda name: -stored[f"held out/{name}"].mean)[:2]
+    a, b = stored[f"held out/{first}"].per_episode, stored[f"held out/{second}"].per_episode
+    assert torch.corrcoef(torch.stack([a, b]))[0, 1] > 0.1
+    (mean, with_pairs), (same, without) = intervals(a, b, True), intervals(a, b, False)
+    torch.testing.assert_close(mean, same)
+    assert with_pairs[-1] < 0.95 * without[-1]
+    assert with_pairs[-1].item() == pytest.approx(paired(Score(a), Score(b)).half_width, rel=1e-6)
+    assert (a.var() + b.var() - 2 * torch.cov(torch.stack([a, b]))[0, 1]).item() == pytest.approx(
+        (a - b).var().item(), rel=1e-6
+    )
+
+
+def test_four_times_the_episodes_halve_an_interval(stored):
+    half = intervals(
+        stored["held out/prototypical"].per_episode, stored["held out/baseline"].per_episode, True
+    )[1]
+    after = SIZES.tolist().index(120)
+    assert half[-1] / half[after] == pytest.approx((120 / 500) ** 0.5, rel=0.15)
+
+
+def test_with_four_times_the_steps_plain_transfer_passes_the_best_of_1000_and_only_a_point_of_the_lead_is_left(
+    more, tasks
+):
+    baseline, best = (evaluate(trained(name)[0], tasks) for name in ("baseline", "siamese"))
+    assert clear(paired(more["longer/baseline"], best))
+    lead = paired(best, baseline), paired(more["longer/siamese"], more["longer/baseline"])
+    assert lead[0].mean > 0.05 and 0 < lead[1].mean < 0.015
+    assert clear(paired(more["longer/siamese"], best))
+
+
+def test_in_1000_steps_baseline_sees_each_of_its_classes_about_a_hundred_times():
+    assert 90 < closer_look.STEPS * closer_look.DRAWINGS / closer_look.BASE_CLASSES < 110
+
+
+def test_the_two_baselines_come_in_the_other_order_than_in_the_paper(stored):
+    assert clear(paired(stored["held out/baseline"], stored["held out/baseline++"]))
+
+
+def test_three_seeds_of_one_learner_lie_about_a_point_apart(more, tasks):
+    means = [
+        evaluate(trained("prototypical")[0], tasks).mean,
+        *(more[f"seed {seed}/prototypical"].mean for seed in (1, 2)),
+    ]
+    assert 0.003 < max(means) - min(means) < 0.02
+
+
+# --- other domains ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_marker_costs_every_learner_accuracy(stored):
+    for name in LINE_UP:
+        there, here = stored[f"shifted/{name}"], stored[f"held out/{name}"]
+        assert here.mean - here.half_width > there.mean + there.half_width, name
+
+
+def test_the_marker_costs_maml_least(stored):
+    falls = {
+        name: stored[f"held out/{name}"].mean - stored[f"shifted/{name}"].mean for name in LINE_UP
+    }
+    assert min(falls, key=falls.get) == "maml, support"
+
+
+def test_real_characters_are_no_harder_than_the_invented_ones_and_maml_moves_from_seventh_to_fourth(
+    stored,
+):
+    for name in LINE_UP:
+        assert stored[f"omniglot/{name}"].mean > stored[f"held out/{name}"].mean - 0.02, name
+    places = [
+        sorted(LINE_UP, key=lambda name: -stored[f"{domain}/{name}"].mean).index("maml, support")
+        + 1
+        for domain in ("held out", "omniglot")
+    ]
+    assert places == [7, 4]
+
+
+# --- batch norm -------------------------------------------------------------------------------------------------------------------
+
+
+def test_one_maml_falls_by_far_more_than_any_interval_when_its_queries_come_one_at_a_time(
+    tasks, transductive
+):
+    few = tasks.map(lambda t: t[:60])
+    together, alone = evaluate(transductive, few), asked_in_groups(transductive, few, 1)
+    loss = paired(together, alone)
+    assert loss.mean > 0.1 and loss.mean > 5 * loss.half_width
+
+
+def test_the_more_queries_come_together_the_better(stored):
+    means = [stored[f"query/{size}"].mean for size in (1, 2, 3, 5, 10, 25)]
+    assert means == sorted(means)
+
+
+def test_alone_a_picture_is_centred_on_itself(transductive):
+    """After batch norm each channel of a batch of one picture has mean 0, but for its adapted shift."""
+    first = transductive.network[:2]
+    x = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(first(x).mean((0, 2, 3)), first[1].bias, rtol=1e-4, atol=1e-4)
+
+
+def test_with_running_averages_maml_is_at_chance(stored):
+    assert abs(stored["running/25"].mean - 0.2) < 0.02
+
+
+def test_sorted_by_class_the_batch_gives_less_away_and_accuracy_falls(tasks, transductive):
+    few = tasks.map(lambda t: t[:60])
+    order = few.query_y.argsort(dim=1, stable=True)
+    pick = order[..., None, None, None].expand_as(few.query_x)
+    by_class = Episode(
+        few.support_x, few.support_y, few.query_x.gather(1, pick), few.query_y.gather(1, order)
+    )
+    assert clear(
+        paired(asked_in_groups(transductive, few, 5), asked_in_groups(transductive, by_class, 5))
+    )
+
+
+def test_support_statistics_cost_little_and_leak_nothing(stored, tasks, transductive):
+    support = trained("maml, support")[0]
+    difference = paired(evaluate(transductive, tasks), evaluate(support, tasks))
+    assert (
+        abs(difference.mean)
+        < 0.1
+        < paired(evaluate(transductive, tasks), asked_in_groups(transductive, tasks, 1)).mean
+    )
+
+
+def test_one_line_changed_makes_every_answer_depend_on_all_queries():
+    g = torch.Generator().manual_seed(0)
+    support, query, other = (torch.randn(5, 3, generator=g) for _ in range(3))
+    changed = torch.cat([query[:1], other[1:]])
+    by_support = lambda q: (q - support.mean(0)) / (support.var(0, correction=0) + 1e-5).sqrt()  # noqa: E731
+    by_query = lambda q: (q - q.mean(0)) / (support.var(0, correction=0) + 1e-5).sqrt()  # noqa: E731
+    assert by_support(query)[0].equal(by_support(changed)[0]) and not by_query(query)[0].equal(
+        by_query(changed)[0]
+    )
+
+
+def test_replacing_the_cosine_by_minus_the_squared_distance_makes_a_prototypical_network():
+    from course_lib.learners import MetaBaseline, Prototypical
+    from course_lib.learners.prototypical import prototypes
+
+    g = torch.Generator().manual_seed(0)
+    support, query, y = (
+        torch.randn(1, 6, 4, generator=g),
+        torch.randn(1, 3, 4, generator=g),
+        torch.tensor([[0, 1, 2, 0, 1, 2]]),
+    )
+    c = prototypes(support, y)
+    squared = -(query[:, :, None] - c[:, None]).square().sum(-1)
+    torch.testing.assert_close(Prototypical(torch.nn.Flatten()).compare(support, y, query), squared)
+    cosines = 10 * F.cosine_similarity(query[:, :, None], c[:, None], dim=-1)
+    torch.testing.assert_close(
+        MetaBaseline(torch.nn.Flatten()).compare(support, y, query).detach(), cosines
+    )

@@ -1,0 +1,285 @@
+"""Answers that readers gave to the exercises of chapter 10, in their own words, and the diagnosis that each must meet."""
+
+import math
+
+import nbformat
+import pytest
+import torch
+from torch.nn import functional as F
+
+from course_lib import ROOT
+from course_lib.chapters.ch10 import exercises as prompting
+from course_lib.classroom.exercises import check
+
+NOTEBOOK = ROOT / "notebooks" / "10_few_shot_prompting.ipynb"
+
+
+# --- prompts -------------------------------------------------------------------------------------------------------------------
+
+
+def assigned(words, y, names):
+    p = ""
+    for word, n in zip(words[:-1], y):
+        p = f"{word} : {names[n]}\n"
+    return p + words[-1] + " :"
+
+
+def paired(words, y, names, left, right):
+    return "".join(f"{a} : {b}\n" for a, b in zip(left, right)) + f"{words[-1]} :"
+
+
+def by_place(words, y, names):
+    p = ""
+    for i in range(len(words) - 1):
+        p += f"{words[i]} : {names[i]}\n"
+    return p + f"{words[-1]} :"
+
+
+def taken_out(words, y, names):
+    query = words.pop()
+    return paired([query], y, names, words, [names[n] for n in y])
+
+
+def label_taken_out(words, y, names):
+    del y[-1]
+    return paired(words, y, names, words[:-1], [names[n] for n in y])
+
+
+PROMPTS = {
+    "only_the_last": [assigned],
+    "only_the_query": [lambda words, y, names: words[-1] + " :"],
+    "zipped_with_names": [lambda words, y, names: paired(words, y, names, words[:-1], names)],
+    "counted_from_one": [
+        lambda words, y, names: paired(words, y, names, words[:-1], [names[n - 1] for n in y])
+    ],
+    "label_of_the_next": [
+        lambda words, y, names: paired(words, y, names, words[:-1], [names[n] for n in y[1:]])
+    ],
+    "labels_in_order": [by_place],
+}
+
+
+# --- scores --------------------------------------------------------------------------------------------------------------------
+
+
+def rows(first, last):
+    return torch.arange(first, last)
+
+
+def added(log_p, tokens, start, places, row=-1, ahead=0, log=lambda term: term):
+    score = 0
+    for i in places:
+        score += log(log_p[i + row, tokens[i + ahead]])
+    return score
+
+
+SCORES = {
+    "last_left_out": [
+        lambda log_p, tokens, start: added(log_p, tokens, start, range(start, len(tokens) - 1)),
+        lambda log_p, tokens, start: log_p[
+            rows(start - 1, len(tokens) - 2), tokens[start:-1]
+        ].sum(),
+    ],
+    "token_before": [
+        lambda log_p, tokens, start: log_p[rows(start, len(tokens)), tokens[start - 1 : -1]].sum()
+    ],
+    "two_rows_early": [
+        lambda log_p, tokens, start: log_p[rows(start - 2, len(tokens) - 2), tokens[start:]].sum(),
+        lambda log_p, tokens, start: added(log_p, tokens, start, range(start, len(tokens)), -2),
+    ],
+    "own_place_from_the_prompt": [
+        lambda log_p, tokens, start: log_p[rows(start - 1, len(tokens)), tokens[start - 1 :]].sum(),
+        lambda log_p, tokens, start: added(log_p, tokens, start, range(start - 1, len(tokens)), 0),
+    ],
+    "every_pair": [
+        lambda log_p, tokens, start: log_p[start - 1 :, tokens[start:]],
+        lambda log_p, tokens, start: log_p[start - 1 :, tokens[start:]].sum(),
+        lambda log_p, tokens, start: log_p[start - 1 : -1, tokens[start:]],
+        lambda log_p, tokens, start: log_p[start:, tokens[start:]].sum().item(),
+    ],
+    "last_row_for_all": [
+        lambda log_p, tokens, start: log_p[-1, tokens[start:]].sum(),
+        lambda log_p, tokens, start: sum(log_p[-1][t] for t in tokens[start:]),
+    ],
+    "whole_rows": [
+        lambda log_p, tokens, start: log_p[range(start - 1, len(tokens) - 1)].sum(),
+        lambda log_p, tokens, start: log_p[tokens[start:]].sum(),
+    ],
+    "logarithm_of_logarithm": [
+        lambda log_p, tokens, start: added(
+            log_p, tokens, start, range(start, len(tokens)), log=math.log
+        ),
+        lambda log_p, tokens, start: (
+            log_p[rows(start - 1, len(tokens) - 1), tokens[start:]].log().sum()
+        ),
+    ],
+    "past_the_end": [
+        lambda log_p, tokens, start: added(
+            log_p, tokens, start, range(start - 1, len(tokens)), 0, 1
+        )
+    ],
+    "a_row_too_many": [
+        lambda log_p, tokens, start: log_p[rows(start - 1, len(tokens)), tokens[start:]].sum(),
+        lambda log_p, tokens, start: log_p[rows(start, len(tokens)), tokens[start - 1 :]].sum(),
+    ],
+}
+
+
+# --- ceilings ------------------------------------------------------------------------------------------------------------------
+
+CEILINGS = {
+    "times_k": [lambda k, ways: (1 - 1 / ways) * k, lambda k, ways: 1 - (1 - 1 / ways) * k],
+    "one_example_fewer": [lambda k, ways: 1 - ((ways - 1) / ways) ** (k - 1)],
+    "exchanged": [
+        lambda k, ways: 1 - (1 - 1 / k) ** ways,
+        lambda k, ways: 1 - (1 - 1 / k) ** ways if k else 0,
+    ],
+    "whole_division": [lambda k, ways: 1 - (1 - 1 // ways) ** k],
+    "caret": [lambda k, ways: 1 - (1 - 1 / ways) ^ k, lambda k, ways: 1 - ((1 - 1 / ways) ^ k)],
+}
+
+
+# --- calibration ---------------------------------------------------------------------------------------------------------------
+
+
+def shares(q):
+    return q / q.sum(-1, keepdim=True)
+
+
+CALIBRATIONS = {
+    "nothing_calibrated": [
+        lambda p, p_cf: shares(p),
+        lambda p, p_cf: p / p_cf.sum(),
+        lambda p, p_cf: shares(p / p_cf.max()),
+        lambda p, p_cf: p,
+    ],
+    "softmax_of_differences": [
+        lambda p, p_cf: (p - p_cf).softmax(-1),
+        lambda p, p_cf: F.softmax(p - p_cf, dim=1),
+    ],
+    "shares_of_logarithms": [
+        lambda p, p_cf: shares(p.log() - p_cf.log()),
+        lambda p, p_cf: shares((p / p_cf).log()),
+    ],
+    "logarithms_of_ratios": [
+        lambda p, p_cf: p.log() - p_cf.log(),
+        lambda p, p_cf: (p / p_cf).log(),
+    ],
+    "logits_divided": [
+        lambda p, p_cf: p.log() / p_cf.log(),
+        lambda p, p_cf: shares(p.log() / p_cf.log()),
+    ],
+    "not_renormalised": [lambda p, p_cf: p / p_cf, lambda p, p_cf: p * (1 / len(p_cf)) / p_cf],
+    "logarithms_returned": [
+        lambda p, p_cf: (p.log() - p_cf.log()).log_softmax(-1),
+        lambda p, p_cf: shares(p / p_cf).log(),
+    ],
+    "length_one": [
+        lambda p, p_cf: F.normalize(p / p_cf),
+        lambda p, p_cf: p / p_cf / (p / p_cf).norm(dim=1, keepdim=True),
+    ],
+    "differences_over_their_sum": [
+        lambda p, p_cf: shares(p - p_cf),
+        lambda p, p_cf: (p - p_cf) / (p.sum(1, keepdim=True) - p_cf.sum()),
+    ],
+    "sums_without_a_column": [
+        lambda p, p_cf: (p / p_cf) / (p / p_cf).sum(-1),
+        lambda p, p_cf: (p / p_cf) / torch.sum(p / p_cf, dim=1),
+    ],
+    "column_of_beliefs": [
+        lambda p, p_cf: p / p_cf.unsqueeze(1),
+        lambda p, p_cf: shares(p / p_cf.view(-1, 1)),
+    ],
+    "mean_of_the_queries": [lambda p, p_cf: shares(p / p.mean(0))],
+}
+
+
+# --- one step ------------------------------------------------------------------------------------------------------------------
+
+
+def stepped(x, y, x_q, eta, loss):
+    w = torch.zeros(x.shape[1], requires_grad=True)
+    loss(x @ w, y).backward()
+    return (w - eta * w.grad) @ x_q
+
+
+def in_turn(x, y, x_q, eta):
+    w = torch.zeros_like(x_q)
+    for xi, yi in zip(x, y):
+        w = w - eta * (w @ xi - yi) * xi
+    return w @ x_q
+
+
+STEPS = {
+    "mean_of_squares": [
+        lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: ((p - y) ** 2).mean()),
+        lambda x, y, x_q, eta: stepped(x, y, x_q, eta, F.mse_loss),
+        lambda x, y, x_q, eta: eta * 2 / len(y) * (y * (x @ x_q)).sum(),
+    ],
+    "mean_of_examples": [
+        lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: 0.5 * F.mse_loss(p, y))
+    ],
+    "twice": [lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: ((p - y) ** 2).sum())],
+    "example_by_example": [in_turn, lambda x, y, x_q, eta: in_turn(x, y, x_q, 2 * eta)],
+    "no_step": [lambda x, y, x_q, eta: torch.zeros(len(x_q)) @ x_q, lambda x, y, x_q, eta: 0.0],
+    "gradient_at_the_query": [lambda x, y, x_q, eta: ((torch.zeros(len(y)) - y) @ x) @ x_q],
+    "sum_times_sum": [lambda x, y, x_q, eta: eta * y.sum() * (x.sum(0) @ x_q)],
+    "scaled_attention": [
+        lambda x, y, x_q, eta: eta * (y * (x @ x_q) / len(x_q) ** 0.5).sum(),
+        lambda x, y, x_q, eta: y @ (x @ x_q) / math.sqrt(x.shape[1]),
+    ],
+    "shares_of_the_products": [
+        lambda x, y, x_q, eta: y * (x @ x_q) / (x @ x_q).sum(),
+        lambda x, y, x_q, eta: (y * (x @ x_q) / (x @ x_q).sum()).sum(),
+        lambda x, y, x_q, eta: eta * (y @ ((x @ x_q) / (x @ x_q).sum())),
+    ],
+    "answers_to_the_examples": [lambda x, y, x_q, eta: x @ (eta * y @ x)],
+}
+
+TABLES = {
+    "10.write_prompt": PROMPTS,
+    "10.label_score": SCORES,
+    "10.ceiling": CEILINGS,
+    "10.calibrate": CALIBRATIONS,
+    "10.one_step": STEPS,
+}
+ANSWERS = [
+    (identity, name, form)
+    for identity, table in TABLES.items()
+    for name, forms in table.items()
+    for form in forms
+]
+
+
+@pytest.mark.parametrize(
+    "identity, name, answer", ANSWERS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_an_answer_in_another_form_meets_the_same_diagnosis(identity, name, answer):
+    verdict = check(identity, answer)
+    assert verdict.name == f"mistake:{name}" and "nan" not in verdict.text.lower(), verdict
+
+
+@pytest.mark.parametrize("answer, what", [(taken_out, "`words`"), (label_taken_out, "`y`")])
+def test_a_prompt_that_takes_from_the_readers_lists_does_not_pass(answer, what):
+    verdict = check("10.write_prompt", answer)
+    assert verdict.name == "property:lists_left_alone" and what in verdict.text
+
+
+def test_a_mistake_before_the_lists_are_changed_is_named_first():
+    assert (
+        check("10.write_prompt", lambda words, y, names: taken_out(words, y, names) + "\n").name
+        == "mistake:newline_after"
+    )
+
+
+def test_each_diagnosis_sends_to_a_section_that_exists():
+    lines = [
+        line
+        for cell in nbformat.read(NOTEBOOK, 4).cells
+        if cell.cell_type == "markdown"
+        for line in cell.source.splitlines()
+    ]
+    headings = {line.lstrip("# ") for line in lines if line.startswith("#")}
+    assert {
+        mistake.read for exercise in prompting.EXERCISES for mistake in exercise.mistakes
+    } <= headings

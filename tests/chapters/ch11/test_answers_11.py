@@ -1,0 +1,176 @@
+"""Answers that readers gave to the exercises of chapter 11, in their own words, and the diagnosis that each must meet."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from course_lib.classroom.exercises import check
+
+
+def every(*sizes):
+    width, layers, length, rank, size = sizes
+    return length * width, 4 * layers * rank * width, layers * 2 * (2 * size * width + size + width)
+
+
+def in_front(embedded, vectors):
+    return torch.cat([vectors.expand(len(embedded), -1, -1), embedded], dim=1)
+
+
+def rows(tokens):
+    return torch.arange(len(tokens))
+
+
+def pays(whole, guard=lambda tuned, prompted: tuned >= prompted):
+    return lambda training, tuned, prompted: (
+        None if guard(tuned, prompted) else whole(training, tuned, prompted)
+    )
+
+
+def nothing_kept(x, W0, A, B, a):
+    with torch.no_grad():
+        return x @ (W0 + a / len(A) * B @ A).T
+
+
+def copied(embedded, place, vectors):
+    return in_front(embedded, torch.tensor(vectors.tolist())), place + len(vectors)
+
+
+def falls_of_groups(before, after, group, mine):
+    return torch.stack(
+        [(before[group == g] - after[group == g]).mean() for g in group.unique() if g != mine]
+    ).mean()
+
+
+WRONG = {
+    "11.trainable": {
+        "lora_of_one_block": [lambda *s: (every(*s)[0], 4 * s[3] * s[0], every(*s)[2])],
+        "adapters_of_one_block": [lambda *s: (*every(*s)[:2], every(*s)[2] // s[1])],
+        "first_bias_only": [lambda *s: (*every(*s)[:2], every(*s)[2] - 2 * s[1] * s[0])],
+        "second_bias_only": [lambda *s: (*every(*s)[:2], every(*s)[2] - 2 * s[1] * s[4])],
+        "order": [
+            lambda *s: every(*s)[::-1],
+            lambda *s: (every(*s)[1], every(*s)[0], every(*s)[2]),
+        ],
+        "half_of_lora": [lambda *s: (every(*s)[0], 2 * s[1] * s[3] * s[0], every(*s)[2])],
+    },
+    "11.soft_prompt": {
+        "shifted_by_the_rows": [lambda e, p, v: (in_front(e, v), p + len(e))],
+        "shifted_by_the_words": [lambda e, p, v: (in_front(e, v), p + e.size(1))],
+        "mean_vector": [
+            lambda e, p, v: (in_front(e, v.mean(0)[None]), p + 1),
+            lambda e, p, v: (in_front(e, v.mean(0, keepdim=True)), p + len(v)),
+        ],
+        "detached": [copied, lambda e, p, v: (in_front(e, v.data), p + len(v))],
+        "all_detached": [lambda e, p, v: (in_front(e, v).detach(), p + len(v))],
+    },
+    "11.lora": {
+        "frozen_not_transposed": [lambda x, W0, A, B, a: x @ W0 + a / len(A) * x @ A.T @ B.T],
+        "minus_the_update": [lambda x, W0, A, B, a: x @ W0.T - a / len(A) * x @ A.T @ B.T],
+        "a_detached": [lambda x, W0, A, B, a: x @ (W0 + a / len(A) * B @ A.detach()).T],
+        "b_detached": [lambda x, W0, A, B, a: x @ (W0 + a / len(A) * B.data @ A).T],
+        "both_detached": [
+            nothing_kept,
+            lambda x, W0, A, B, a: x @ (W0 + a / len(A) * (B @ A).detach()).T,
+        ],
+    },
+    "11.answer_loss": {
+        "without_filling": [
+            lambda s, t, p: F.cross_entropy(s[:, :-1].transpose(1, 2), t[:, 1:], ignore_index=0)
+        ],
+        "every_own_place": [
+            lambda s, t, p: F.cross_entropy(s.transpose(1, 2), t),
+            lambda s, t, p: F.cross_entropy(s.flatten(0, 1), t.flatten(), ignore_index=0),
+        ],
+        "last_scores": [
+            lambda s, t, p: F.cross_entropy(s[:, -1], t[rows(t), p]),
+            lambda s, t, p: F.cross_entropy(s[:, -1], t[:, -1]),
+        ],
+        "last_but_one_scores": [lambda s, t, p: F.cross_entropy(s[:, -2], t[rows(t), p])],
+        "softmax_twice": [
+            lambda s, t, p: F.cross_entropy(F.softmax(s[rows(t), p - 1], dim=-1), t[rows(t), p])
+        ],
+        "two_places_before": [lambda s, t, p: F.cross_entropy(s[rows(t), p - 2], t[rows(t), p])],
+        "token_after": [
+            lambda s, t, p: F.cross_entropy(s[rows(t), p], t[rows(t), p + 1]),
+            lambda s, t, p: F.cross_entropy(s[rows(t), p - 1], t[rows(t), p + 1]),
+        ],
+    },
+    "11.forgotten": {
+        "mean_of_groups": [falls_of_groups],
+        "never_below_zero": [
+            lambda b, a, g, mine: max(0, (b - a)[g != mine].mean()),
+            lambda b, a, g, mine: F.relu((b - a)[g != mine].mean()),
+        ],
+        "size_of_the_mean": [lambda b, a, g, mine: abs((b - a)[g != mine].mean())],
+        "sizes": [lambda b, a, g, mine: (a - b)[g != mine].abs().mean()],
+        "relative": [lambda b, a, g, mine: ((b - a) / b)[g != mine].mean()],
+        "middle": [lambda b, a, g, mine: (b - a)[g != mine].median()],
+        "one_task_left_out": [lambda b, a, g, mine: (b - a)[torch.arange(len(b)) != mine].mean()],
+    },
+    "11.break_even": {
+        "enough_to_be_equal": [
+            pays(lambda c, t, p: math.ceil(c / (p - t))),
+            pays(lambda c, t, p: -int(-c // (p - t))),
+        ],
+        "one_above_ceil": [pays(lambda c, t, p: math.ceil(c / (p - t)) + 1)],
+        "rounded_alone": [pays(lambda c, t, p: round(c / (p - t)))],
+        "rounded": [pays(lambda c, t, p: round(c / (p - t)) + 1)],
+        "a_query_with_the_training": [pays(lambda c, t, p: math.floor((c + t) / (p - t)) + 1)],
+        "over_the_tuned": [
+            lambda c, t, p: c / t,
+            pays(lambda c, t, p: c / t),
+            pays(lambda c, t, p: int(c / t) + 1),
+        ],
+        "equality_not_guarded": [
+            pays(lambda c, t, p: int(c / (p - t)) + 1, lambda t, p: t > p),
+            pays(lambda c, t, p: math.ceil(c / (p - t)), lambda t, p: t > p),
+            pays(lambda c, t, p: c / (p - t), lambda t, p: t > p),
+        ],
+        "nothing_guarded": [lambda c, t, p: math.floor(c / (p - t)) + 1],
+    },
+}
+
+RIGHT = {
+    "11.soft_prompt": [
+        lambda e, p, v: (torch.cat([v.unsqueeze(0).repeat(len(e), 1, 1), e], dim=1), p + v.size(0))
+    ],
+    "11.lora": [
+        lambda x, W0, A, B, a: x @ W0.T + a / A.shape[0] * x @ A.T @ B.T,
+        lambda x, W0, A, B, a: (W0.detach() @ x.T + a / len(A) * B @ (A @ x.T)).T,
+    ],
+    "11.answer_loss": [lambda s, t, p: -s.log_softmax(-1)[rows(t), p - 1, t[rows(t), p]].mean()],
+    "11.forgotten": [
+        lambda b, a, g, mine: b[g != mine].mean() - a[g != mine].mean(),
+        lambda b, a, g, mine: float((b - a)[g != mine].mean()),
+    ],
+    "11.break_even": [
+        pays(lambda c, t, p: int(c // (p - t)) + 1),
+        pays(lambda c, t, p: c // (p - t) + 1),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "identity, name", [(identity, name) for identity, names in WRONG.items() for name in names]
+)
+def test_a_wrong_answer_meets_its_own_diagnosis(identity, name):
+    assert [check(identity, answer).name for answer in WRONG[identity][name]] == [
+        f"mistake:{name}"
+    ] * len(WRONG[identity][name])
+
+
+@pytest.mark.parametrize("identity", RIGHT)
+def test_a_right_answer_in_other_words_passes(identity):
+    assert all(check(identity, answer).passed for answer in RIGHT[identity])
+
+
+def test_a_copy_of_the_vectors_is_told_that_the_graph_is_cut():
+    said = check("11.soft_prompt", copied).text
+    assert "the graph is cut" in said and "a new tensor is made" in said
+
+
+def test_half_of_lora_is_told_both_ways_to_get_it():
+    said = check("11.trainable", WRONG["11.trainable"]["half_of_lora"][0]).text
+    assert "A without B" in said and "one change in each block" in said

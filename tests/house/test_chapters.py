@@ -1,0 +1,332 @@
+"""The promises every chapter keeps: its exercises diagnose their own mistakes, and notebook and exercise file tell the same story."""
+
+import ast
+import math
+import re
+import sys
+import types
+from importlib import import_module
+
+import nbformat
+import pytest
+import torch
+
+from course_lib import ROOT
+from course_lib.classroom.exercises import Exercise, Mistake, all_exercises, check
+from course_lib.classroom.exercises.judging import judge, outcomes
+from course_lib.classroom.exercises.running import Raised
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+SHIPPED = all_exercises()
+IDENTITY = re.compile(r"\d\d\.\w+")
+LEAST = 3  # predictions, and exercises, from chapter 01 on
+
+each_exercise = pytest.mark.parametrize("exercise", SHIPPED, ids=lambda exercise: exercise.id)
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+# --- exercise files ------------------------------------------------------------------------------------------------------------
+
+
+def test_ids_are_unique_and_begin_with_their_chapter():
+    ids = [exercise.id for exercise in SHIPPED]
+    assert len(ids) == len(set(ids))
+    for exercise in SHIPPED:
+        assert IDENTITY.fullmatch(exercise.id), exercise.id
+        assert (
+            exercise
+            in import_module(f"course_lib.chapters.ch{exercise.id[:2]}.exercises").EXERCISES
+        )
+
+
+def flaws(exercise: Exercise) -> list[str]:
+    """What an exercise lacks; nothing, it is to be hoped."""
+    found = []
+    if any(isinstance(outcome, Raised) for outcome in outcomes(exercise, exercise.solution)):
+        found.append("the solution raises")
+    for right in (exercise.solution, *exercise.others):
+        if not judge(exercise, right).passed:
+            found.append(f"a right form does not pass: {judge(exercise, right)}")
+    verdicts = {mistake.name: judge(exercise, mistake.wrong) for mistake in exercise.mistakes}
+    found += [
+        f"{name} is met by {verdict.name}: {verdict}"
+        for name, verdict in verdicts.items()
+        if verdict.name != f"mistake:{name}"
+    ]
+    texts = [verdict.text for verdict in verdicts.values()]
+    wholes = {
+        "fewer than three mistakes": len(texts) >= 3,
+        "two mistakes say the same": len(set(texts)) == len(texts),
+        "a mistake names no section": all(mistake.read for mistake in exercise.mistakes),
+        "a number is not filled in": not any(re.search(r"\{(got|wanted)", text) for text in texts),
+        "no other right form": len(exercise.others) >= 1,
+        "not two hints": len(exercise.hints) == 2 and all(exercise.hints),
+        "difficulty is 1, 2 or 3 and minutes are above 0": exercise.difficulty in (1, 2, 3)
+        and exercise.minutes > 0,
+        "fewer than three cases": len(exercise.fresh()) >= 3,
+    }
+    return found + [word for word, fine in wholes.items() if not fine]
+
+
+@each_exercise
+def test_an_exercise_keeps_its_contract(exercise):
+    assert flaws(exercise) == []
+
+
+# --- notebooks -----------------------------------------------------------------------------------------------------------------
+
+
+def code(cell) -> ast.Module:
+    """The cell's Python, without magics and shell lines."""
+    return ast.parse(
+        re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.M)
+        if cell.cell_type == "code"
+        else ""
+    )
+
+
+def calls(notebook, name: str) -> list[tuple[int, str, ast.Call]]:
+    """(cell number, id, call) of each `name("02.some_id", ...)`, in order."""
+    return [
+        (place, node.args[0].value, node)
+        for place, cell in enumerate(notebook.cells)
+        for node in ast.walk(code(cell))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", None) == name
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and IDENTITY.fullmatch(str(node.args[0].value))
+    ]
+
+
+def prediction_flaws(notebook, number: str) -> list[str]:
+    asked, shown = calls(notebook, "predict"), calls(notebook, "reveal")
+    found = [
+        f"predict {i} appears {n} times"
+        for i in {i for _, i, _ in asked}
+        if (n := [j for _, j, _ in asked].count(i)) != 1
+    ]
+    found += [
+        f"{i} does not belong to chapter {number}" for _, i, _ in asked + shown if i[:2] != number
+    ]
+    found += [
+        f"reveal {i} has no predict" for _, i, _ in shown if i not in {j for _, j, _ in asked}
+    ]
+    for place, i, _ in asked:
+        places = [where for where, j, _ in shown if i == j]
+        if len(places) != 1 or places[0] <= place:
+            found.append(
+                f"predict {i} needs exactly one reveal, in a later cell; it has {len(places)}"
+            )
+    return found + (
+        [f"{len(asked)} predictions; at least {LEAST} are wanted"]
+        if number > "00" and len(asked) < LEAST
+        else []
+    )
+
+
+def exercise_flaws(
+    notebook, number: str, exercises: tuple[Exercise, ...], names: dict
+) -> list[str]:
+    """Each exercise of the chapter has its stub, its check and its folded solution, and the solution passes."""
+    known, checked = {exercise.id: exercise for exercise in exercises}, calls(notebook, "check")
+    found = [f"check {i} is no exercise of this chapter" for _, i, _ in checked if i not in known]
+    found += [
+        f"{i} is checked {n} times"
+        for i in known
+        if (n := [j for _, j, _ in checked].count(i)) != 1
+    ]
+    if number > "00" and len(known) < LEAST:
+        found.append(f"{len(known)} exercises; at least {LEAST} are wanted")
+    checked = [(place, i, call) for place, i, call in checked if i in known]
+    for turn, (place, i, call) in enumerate(checked):
+        function = (
+            call.args[1].id if len(call.args) > 1 and isinstance(call.args[1], ast.Name) else ""
+        )
+        stubs = [
+            p
+            for p in range(place + 1)
+            if any(getattr(node, "name", None) == function for node in code(notebook.cells[p]).body)
+        ]
+        if not stubs:
+            found.append(f"{i}: no cell above defines {function or 'the function'}")
+            continue
+        stub = notebook.cells[stubs[-1]].source.rstrip()
+        if len(stub.splitlines()) > 8:
+            found.append(f"{i}: the stub has {len(stub.splitlines())} lines; 8 at most")
+        if (verdict := judge(known[i], run(stub, function, names))).name != "not_tried":
+            found.append(f"{i}: the stub counts as tried: {verdict}")
+        end = checked[turn + 1][0] if turn + 1 < len(checked) else len(notebook.cells)
+        folded = "\n".join(
+            cell.source
+            for cell in notebook.cells[stubs[-1] : end]
+            if cell.cell_type == "markdown" and "<details" in cell.source
+        )
+        blocks = re.findall(r"```python\n(.*?)```", folded, flags=re.S)
+        solutions = [
+            block for block in blocks if re.search(rf"^(def|class) {function}\b", block, flags=re.M)
+        ]
+        if not solutions:
+            found.append(
+                f"{i}: no folded solution (<details> with a ```python block that defines {function})"
+            )
+        for block in solutions:
+            if not (verdict := judge(known[i], run(block, function, names))).passed:
+                found.append(f"{i}: the folded solution does not pass: {verdict}")
+    return found
+
+
+def run(source: str, function: str, names: dict):
+    """Execute one cell where the exercise lives: torch, F, math and the chapter's NAMESPACE; return the function it defines."""
+    space = {
+        "torch": torch,
+        "F": torch.nn.functional,
+        "math": math,
+        "check": lambda *a: None,
+        "hint": lambda *a: None,
+        **names,
+    }
+    exec(compile(source, "<notebook cell>", "exec"), space)
+    return space[function]
+
+
+def test_each_chapter_with_exercises_has_its_notebook():
+    assert {exercise.id[:2] for exercise in SHIPPED} <= {path.stem[:2] for path in NOTEBOOKS}
+
+
+@each_notebook
+def test_a_notebook_and_its_exercises_agree(path):
+    number = path.stem[:2]
+    mine = tuple(exercise for exercise in SHIPPED if exercise.id[:2] == number)
+    names = (
+        getattr(import_module(f"course_lib.chapters.ch{number}.exercises"), "NAMESPACE", {})
+        if mine
+        else {}
+    )
+    assert exercise_flaws(nbformat.read(path, 4), number, mine, names) == []
+
+
+@each_notebook
+def test_each_prediction_has_its_reveal(path):
+    assert prediction_flaws(nbformat.read(path, 4), path.stem[:2]) == []
+
+
+# --- these tests, tested on a chapter written here ---------------------------------------------------------------------------------
+
+
+def double(x):
+    return 2 * x
+
+
+GOOD = Exercise(
+    id="98.double",
+    title="Twice",
+    minutes=1,
+    difficulty=1,
+    solution=double,
+    others=(lambda x: x + x,),
+    hints=("a", "b"),
+    cases=lambda generator: [(torch.rand(n, generator=generator),) for n in (1, 2, 3)],
+    mistakes=(
+        Mistake("square", lambda x: x * x, "{got:.2f}, not {wanted:.2f}", "a"),
+        Mistake("same", lambda x: x * 1, "it stays {got:.2f}", "b"),
+        Mistake("half", lambda x: x / 2, "half: {got:.2f}", "c"),
+    ),
+)
+STUB, SOLUTION = (
+    'def double(x):\n    """Twice x."""\n    ...',
+    "<details>\n\n```python\ndef double(x):\n    return factor * x\n```\n</details>",
+)
+
+
+def sample(*sources: str):
+    """Cells in order; those that begin with < are markdown."""
+    cells = [
+        (nbformat.v4.new_markdown_cell if source.startswith("<") else nbformat.v4.new_code_cell)(
+            source
+        )
+        for source in sources
+    ]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def test_a_good_chapter_has_no_flaws():
+    notebook = sample("%matplotlib inline\n!ls", STUB, 'check("98.double", double)', SOLUTION)
+    found = exercise_flaws(notebook, "98", (GOOD,), {"factor": 2})
+    assert flaws(GOOD) == [] and found == [f"1 exercises; at least {LEAST} are wanted"]
+
+
+@pytest.mark.parametrize(
+    "cells, says",
+    [
+        ((STUB, 'check("98.double", double)'), "no folded solution"),
+        ((STUB, 'check("98.double", double)', SOLUTION.replace("factor", "3")), "does not pass"),
+        (
+            (STUB.replace("...", "return x"), 'check("98.double", double)', SOLUTION),
+            "counts as tried",
+        ),
+        (
+            (STUB.replace("...", "\n" * 7 + "    ..."), 'check("98.double", double)', SOLUTION),
+            "lines; 8 at most",
+        ),
+        ((STUB, 'check("98.other", double)', SOLUTION), "no exercise of this chapter"),
+        ((STUB, SOLUTION), "checked 0 times"),
+        (('check("98.double", double)', SOLUTION), "no cell above"),
+    ],
+)
+def test_a_flawed_chapter_is_noticed(cells, says):
+    assert any(
+        says in flaw for flaw in exercise_flaws(sample(*cells), "98", (GOOD,), {"factor": 2})
+    )
+
+
+def test_an_exercise_whose_mistakes_are_not_told_apart_is_noticed():
+    twins = (
+        Mistake("a", lambda x: x * x, "{got:.2f}", "a"),
+        Mistake("b", lambda x: x**2, "{got:.2f}", "a"),
+        Mistake("c", double, "right", ""),
+    )
+    found = flaws(Exercise(**{**GOOD.__dict__, "mistakes": twins}))
+    assert len([flaw for flaw in found if "is met by" in flaw]) == 2
+    assert "two mistakes say the same" in found and "a mistake names no section" in found
+
+
+@pytest.mark.parametrize(
+    "cells, says",
+    [
+        (('predict("98.a", "Q?", {})',), "exactly one reveal"),
+        (('predict("98.a", "Q?", {})\nreveal("98.a", right=1, says={})',), "in a later cell"),
+        (('reveal("98.a", right=1, says={})',), "has no predict"),
+        (('predict("97.a", "Q?", {})', 'reveal("97.a", right=1, says={})'), "does not belong"),
+        (
+            (
+                'predict("98.a", "Q?", {})',
+                'predict("98.a", "Q?", {})',
+                'reveal("98.a", right=1, says={})',
+            ),
+            "2 times",
+        ),
+        (('predict("98.a", "Q?", {})', 'reveal("98.a", right=1, says={})'), "1 predictions"),
+    ],
+)
+def test_a_prediction_without_its_reveal_is_noticed(cells, says):
+    assert any(says in flaw for flaw in prediction_flaws(sample(*cells), "98"))
+
+
+def test_three_predictions_with_reveals_are_fine():
+    cells = [
+        line
+        for name in "abc"
+        for line in (
+            f'predict("98.{name}", "Q?", {{}})',
+            f'reveal("98.{name}", right=1, says={{}})',
+        )
+    ]
+    assert prediction_flaws(sample(*cells), "98") == []
+
+
+def test_check_finds_a_chapter_by_its_file(monkeypatch):
+    monkeypatch.setitem(
+        sys.modules, "course_lib.chapters.ch98.exercises", types.SimpleNamespace(EXERCISES=(GOOD,))
+    )
+    assert check("98.double", double).passed
