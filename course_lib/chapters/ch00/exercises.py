@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.classroom.exercises.judging import Exercise, Mistake
+from course_lib.classroom.exercises import Exercise, told
 
 NAMESPACE = {}
 
@@ -20,22 +20,6 @@ def chance_by_counting(ways):
 
 def half(ways):
     return 0.5
-
-
-def wrong_share(ways):
-    return 1 - 1 / ways
-
-
-def percent(ways):
-    return 100 / ways
-
-
-def one_too_few(ways):
-    return 1 / (ways - 1)
-
-
-def whole_division(ways):
-    return 1 // ways
 
 
 # 00.nearest
@@ -81,26 +65,8 @@ def nearest_by_broadcasting(support_x, support_y, query_x):
     return support_y[differences.square().sum((2, 3, 4)).argmin(1)]
 
 
-def place_of_nearest(support_x, support_y, query_x):
-    return torch.cdist(query_x.flatten(1), support_x.flatten(1)).argmin(1)
-
-
 def farthest(support_x, support_y, query_x):
     return support_y[torch.cdist(query_x.flatten(1), support_x.flatten(1)).argmax(1)]
-
-
-def signed(support_x, support_y, query_x):
-    differences = query_x[:, None] - support_x[None]
-    return support_y[differences.sum((2, 3, 4)).abs().argmin(1)]
-
-
-def most_negative(support_x, support_y, query_x):
-    differences = query_x[:, None] - support_x[None]
-    return support_y[differences.sum((2, 3, 4)).argmin(1)]
-
-
-def largest_product(support_x, support_y, query_x):
-    return support_y[(query_x.flatten(1) @ support_x.flatten(1).T).argmax(1)]
 
 
 def the_other_way(support_x, support_y, query_x):
@@ -132,27 +98,9 @@ def interval_by_hand(hits):
     return mean.item(), 1.96 * (variance / len(accuracies)).sqrt().item()
 
 
-def spread(hits):
-    return hits.mean(), 1.96 * hits.mean(1).std()
-
-
-def one_error(hits):
-    accuracies = hits.mean(1)
-    return accuracies.mean(), accuracies.std() / len(accuracies) ** 0.5
-
-
-def over_items(hits):
-    return hits.mean(), 1.96 * hits.std() / hits.numel() ** 0.5
-
-
 def whole_width(hits):
     mean, half_width = interval(hits)
     return mean, 2 * half_width
-
-
-def no_root(hits):
-    accuracies = hits.mean(1)
-    return accuracies.mean(), 1.96 * accuracies.std() / len(accuracies)
 
 
 def variance(hits):
@@ -160,194 +108,110 @@ def variance(hits):
     return accuracies.mean(), 1.96 * accuracies.var() / len(accuracies) ** 0.5
 
 
-def root_of_drawings(hits):
-    accuracies = hits.mean(1)
-    return accuracies.mean(), 1.96 * accuracies.std() / hits.numel() ** 0.5
-
-
-def wrong_side(hits):
-    return hits.mean(), 1.96 * hits.mean(0).std() / hits.shape[1] ** 0.5
-
-
 EXERCISES = (
     Exercise(
-        id="00.chance",
-        title="what guessing scores",
-        minutes=2,
-        difficulty=1,
-        cases=lambda generator: [(ways,) for ways in (5, 20, 2, 3)],
+        "00.chance",
         solution=chance,
+        cases=lambda generator: [(ways,) for ways in (5, 20, 2, 3)],
         others=(chance_by_counting,),
-        mistakes=(
-            Mistake(
-                "half",
-                half,
-                "You answered one half, as if right and wrong were equally likely. They are with 2 classes only: "
-                "with more there is one right answer and several wrong ones.",
-                "An episode",
+        read="An episode",
+        mistakes={
+            "0.5": (
+                "You answered one half, as if right and wrong were equally likely. They are "
+                "with 2 classes only: with more there is one right answer and several wrong "
+                "ones."
             ),
-            Mistake(
-                "wrong_share",
-                wrong_share,
-                "{got:.2f} is how often a guess is wrong. How often is it right?",
-                "An episode",
+            "1 - 1 / ways": "{got:.2f} is how often a guess is wrong. How often is it right?",
+            "100 / ways": (
+                "You returned {got:.0f}, which is per cent. The course writes an accuracy as a "
+                "number from 0 to 1: {wanted:.2f}."
             ),
-            Mistake(
-                "percent",
-                percent,
-                "You returned {got:.0f}, which is per cent. The course writes an accuracy as a number from 0 to 1: "
-                "{wanted:.2f}.",
-                "An episode",
+            "1 / (ways - 1)": (
+                "You left one class out and got {got:.2f}. The right class is among those a "
+                "guess can hit: all of them count."
             ),
-            Mistake(
-                "one_too_few",
-                one_too_few,
-                "You left one class out and got {got:.2f}. The right class is among those a guess can hit: "
-                "all of them count.",
-                "An episode",
+            "1 // ways": (
+                "`//` divides and drops everything behind the point, so 1 // ways is {got:.0f}. "
+                "A single `/` keeps it: {wanted:.2f}."
             ),
-            Mistake(
-                "whole_division",
-                whole_division,
-                "`//` divides and drops everything behind the point, so 1 // ways is {got:.0f}. A single `/` keeps "
-                "it: {wanted:.2f}.",
-                "An episode",
-            ),
-        ),
-        hints=(
-            "With 5 classes, and one guess for each of 100 drawings, about how many guesses are right?",
-            "One of `ways` answers is right, and a guess hits each equally often.",
-        ),
+        },
     ),
     Exercise(
-        id="00.nearest",
-        title="the nearest example",
-        minutes=6,
-        difficulty=2,
-        cases=one_example_each,
+        "00.nearest",
         solution=nearest,
+        cases=one_example_each,
         others=(nearest_by_loop, nearest_by_broadcasting),
-        mistakes=(
-            Mistake(
-                "place",
-                place_of_nearest,
-                "You returned the place of the nearest drawing in the support set ({got:.0f}), not its class "
-                "({wanted:.0f}). `support_y` knows which class stands at that place.",
-                "Nearest, pixel by pixel",
+        read="Nearest, pixel by pixel",
+        mistakes={
+            "torch.cdist(query_x.flatten(1), support_x.flatten(1)).argmin(1)": (
+                "You returned the place of the nearest drawing in the support set ({got:.0f}), "
+                "not its class ({wanted:.0f}). `support_y` knows which class stands at that "
+                "place."
             ),
-            Mistake(
-                "farthest",
-                farthest,
-                "You answered with the farthest drawing: class {got:.0f} in place of {wanted:.0f}. A small distance "
-                "means alike.",
-                "Nearest, pixel by pixel",
+            "support_y[torch.cdist(query_x.flatten(1), support_x.flatten(1)).argmax(1)]": (
+                "You answered with the farthest drawing: class {got:.0f} in place of "
+                "{wanted:.0f}. A small distance means alike."
             ),
-            Mistake(
-                "signed",
-                signed,
-                "You added up the differences before making them positive, so dark and light cancel: what is left compares "
-                "the amount of ink. Square each difference first.",
-                "Nearest, pixel by pixel",
+            "support_y[(query_x[:, None] - support_x[None]).sum((2, 3, 4)).abs().argmin(1)]": (
+                "You added up the differences before making them positive, so dark and light "
+                "cancel: what is left compares the amount of ink. Square each difference first."
             ),
-            Mistake(
-                "most_negative",
-                most_negative,
-                "You took the smallest sum of differences, and the most negative one wins: the drawing with "
-                "the most ink. Square each difference first.",
-                "Nearest, pixel by pixel",
+            "support_y[(query_x[:, None] - support_x[None]).sum((2, 3, 4)).argmin(1)]": (
+                "You took the smallest sum of differences, and the most negative one wins: the "
+                "drawing with the most ink. Square each difference first."
             ),
-            Mistake(
-                "largest_product",
-                largest_product,
-                "You took the largest dot product, and a drawing with much ink shares much with everything. A "
-                "distance also subtracts what each drawing has alone: the sum of squared differences, and the smallest wins.",
-                "Move it yourself",
+            "support_y[(query_x.flatten(1) @ support_x.flatten(1).T).argmax(1)]": told(
+                "You took the largest dot product, and a drawing with much ink shares much with "
+                "everything. A distance also subtracts what each drawing has alone: the sum of "
+                "squared differences, and the smallest wins.",
+                read="Move it yourself",
             ),
-            Mistake(
-                "the_other_way",
-                the_other_way,
-                lambda n: (
-                    f"You asked, for each of {len(n.inputs[0])} support drawings, which query is nearest. "
-                    f"Turn it round: one answer for each of {len(n.inputs[2])} queries."
-                ),
-                "Nearest, pixel by pixel",
+            the_other_way: lambda n: (
+                f"You asked, for each of {len(n.inputs[0])} support drawings, which query is nearest. "
+                f"Turn it round: one answer for each of {len(n.inputs[2])} queries."
             ),
-        ),
-        hints=(
-            "`x.flatten(1)` makes each drawing one row of numbers. `torch.cdist(a, b)` gives all distances between rows of a and rows of b.",
-            "With distances of shape (queries, support), `.argmin(1)` gives the place of the nearest support drawing for each query.",
-        ),
+        },
     ),
     Exercise(
-        id="00.interval",
-        title="how well is it known?",
-        minutes=6,
-        difficulty=2,
-        cases=hits_of_episodes,
+        "00.interval",
         solution=interval,
+        cases=hits_of_episodes,
         others=(interval_by_hand,),
-        mistakes=(
-            Mistake(
-                "spread",
-                spread,
-                "Your {got:.3f} says how much single episodes differ. The mean of many is known better: divide by the root of "
-                "their number, and it is {wanted:.4f}.",
-                "What the ± means",
+        read="What the ± means",
+        mistakes={
+            "hits.mean(), 1.96 * hits.mean(1).std()": (
+                "Your {got:.3f} says how much single episodes differ. The mean of many is known "
+                "better: divide by the root of their number, and it is {wanted:.4f}."
             ),
-            Mistake(
-                "one_error",
-                one_error,
-                "{got:.4f} is one standard error. The 95 % interval reaches 1.96 of them to each side: {wanted:.4f}.",
-                "What the ± means",
+            "1.96 * accuracies -> accuracies": (
+                "{got:.4f} is one standard error. The 95 % interval reaches 1.96 of them to "
+                "each side: {wanted:.4f}."
             ),
-            Mistake(
-                "over_items",
-                over_items,
-                "You counted single drawings, {got:.4f}. Drawings of one episode share a support set, so they are not "
-                "independent: take one accuracy for each episode, {wanted:.4f}.",
-                "What the ± means",
+            "hits.mean(), 1.96 * hits.std() / hits.numel() ** 0.5": (
+                "You counted single drawings, {got:.4f}. Drawings of one episode share a "
+                "support set, so they are not independent: take one accuracy for each episode, "
+                "{wanted:.4f}."
             ),
-            Mistake(
-                "whole_width",
-                whole_width,
-                "{got:.4f} is the whole width of the interval. After ± stands half of it: {wanted:.4f}.",
-                "What the ± means",
+            whole_width: (
+                "{got:.4f} is the whole width of the interval. After ± stands half of it: "
+                "{wanted:.4f}."
             ),
-            Mistake(
-                "no_root",
-                no_root,
-                "You divided by the number of episodes, {got:.6f}. The error shrinks with its root: {wanted:.4f}.",
-                "What the ± means",
+            "(accuracies) ** 0.5 -> (accuracies)": (
+                "You divided by the number of episodes, {got:.6f}. The error shrinks with its "
+                "root: {wanted:.4f}."
             ),
-            Mistake(
-                "variance",
-                variance,
-                "You used the variance of the accuracies, {got:.4f}. The standard error needs its root, the standard deviation: "
-                "{wanted:.4f}.",
-                "What the ± means",
+            "std -> var": (
+                "You used the variance of the accuracies, {got:.4f}. The standard error needs "
+                "its root, the standard deviation: {wanted:.4f}."
             ),
-            Mistake(
-                "root_of_drawings",
-                root_of_drawings,
-                lambda n: (
-                    "Your standard deviation is over episodes, and your root over all "
-                    f"{n.inputs[0].numel()} drawings. It is a mean of {len(n.inputs[0])} accuracies: divide by the root of that, {n.wanted:.4f}."
-                ),
-                "What the ± means",
+            "len(accuracies) -> hits.numel()": lambda n: (
+                "Your standard deviation is over episodes, and your root over all "
+                f"{n.inputs[0].numel()} drawings. It is a mean of {len(n.inputs[0])} accuracies: divide by the root of that, {n.wanted:.4f}."
             ),
-            Mistake(
-                "wrong_side",
-                wrong_side,
-                lambda n: (
-                    f"You averaged over the episodes first and kept the {n.inputs[0].shape[1]} items. Keep the "
-                    f"{n.inputs[0].shape[0]} episodes: `hits.mean(1)`."
-                ),
-                "What the ± means",
+            "hits.mean(), 1.96 * hits.mean(0).std() / hits.shape[1] ** 0.5": lambda n: (
+                f"You averaged over the episodes first and kept the {n.inputs[0].shape[1]} items. Keep the "
+                f"{n.inputs[0].shape[0]} episodes: `hits.mean(1)`."
             ),
-        ),
-        hints=(
-            "First one accuracy for each episode: `hits.mean(1)`. Everything else is about these numbers.",
-            "The standard error of a mean is the standard deviation divided by the root of how many numbers it is a mean of.",
-        ),
+        },
     ),
 )

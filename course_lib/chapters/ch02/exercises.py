@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.classroom.exercises.judging import Exercise, Mistake
+from course_lib.classroom.exercises import Exercise, told
 
 NAMESPACE = {}
 
@@ -33,26 +33,6 @@ def inner_step_by_backward(theta, loss_of, alpha):
     return theta - copy.grad * alpha
 
 
-def uphill(theta, loss_of, alpha):
-    return theta + alpha * torch.autograd.grad(loss_of(theta), theta)[0]
-
-
-def no_rate(theta, loss_of, alpha):
-    return theta - torch.autograd.grad(loss_of(theta), theta)[0]
-
-
-def only_the_step(theta, loss_of, alpha):
-    return -alpha * torch.autograd.grad(loss_of(theta), theta)[0]
-
-
-def loss_as_gradient(theta, loss_of, alpha):
-    return theta - alpha * loss_of(theta)
-
-
-def the_gradient_itself(theta, loss_of, alpha):
-    return torch.autograd.grad(loss_of(theta), theta)[0]
-
-
 def adapt(theta, loss_of, alpha, k):
     path = [theta]
     for _ in range(k):
@@ -73,17 +53,6 @@ def gradient_of_the_start(theta, loss_of, alpha, k):
     return [theta - j * alpha * gradient for j in range(k + 1)]
 
 
-def always_from_the_start(theta, loss_of, alpha, k):
-    path = [theta]
-    for _ in range(k):
-        path.append(theta - alpha * torch.autograd.grad(loss_of(path[-1]), path[-1])[0])
-    return path
-
-
-def one_tensor_many_times(theta, loss_of, alpha, k):
-    return [adapt(theta, loss_of, alpha, k)[-1]] * (k + 1)
-
-
 def gradients_pile_up(theta, loss_of, alpha, k):
     here, pile, path = theta.detach(), 0, [theta]
     for _ in range(k):
@@ -94,18 +63,6 @@ def gradients_pile_up(theta, loss_of, alpha, k):
     return path
 
 
-def without_the_start(theta, loss_of, alpha, k):
-    return adapt(theta, loss_of, alpha, k)[1:]
-
-
-def only_the_last(theta, loss_of, alpha, k):
-    return adapt(theta, loss_of, alpha, k)[-1]
-
-
-def uphill_loop(theta, loss_of, alpha, k):
-    return adapt(theta, loss_of, -alpha, k)
-
-
 def longest_step(H):
     return 2 / torch.linalg.eigvalsh(H).max()
 
@@ -114,32 +71,8 @@ def longest_step_by_norm(H):
     return 2 / torch.linalg.matrix_norm(H, ord=2)
 
 
-def half_way(H):
-    return 1 / torch.linalg.eigvalsh(H).max()
-
-
-def flattest(H):
-    return 2 / torch.linalg.eigvalsh(H).min()
-
-
 def diagonal(H):
     return 2 / H.diagonal().max()
-
-
-def total(H):
-    return 2 / H.trace()
-
-
-def one_limit_per_direction(H):
-    return 2 / torch.linalg.eigvalsh(H)
-
-
-def curvature_itself(H):
-    return torch.linalg.eigvalsh(H).max()
-
-
-def second_curvature(H):
-    return 2 / torch.linalg.eigvalsh(H)[1]
 
 
 def curvature_tables(generator: torch.Generator) -> list[tuple]:
@@ -153,189 +86,117 @@ def curvature_tables(generator: torch.Generator) -> list[tuple]:
 
 EXERCISES = (
     Exercise(
-        id="02.inner_step",
-        title="one step down",
-        minutes=4,
-        difficulty=1,
-        cases=bowls,
+        "02.inner_step",
         solution=inner_step,
+        cases=bowls,
         others=(inner_step_by_backward,),
-        mistakes=(
-            Mistake(
-                "uphill",
-                uphill,
-                "Your step goes up the hill: the sign is turned round. You got {got:.3f} where {wanted:.3f} was expected. "
-                "The gradient points to where the loss grows.",
-                "One step, by hand",
+        read="One step, by hand",
+        mistakes={
+            "theta + alpha * torch.autograd.grad(loss_of(theta), theta)[0]": (
+                "Your step goes up the hill: the sign is turned round. You got {got:.3f} where "
+                "{wanted:.3f} was expected. The gradient points to where the loss grows."
             ),
-            Mistake(
-                "no_rate",
-                no_rate,
-                "Your step has the right direction, but alpha is missing: you got {got:.3f}, expected {wanted:.3f}.",
-                "One step, by hand",
+            "theta - torch.autograd.grad(loss_of(theta), theta)[0]": (
+                "Your step has the right direction, but alpha is missing: you got {got:.3f}, "
+                "expected {wanted:.3f}."
             ),
-            Mistake(
-                "only_the_step",
-                only_the_step,
-                "You returned the step itself, not the place it leads to: {got:.3f} instead of {wanted:.3f}. "
-                "phi is theta plus the step.",
-                "One step, by hand",
+            "-alpha * torch.autograd.grad(loss_of(theta), theta)[0]": (
+                "You returned the step itself, not the place it leads to: {got:.3f} instead of "
+                "{wanted:.3f}. phi is theta plus the step."
             ),
-            Mistake(
-                "the_gradient_itself",
-                the_gradient_itself,
-                "You returned the gradient, {got:.3f}. One more line: step against it from theta, "
-                "which leads to {wanted:.3f}.",
-                "One step, by hand",
+            "torch.autograd.grad(loss_of(theta), theta)[0]": (
+                "You returned the gradient, {got:.3f}. One more line: step against it from "
+                "theta, which leads to {wanted:.3f}."
             ),
-            Mistake(
-                "loss_as_gradient",
-                loss_as_gradient,
+            "theta - alpha * loss_of(theta)": (
                 "You stepped by alpha times the loss. The loss says how wrong you are "
-                "({got:.3f} instead of {wanted:.3f} came out); only its gradient says where to go.",
-                "One step, by hand",
+                "({got:.3f} instead of {wanted:.3f} came out); only its gradient says where to "
+                "go."
             ),
-        ),
-        hints=(
-            "Two lines: one to get the gradient, one to step. Which sign makes the loss smaller?",
-            "`gradient, = torch.autograd.grad(loss_of(theta), theta)` gives the gradient. The comma unpacks the tuple of one.",
-        ),
+        },
     ),
     Exercise(
-        id="02.adapt",
-        title="the loop",
-        minutes=8,
-        difficulty=2,
+        "02.adapt",
+        solution=adapt,
         cases=lambda generator: (
             [(*case, k) for case, k in zip(bowls(generator), (3, 5, 1, 4))]
             + [(*bowls(generator)[1], 0)]
         ),
-        solution=adapt,
         others=(adapt_detached,),
-        mistakes=(
-            Mistake(
-                "gradient_of_the_start",
-                gradient_of_the_start,
+        read="Many steps: the loop",
+        mistakes={
+            gradient_of_the_start: (
                 "Every one of your steps uses the gradient at theta: you walk straight on "
-                "({got:.3f} instead of {wanted:.3f}). Take the gradient at the last station.",
-                "Many steps: the loop",
+                "({got:.3f} instead of {wanted:.3f}). Take the gradient at the last station."
             ),
-            Mistake(
-                "always_from_the_start",
-                always_from_the_start,
+            (
+                "inner_step(path[-1], loss_of, alpha) -> theta - alpha * "
+                "torch.autograd.grad(loss_of(path[-1]), path[-1])[0]"
+            ): (
                 "Your gradients are taken where the walk is, but every step leaves from theta "
-                "again ({got:.3f} instead of {wanted:.3f}). A step leaves from the last station.",
-                "Many steps: the loop",
+                "again ({got:.3f} instead of {wanted:.3f}). A step leaves from the last station."
             ),
-            Mistake(
-                "one_tensor_many_times",
-                one_tensor_many_times,
-                "All stations of your path are the same tensor, {got:.3f}: you changed one tensor "
-                "in place and appended it again and again. Make a new tensor at each step.",
-                "Many steps: the loop",
+            "[adapt(theta, loss_of, alpha, k)[-1]] * (k + 1)": (
+                "All stations of your path are the same tensor, {got:.3f}: you changed one "
+                "tensor in place and appended it again and again. Make a new tensor at each "
+                "step."
             ),
-            Mistake(
-                "gradients_pile_up",
-                gradients_pile_up,
-                "Your gradients pile up: `backward` adds to `.grad`, so the second step still contains the "
-                "first gradient ({got:.3f} instead of {wanted:.3f}). Use `torch.autograd.grad`, or clear `.grad`.",
-                "Many steps: the loop",
+            gradients_pile_up: (
+                "Your gradients pile up: `backward` adds to `.grad`, so the second step still "
+                "contains the first gradient ({got:.3f} instead of {wanted:.3f}). Use "
+                "`torch.autograd.grad`, or clear `.grad`."
             ),
-            Mistake(
-                "without_the_start",
-                without_the_start,
-                lambda n: (
-                    f"Your path has {len(n.result)} stations and {len(n.right)} were expected: "
-                    "phi^0 = theta belongs to it."
-                ),
-                "Many steps: the loop",
+            "adapt(theta, loss_of, alpha, k)[1:]": lambda n: (
+                f"Your path has {len(n.result)} stations and {len(n.right)} were expected: "
+                "phi^0 = theta belongs to it."
             ),
-            Mistake(
-                "only_the_last",
-                only_the_last,
-                lambda n: (
-                    f"You returned the last station alone. The path is a list of {len(n.right)} tensors, "
-                    "from phi^0 to phi^k."
-                ),
-                "Many steps: the loop",
+            "adapt(theta, loss_of, alpha, k)[-1]": lambda n: (
+                f"You returned the last station alone. The path is a list of {len(n.right)} tensors, "
+                "from phi^0 to phi^k."
             ),
-            Mistake(
-                "uphill",
-                uphill_loop,
-                "Your steps climb: after the first one you stand at {got:.3f} instead of {wanted:.3f}. "
-                "Descent needs the minus sign.",
-                "One step, by hand",
+            "adapt(theta, loss_of, -alpha, k)": told(
+                "Your steps climb: after the first one you stand at {got:.3f} instead of "
+                "{wanted:.3f}. Descent needs the minus sign.",
+                read="One step, by hand",
             ),
-        ),
-        hints=(
-            "Begin with `path = [theta]`. Each turn appends one more station, computed from `path[-1]`.",
-            "The gradient belongs to the last station: `torch.autograd.grad(loss_of(path[-1]), path[-1])`.",
-        ),
+        },
     ),
     Exercise(
-        id="02.longest_step",
-        title="the edge of the bowl",
-        minutes=6,
-        difficulty=2,
-        cases=curvature_tables,
+        "02.longest_step",
         solution=longest_step,
+        cases=curvature_tables,
         others=(longest_step_by_norm,),
-        mistakes=(
-            Mistake(
-                "half_way",
-                half_way,
-                "At your alpha = {got:.3f} one step lands exactly on the bottom of the most curved direction. "
-                "That is the best step, not the longest: the walk still arrives up to {wanted:.3f}.",
-                "How long may a step be",
+        read="How long may a step be",
+        mistakes={
+            "2 / -> 1 /": (
+                "At your alpha = {got:.3f} one step lands exactly on the bottom of the most "
+                "curved direction. That is the best step, not the longest: the walk still "
+                "arrives up to {wanted:.3f}."
             ),
-            Mistake(
-                "flattest",
-                flattest,
-                "You used the smallest curvature and got {got:.3f}. The most curved direction breaks first, at {wanted:.3f}.",
-                "How long may a step be",
+            "max -> min": (
+                "You used the smallest curvature and got {got:.3f}. The most curved direction "
+                "breaks first, at {wanted:.3f}."
             ),
-            Mistake(
-                "one_limit_per_direction",
-                one_limit_per_direction,
-                lambda n: (
-                    f"You return {n.result.numel()} limits, one per direction. A step has "
-                    f"one length for all of them: which direction breaks first? Here the answer is {float(n.right):.3f}."
-                ),
-                "How long may a step be",
+            "(H).max() -> (H)": lambda n: (
+                f"You return {n.result.numel()} limits, one per direction. A step has "
+                f"one length for all of them: which direction breaks first? Here the answer is {float(n.right):.3f}."
             ),
-            Mistake(
-                "curvature_itself",
-                curvature_itself,
-                "You returned the largest curvature, {got:.3f}. The step that multiplies the distance by −1 is "
-                "2 divided by it: {wanted:.3f}.",
-                "How long may a step be",
+            "2 / torch -> torch": (
+                "You returned the largest curvature, {got:.3f}. The step that multiplies the "
+                "distance by −1 is 2 divided by it: {wanted:.3f}."
             ),
-            Mistake(
-                "second_curvature",
-                second_curvature,
-                "You took the second curvature, which is the largest only for a 2 × 2 table: {got:.3f} instead "
-                "of {wanted:.3f}.",
-                "How long may a step be",
+            ".max() -> [1]": (
+                "You took the second curvature, which is the largest only for a 2 × 2 table: "
+                "{got:.3f} instead of {wanted:.3f}."
             ),
-            Mistake(
-                "diagonal",
-                diagonal,
-                "You read the curvatures off the diagonal and got {got:.3f}. The steepest direction may lie between the "
-                "axes: the eigenvalues of H give {wanted:.3f}.",
-                "How long may a step be",
+            "2 / H.diagonal().max()": (
+                "You read the curvatures off the diagonal and got {got:.3f}. The steepest "
+                "direction may lie between the axes: the eigenvalues of H give {wanted:.3f}."
             ),
-            Mistake(
-                "total",
-                total,
-                "You added all curvatures up and got {got:.3f}. Directions do not share a budget: the largest alone decides, "
-                "{wanted:.3f}.",
-                "How long may a step be",
+            "2 / H.trace()": (
+                "You added all curvatures up and got {got:.3f}. Directions do not share a "
+                "budget: the largest alone decides, {wanted:.3f}."
             ),
-        ),
-        hints=(
-            "Along a direction of curvature h, one step multiplies the distance to the bottom by 1 − αh. For which α does the size of that "
-            "factor pass 1?",
-            "The most curved direction breaks first. `torch.linalg.eigvalsh(H)` gives all curvatures, smallest first.",
-        ),
+        },
     ),
 )

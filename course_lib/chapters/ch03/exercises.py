@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.classroom.exercises.judging import Exercise, Mistake
+from course_lib.classroom.exercises import Exercise, told
 
 NAMESPACE = {}
 
@@ -17,22 +17,6 @@ def meta_gradient(theta, A, s, q, alpha):
 
 def meta_gradient_multiplied_out(theta, A, s, q, alpha):
     return 2 * q * (theta - A) * (1 - 2 * alpha * s) ** 2
-
-
-def first_order(theta, A, s, q, alpha):
-    return 2 * q * (theta - 2 * alpha * s * (theta - A) - A)
-
-
-def at_the_start(theta, A, s, q, alpha):
-    return 2 * q * (theta - A)
-
-
-def support_outside(theta, A, s, q, alpha):
-    return meta_gradient(theta, A, s, s, alpha)
-
-
-def half_curvature(theta, A, s, q, alpha):
-    return 2 * q * (theta - 2 * alpha * s * (theta - A) - A) * (1 - alpha * s)
 
 
 def numbers(generator: torch.Generator) -> list[tuple]:
@@ -55,38 +39,9 @@ def maml_loss_by_func(theta, loss_of, support, query, alpha):
     return loss_of(theta - alpha * torch.func.grad(loss_of)(theta, support), query)
 
 
-def support_twice(theta, loss_of, support, query, alpha):
-    return maml_loss(theta, loss_of, support, support, alpha)
-
-
-def not_adapted(theta, loss_of, support, query, alpha):
-    return loss_of(theta, query)
-
-
-def gradient_as_constant(theta, loss_of, support, query, alpha):
-    (gradient,) = torch.autograd.grad(loss_of(theta, support), theta)
-    return loss_of(theta - alpha * gradient, query)
-
-
 def phi_cut_off(theta, loss_of, support, query, alpha):
     (gradient,) = torch.autograd.grad(loss_of(theta, support), theta)
     return loss_of((theta - alpha * gradient).detach().requires_grad_(), query)
-
-
-def adapted_to_query(theta, loss_of, support, query, alpha):
-    return maml_loss(theta, loss_of, query, query, alpha)
-
-
-def sets_swapped(theta, loss_of, support, query, alpha):
-    return maml_loss(theta, loss_of, query, support, alpha)
-
-
-def adapted_uphill(theta, loss_of, support, query, alpha):
-    return maml_loss(theta, loss_of, support, query, -alpha)
-
-
-def without_alpha(theta, loss_of, support, query, alpha):
-    return maml_loss(theta, loss_of, support, query, 1.0)
 
 
 def wave_loss(parameters, data):
@@ -121,14 +76,6 @@ def outer_step_by_gradients(theta, task_losses, beta):
     return theta - beta * torch.stack(gradients).mean(0)
 
 
-def summed(theta, task_losses, beta):
-    return outer_step(theta, task_losses, beta * len(task_losses))
-
-
-def last_task(theta, task_losses, beta):
-    return outer_step(theta, task_losses[-1:], beta)
-
-
 def one_after_the_other(theta, task_losses, beta):
     for loss in task_losses:
         theta = outer_step(theta.detach().requires_grad_(), [loss], beta / len(task_losses))
@@ -139,18 +86,6 @@ def one_after_the_other_full(theta, task_losses, beta):
     for loss in task_losses:
         theta = outer_step(theta.detach().requires_grad_(), [loss], beta)
     return theta
-
-
-def first_task(theta, task_losses, beta):
-    return outer_step(theta, task_losses[:1], beta)
-
-
-def without_beta(theta, task_losses, beta):
-    return outer_step(theta, task_losses, 1.0)
-
-
-def uphill(theta, task_losses, beta):
-    return outer_step(theta, task_losses, -beta)
 
 
 def outer_cases(generator: torch.Generator) -> list[tuple]:
@@ -165,177 +100,116 @@ def outer_cases(generator: torch.Generator) -> list[tuple]:
 
 EXERCISES = (
     Exercise(
-        id="03.meta_gradient",
-        title="the meta-gradient on paper",
-        minutes=8,
-        difficulty=2,
-        cases=numbers,
+        "03.meta_gradient",
         solution=meta_gradient,
+        cases=numbers,
         others=(meta_gradient_multiplied_out,),
-        mistakes=(
-            Mistake(
-                "first_order",
-                first_order,
-                "You have 2q·(phi − A), which is {got:.3f}. Either dphi/dtheta is missing, or you took the slope at theta "
-                "instead of phi. When theta moves by 1, phi moves by 1 − 2·alpha·s; slope at phi times that factor is {wanted:.3f}.",
-                "One parameter, on paper",
+        read="One parameter, on paper",
+        mistakes={
+            "2 * q * (theta - 2 * alpha * s * (theta - A) - A)": (
+                "You have 2q·(phi − A), which is {got:.3f}. Either dphi/dtheta is missing, or "
+                "you took the slope at theta instead of phi. When theta moves by 1, phi moves "
+                "by 1 − 2·alpha·s; slope at phi times that factor is {wanted:.3f}."
             ),
-            Mistake(
-                "at_the_start",
-                at_the_start,
-                "You took the query loss at theta ({got:.3f}). The outer loss looks at phi, where the inner step "
-                "ends; expected {wanted:.3f}.",
-                "One parameter, on paper",
+            "2 * q * (theta - A)": (
+                "You took the query loss at theta ({got:.3f}). The outer loss looks at phi, "
+                "where the inner step ends; expected {wanted:.3f}."
             ),
-            Mistake(
-                "support_outside",
-                support_outside,
-                "Your outer loss uses the support set: s stands where q belongs, which gives {got:.3f} "
-                "instead of {wanted:.3f}.",
-                "A mistake that still trains",
+            "meta_gradient(theta, A, s, s, alpha)": told(
+                "Your outer loss uses the support set: s stands where q belongs, which gives "
+                "{got:.3f} instead of {wanted:.3f}.",
+                read="A mistake that still trains",
             ),
-            Mistake(
-                "half_curvature",
-                half_curvature,
-                "Your factor is 1 − alpha·s. The second derivative of s·(theta − A)² is 2s, so the factor is "
-                "1 − 2·alpha·s: {wanted:.3f} instead of {got:.3f}.",
-                "One parameter, on paper",
+            "2 * q * (theta - 2 * alpha * s * (theta - A) - A) * (1 - alpha * s)": (
+                "Your factor is 1 − alpha·s. The second derivative of s·(theta − A)² is 2s, so "
+                "the factor is 1 − 2·alpha·s: {wanted:.3f} instead of {got:.3f}."
             ),
-        ),
-        hints=(
-            "First write phi in terms of theta. Then the chain rule: dL/dtheta = dL/dphi · dphi/dtheta.",
-            "dL/dphi = 2q(phi − A), and dphi/dtheta = 1 − alpha · (second derivative of the support loss).",
-        ),
+        },
     ),
     Exercise(
-        id="03.maml_loss",
-        title="MAML's loss for one task",
-        minutes=8,
-        difficulty=2,
-        cases=wave_cases,
+        "03.maml_loss",
         solution=maml_loss,
+        cases=wave_cases,
         others=(maml_loss_by_func,),
         gradients=True,
-        mistakes=(
-            Mistake(
-                "support_twice",
-                support_twice,
-                "Your outer loss uses the support set: it is {got:.2f}, the query loss is {wanted:.2f}. "
-                "The inner loop learns from support; the outer loop judges on query.",
-                "A mistake that still trains",
+        read="The outer loss",
+        mistakes={
+            "maml_loss(theta, loss_of, support, support, alpha)": told(
+                "Your outer loss uses the support set: it is {got:.2f}, the query loss is "
+                "{wanted:.2f}. The inner loop learns from support; the outer loop judges on "
+                "query.",
+                read="A mistake that still trains",
             ),
-            Mistake(
-                "not_adapted",
-                not_adapted,
-                "You judged theta before adaptation: {got:.2f}. After the inner step the query loss is {wanted:.2f}.",
-                "The outer loss",
+            "loss_of(theta, query)": (
+                "You judged theta before adaptation: {got:.2f}. After the inner step the query "
+                "loss is {wanted:.2f}."
             ),
-            Mistake(
-                "gradient_as_constant",
-                gradient_as_constant,
+            "theta, create_graph=True -> theta": told(
                 "The loss is right, but its gradient with respect to theta is {got:.3f} where "
-                "{wanted:.3f} is right: the inner gradient is a constant in your graph. That is first-order MAML; "
-                "`create_graph=True` keeps the second derivative.",
-                "Way 1: written out",
+                "{wanted:.3f} is right: the inner gradient is a constant in your graph. That is "
+                "first-order MAML; `create_graph=True` keeps the second derivative.",
+                read="Way 1: written out",
             ),
-            Mistake(
-                "phi_cut_off",
-                phi_cut_off,
-                "The number is right, but no gradient reaches theta where {wanted:.3f} was expected: somewhere "
-                "the thread is cut, by `.detach()`, `.item()` or a new tensor. Detach gradients if you must, never phi or the loss.",
-                "Which edge may you cut",
+            phi_cut_off: told(
+                "The number is right, but no gradient reaches theta where {wanted:.3f} was "
+                "expected: somewhere the thread is cut, by `.detach()`, `.item()` or a new "
+                "tensor. Detach gradients if you must, never phi or the loss.",
+                read="Which edge may you cut",
             ),
-            Mistake(
-                "sets_swapped",
-                sets_swapped,
-                "Support and query have changed places: you adapt on query and judge on support ({got:.2f} instead of "
-                "{wanted:.2f}).",
-                "The outer loss",
+            "maml_loss(theta, loss_of, query, support, alpha)": (
+                "Support and query have changed places: you adapt on query and judge on support "
+                "({got:.2f} instead of {wanted:.2f})."
             ),
-            Mistake(
-                "adapted_uphill",
-                adapted_uphill,
-                "Your inner step climbs: after it the query loss is {got:.2f} instead of {wanted:.2f}. phi is theta "
-                "minus alpha times the gradient.",
-                "The outer loss",
+            "maml_loss(theta, loss_of, support, query, -alpha)": (
+                "Your inner step climbs: after it the query loss is {got:.2f} instead of "
+                "{wanted:.2f}. phi is theta minus alpha times the gradient."
             ),
-            Mistake(
-                "without_alpha",
-                without_alpha,
-                "Your inner step lacks alpha: the query loss is {got:.2f} instead of {wanted:.2f}.",
-                "The outer loss",
+            "maml_loss(theta, loss_of, support, query, 1.0)": (
+                "Your inner step lacks alpha: the query loss is {got:.2f} instead of {wanted:.2f}."
             ),
-            Mistake(
-                "adapted_to_query",
-                adapted_to_query,
-                "You adapted on the query set: the loss {got:.2f} is flattered, {wanted:.2f} is honest. "
-                "At test time nobody gives you the query targets.",
-                "The outer loss",
+            "maml_loss(theta, loss_of, query, query, alpha)": (
+                "You adapted on the query set: the loss {got:.2f} is flattered, {wanted:.2f} is "
+                "honest. At test time nobody gives you the query targets."
             ),
-        ),
-        hints=(
-            "Three steps: support loss at theta, phi = theta − alpha · gradient, query loss at phi.",
-            "`torch.autograd.grad(loss_of(theta, support), theta, create_graph=True)` keeps the gradient itself differentiable.",
-        ),
+        },
     ),
     Exercise(
-        id="03.outer_step",
-        title="one outer step",
-        minutes=6,
-        difficulty=2,
-        cases=outer_cases,
+        "03.outer_step",
         solution=outer_step,
+        cases=outer_cases,
         others=(outer_step_by_gradients,),
-        mistakes=(
-            Mistake(
-                "summed",
-                summed,
-                "You added the task losses up: the step is as many times too long as there are tasks ({got:.3f} instead of "
-                "{wanted:.3f}). With a mean, beta means the same for 2 tasks and for 25.",
-                "The outer loss",
+        read="The outer loss",
+        mistakes={
+            "outer_step(theta, task_losses, beta * len(task_losses))": (
+                "You added the task losses up: the step is as many times too long as there are "
+                "tasks ({got:.3f} instead of {wanted:.3f}). With a mean, beta means the same "
+                "for 2 tasks and for 25."
             ),
-            Mistake(
-                "last_task",
-                last_task,
-                "Only the last task moved theta: {got:.3f} instead of {wanted:.3f}. A start is for all tasks.",
-                "The outer loss",
+            "outer_step(theta, task_losses[-1:], beta)": (
+                "Only the last task moved theta: {got:.3f} instead of {wanted:.3f}. A start is "
+                "for all tasks."
             ),
-            Mistake(
-                "one_after_the_other",
-                one_after_the_other,
-                "You moved theta after each task, so later tasks were judged from another start: "
-                "{got:.4f} instead of {wanted:.4f}. One outer step uses one theta for the whole batch.",
-                "The outer loss",
+            one_after_the_other: (
+                "You moved theta after each task, so later tasks were judged from another "
+                "start: {got:.4f} instead of {wanted:.4f}. One outer step uses one theta for "
+                "the whole batch."
             ),
-            Mistake(
-                "one_after_the_other_full",
-                one_after_the_other_full,
+            one_after_the_other_full: (
                 "You take a whole step after each task, each from where the last one ended: "
-                "{got:.3f} instead of {wanted:.3f}. One outer step judges all tasks at one theta, and averages.",
-                "The outer loss",
+                "{got:.3f} instead of {wanted:.3f}. One outer step judges all tasks at one "
+                "theta, and averages."
             ),
-            Mistake(
-                "first_task",
-                first_task,
-                "Only the first task moved theta: {got:.3f} instead of {wanted:.3f}. Is a `return` inside the loop?",
-                "The outer loss",
+            "outer_step(theta, task_losses[:1], beta)": (
+                "Only the first task moved theta: {got:.3f} instead of {wanted:.3f}. Is a "
+                "`return` inside the loop?"
             ),
-            Mistake(
-                "without_beta",
-                without_beta,
-                "Your step lacks beta: {got:.3f} instead of {wanted:.3f}.",
-                "The outer loss",
+            "outer_step(theta, task_losses, 1.0)": (
+                "Your step lacks beta: {got:.3f} instead of {wanted:.3f}."
             ),
-            Mistake(
-                "uphill",
-                uphill,
-                "Your outer step climbs: {got:.3f} instead of {wanted:.3f}. It is gradient descent once more.",
-                "The outer loss",
+            "outer_step(theta, task_losses, -beta)": (
+                "Your outer step climbs: {got:.3f} instead of {wanted:.3f}. It is gradient "
+                "descent once more."
             ),
-        ),
-        hints=(
-            "The outer loss is the mean of the task losses, all at the same theta.",
-            "`torch.autograd.grad(mean, theta)` works for any scalar that depends on theta, inner loops included.",
-        ),
+        },
     ),
 )

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from course_lib.classroom.exercises.judging import Exercise, Mistake
+from course_lib.classroom.exercises import Exercise, told
 
 # The sections to read again
 
@@ -33,50 +33,6 @@ def contrastive_in_a_loop(D, y, m):
     return sum(losses) / len(losses)
 
 
-def y_swapped(D, y, m):
-    return contrastive(D, 1 - y, m)
-
-
-def hinge_of_square(D, y, m):
-    return ((1 - y) * D**2 + y * (m - D**2).clamp(min=0)).mean()
-
-
-def hinge_without_square(D, y, m):
-    return ((1 - y) * D**2 + y * (m - D).clamp(min=0)).mean()
-
-
-def similar_without_square(D, y, m):
-    return ((1 - y) * D + y * (m - D).clamp(min=0) ** 2).mean()
-
-
-def no_clamp(D, y, m):
-    return ((1 - y) * D**2 + y * (m - D) ** 2).mean()
-
-
-def clamp_after_square(D, y, m):
-    return ((1 - y) * D**2 + y * (m**2 - D**2).clamp(min=0)).mean()
-
-
-def margin_for_similar(D, y, m):
-    return ((1 - y) * (D - m).clamp(min=0) ** 2 + y * (m - D).clamp(min=0) ** 2).mean()
-
-
-def with_halves(D, y, m):
-    return contrastive(D, y, m) / 2
-
-
-def hinge_turned_round(D, y, m):
-    return ((1 - y) * D**2 + y * (D - m).clamp(min=0) ** 2).mean()
-
-
-def mean_of_each_kind(D, y, m):
-    return (D[y == 0] ** 2).mean() + ((m - D[y == 1]).clamp(min=0) ** 2).mean()
-
-
-def max_of_python(D, y, m):
-    return ((1 - y) * D**2 + y * max(0, m - D) ** 2).mean()
-
-
 def pair_cases(generator):
     """(D, y, m): distances on both sides of the margin, both kinds of pairs."""
     cases = []
@@ -104,42 +60,13 @@ def all_pairs_in_columns(classes):
     return [tuple(row) for row in all_pairs_by_torch(classes).tolist()]
 
 
-def y_is_same(classes):
-    return [(i, j, 1 - kind) for i, j, kind in all_pairs(classes)]
-
-
-def with_itself(classes):
-    n = len(classes)
-    return [(i, j, int(classes[i] != classes[j])) for i in range(n) for j in range(i, n)]
-
-
 def twice(classes):
     n = len(classes)
     return [(i, j, int(classes[i] != classes[j])) for i in range(n) for j in range(n) if i != j]
 
 
-def neighbours_only(classes):
-    return [(i, i + 1, int(classes[i] != classes[i + 1])) for i in range(len(classes) - 1)]
-
-
-def similar_only(classes):
-    return [pair for pair in all_pairs(classes) if pair[2] == 0]
-
-
 def turned_pairs(classes):
     return [(j, i, kind) for i, j, kind in all_pairs(classes)]
-
-
-def larger_first(classes):
-    return sorted(turned_pairs(classes))
-
-
-def sorted_by_j(classes):
-    return sorted(all_pairs(classes), key=lambda pair: (pair[1], pair[0]))
-
-
-def classes_for_places(classes):
-    return [(int(classes[i]), int(classes[j]), kind) for i, j, kind in all_pairs(classes)]
 
 
 def class_cases(generator):
@@ -170,26 +97,6 @@ def hardest_by_sorting(f, classes, k):
     return ranked(f, classes, "different")[:k]
 
 
-def farthest_pairs(f, classes, k):
-    return ranked(f, classes, "different")[::-1][:k]
-
-
-def hardest_last(f, classes, k):
-    return hardest(f, classes, k)[::-1]
-
-
-def similar_too(f, classes, k):
-    return ranked(f, classes, "any")[:k]
-
-
-def similar_and_far(f, classes, k):
-    return ranked(f, classes, "same")[::-1][:k]
-
-
-def similar_and_near(f, classes, k):
-    return ranked(f, classes, "same")[:k]
-
-
 def with_themselves(f, classes, k):
     n = len(f)
     D = torch.cdist(f, f)
@@ -197,10 +104,6 @@ def with_themselves(f, classes, k):
         ((i, j) for i in range(n) for j in range(i, n)),
         key=lambda pair: 0.0 if pair[0] == pair[1] else D[pair].item(),
     )[:k]
-
-
-def both_ways(f, classes, k):
-    return [pair for i, j in hardest(f, classes, k) for pair in ((i, j), (j, i))][:k]
 
 
 def lists_out_of_step(f, classes, k):
@@ -217,10 +120,6 @@ def one_for_each(f, classes, k):
             taken |= set(pair)
             kept.append(pair)
     return kept[:k]
-
-
-def classes_of_hardest(f, classes, k):
-    return [(int(classes[i]), int(classes[j])) for i, j in hardest(f, classes, k)]
 
 
 def active_only(f, classes, k):
@@ -254,30 +153,9 @@ def farthest(support, support_y, query):
     return support_y[torch.cdist(query, support).argmax(dim=1)]
 
 
-def place_not_class(support, support_y, query):
-    return torch.cdist(query, support).argmin(dim=1)
-
-
-def no_distance_per_pair(support, support_y, query):
-    D = (query[:, None] - support[None]).sum(-1).abs()
-    return support_y[D.argmin(dim=1)]
-
-
-def city_blocks(support, support_y, query):
-    return support_y[torch.cdist(query, support, p=1).argmin(dim=1)]
-
-
 def by_class_mean(support, support_y, query):
     means = torch.stack([support[support_y == n].mean(0) for n in range(int(support_y.max()) + 1)])
     return torch.cdist(query, means).argmin(dim=1)
-
-
-def over_the_support(support, support_y, query):
-    return support_y[torch.cdist(query, support).argmin(dim=0)]
-
-
-def distance_for_class(support, support_y, query):
-    return torch.cdist(query, support).min(dim=1).values
 
 
 def embedding_cases(generator):
@@ -302,50 +180,8 @@ def koch_by_logits(h1, h2, a, b, same):
     return F.binary_cross_entropy_with_logits((h1 - h2).abs() @ a + b, same.float())
 
 
-def koch_other_way_round(h1, h2, a, b, same):
-    return koch(h1, h2, a, b, 1 - same)
-
-
-def no_minus(h1, h2, a, b, same):
-    return -koch(h1, h2, a, b, same)
-
-
-def without_bias(h1, h2, a, b, same):
-    return koch(h1, h2, a, 0.0, same)
-
-
-def squared_gap(h1, h2, a, b, same):
-    return koch((h1 - h2) ** 2, torch.zeros_like(h2), a, b, same)
-
-
-def signed_gap(h1, h2, a, b, same):
-    return koch_by_logits_of((h1 - h2) @ a + b, same)
-
-
 def koch_by_logits_of(logit, same):
     return F.binary_cross_entropy_with_logits(logit, same.float())
-
-
-def same_half_only(h1, h2, a, b, same):
-    p = torch.sigmoid((h1 - h2).abs() @ a + b)
-    return -(same * p.log()).mean()
-
-
-def without_sigmoid(h1, h2, a, b, same):
-    p = (h1 - h2).abs() @ a + b
-    return -(same * p.log() + (1 - same) * (1 - p).log()).mean()
-
-
-def without_a(h1, h2, a, b, same):
-    return koch_by_logits_of((h1 - h2).abs().sum(1) + b, same)
-
-
-def abs_at_the_end(h1, h2, a, b, same):
-    return koch_by_logits_of(((h1 - h2) @ a).abs() + b, same)
-
-
-def minus_before_a(h1, h2, a, b, same):
-    return koch_by_logits_of(b - (h1 - h2).abs() @ a, same)
 
 
 def koch_cases(generator):
@@ -370,407 +206,245 @@ def koch_cases(generator):
 
 EXERCISES = (
     Exercise(
-        id="06.contrastive",
-        title="the contrastive loss",
-        minutes=8,
-        difficulty=1,
-        cases=pair_cases,
+        "06.contrastive",
         solution=contrastive,
+        cases=pair_cases,
         others=(contrastive_by_cases, contrastive_in_a_loop),
-        mistakes=(
-            Mistake(
-                "y_swapped",
-                y_swapped,
-                "The two kinds of pairs have changed places: {got:.3f} instead of {wanted:.3f}. In this loss y = 1 marks a "
-                "*dissimilar* pair. Koch counts the other way round.",
-                BY_HAND,
+        read=BY_HAND,
+        mistakes={
+            "contrastive(D, 1 - y, m)": (
+                "The two kinds of pairs have changed places: {got:.3f} instead of {wanted:.3f}. "
+                "In this loss y = 1 marks a *dissimilar* pair. Koch counts the other way round."
             ),
-            Mistake(
-                "hinge_of_square",
-                hinge_of_square,
-                "You have max(0, m − D²): {got:.3f} instead of {wanted:.3f}. Then a pair stops paying at D = √m, and "
-                "pairs that lie on each other are not pushed at all. The square stands around the hinge: max(0, m − D)².",
-                HINGES,
+            "(m - D).clamp(min=0) ** 2 -> (m - D**2).clamp(min=0)": told(
+                "You have max(0, m − D²): {got:.3f} instead of {wanted:.3f}. Then a pair stops "
+                "paying at D = √m, and pairs that lie on each other are not pushed at all. The "
+                "square stands around the hinge: max(0, m − D)².",
+                read=HINGES,
             ),
-            Mistake(
-                "hinge_without_square",
-                hinge_without_square,
-                "The hinge of dissimilar pairs lacks its square: {got:.3f} instead of {wanted:.3f}. "
-                "Without it every pair inside the margin is pushed equally hard.",
-                HINGES,
+            "(min=0) ** 2 -> (min=0)": told(
+                "The hinge of dissimilar pairs lacks its square: {got:.3f} instead of "
+                "{wanted:.3f}. Without it every pair inside the margin is pushed equally hard.",
+                read=HINGES,
             ),
-            Mistake(
-                "similar_without_square",
-                similar_without_square,
-                "Similar pairs pay D² and not D: {got:.3f} instead of {wanted:.3f}.",
-                BY_HAND,
+            "D**2 -> D": "Similar pairs pay D² and not D: {got:.3f} instead of {wanted:.3f}.",
+            "(m - D).clamp(min=0) -> (m - D)": (
+                "Pairs beyond the margin pay too ({got:.3f} instead of {wanted:.3f}): your loss "
+                "pulls them back to D = m. `.clamp(min=0)` leaves them alone."
             ),
-            Mistake(
-                "no_clamp",
-                no_clamp,
-                "Pairs beyond the margin pay too ({got:.3f} instead of {wanted:.3f}): your loss pulls them back to D = m. "
-                "`.clamp(min=0)` leaves them alone.",
-                BY_HAND,
+            "(m - D).clamp(min=0) ** 2 -> (m**2 - D**2).clamp(min=0)": (
+                "You have max(0, m² − D²), which is {got:.3f} and not {wanted:.3f}. Subtract "
+                "first, then clamp, then square."
             ),
-            Mistake(
-                "clamp_after_square",
-                clamp_after_square,
-                "You have max(0, m² − D²), which is {got:.3f} and not {wanted:.3f}. Subtract first, "
-                "then clamp, then square.",
-                BY_HAND,
+            "D**2 -> (D - m).clamp(min=0) ** 2": (
+                "You give similar pairs a margin as well: {got:.3f} instead of {wanted:.3f}. "
+                "They pay from the first bit of distance; only dissimilar pairs are ever left "
+                "alone."
             ),
-            Mistake(
-                "margin_for_similar",
-                margin_for_similar,
-                "You give similar pairs a margin as well: {got:.3f} instead of {wanted:.3f}. They pay "
-                "from the first "
-                "bit of distance; only dissimilar pairs are ever left alone.",
-                BY_HAND,
+            "contrastive(D, y, m) / 2": (
+                "Half of what was asked: {got:.3f} and not {wanted:.3f}. The paper of 2006 has "
+                "two factors ½; the loss of this chapter has none. Both are smallest at the "
+                "same place."
             ),
-            Mistake(
-                "with_halves",
-                with_halves,
-                "Half of what was asked: {got:.3f} and not {wanted:.3f}. The paper of 2006 has two factors ½; the "
-                "loss of this chapter "
-                "has none. Both are smallest at the same place.",
-                BY_HAND,
+            "m - D -> D - m": (
+                "Your hinge holds D − m: dissimilar pairs pay for being *far* apart ({got:.3f} "
+                "instead of {wanted:.3f}). What is missing up to the margin is m − D."
             ),
-            Mistake(
-                "hinge_turned_round",
-                hinge_turned_round,
-                "Your hinge holds D − m: dissimilar pairs pay for being *far* apart ({got:.3f} instead "
-                "of {wanted:.3f}). What is missing up to the margin is m − D.",
-                BY_HAND,
+            "(D[y == 0] ** 2).mean() + ((m - D[y == 1]).clamp(min=0) ** 2).mean()": told(
+                "You add the mean of the similar pairs and the mean of the dissimilar ones "
+                "({got:.3f} instead of {wanted:.3f}). Here it is one mean over all pairs.",
+                read=PAIRS,
             ),
-            Mistake(
-                "mean_of_each_kind",
-                mean_of_each_kind,
-                "You add the mean of the similar pairs and the mean of the dissimilar ones ({got:.3f} instead "
-                "of {wanted:.3f}). Here it is one mean over all pairs.",
-                PAIRS,
+            "(m - D).clamp(min=0) -> max(0, m - D)": told(
+                "Python's max takes one number; D holds many: use `.clamp(min=0)`. An `if` on y "
+                "has the same trouble: multiply by y and 1 − y in its place.",
+                read=PAIRS,
             ),
-            Mistake(
-                "max_of_python",
-                max_of_python,
-                "Python's max takes one number; D holds many: use `.clamp(min=0)`. An `if` on y has the same "
-                "trouble: multiply by y and 1 − y in its place.",
-                PAIRS,
-            ),
-        ),
-        hints=(
-            "Two terms, one for each kind of pair; y switches between them: (1 − y) times the first, y times the second.",
-            "`(m - D).clamp(min=0)` is the hinge of all pairs at once. Square it, and take the mean at the end.",
-        ),
+        },
     ),
     Exercise(
-        id="06.pairs",
-        title="the pairs of a task",
-        minutes=8,
-        difficulty=2,
-        cases=class_cases,
+        "06.pairs",
         solution=all_pairs,
+        cases=class_cases,
         others=(all_pairs_in_columns,),
-        mistakes=(
-            Mistake(
-                "y_is_same",
-                y_is_same,
-                "Your third number is 1 for pairs of the same class. Here y = 1 marks a dissimilar pair.",
-                BY_HAND,
+        read=PAIRS,
+        mistakes={
+            "[(i, j, 1 - kind) for i, j, kind in all_pairs(classes)]": told(
+                "Your third number is 1 for pairs of the same class. Here y = 1 marks a "
+                "dissimilar pair.",
+                read=BY_HAND,
             ),
-            Mistake(
-                "with_itself",
-                with_itself,
-                "Each item is paired with itself as well. Such a pair has distance 0 whatever the encoder does: it "
-                "teaches nothing.",
-                PAIRS,
+            "i + 1 -> i": (
+                "Each item is paired with itself as well. Such a pair has distance 0 whatever "
+                "the encoder does: it teaches nothing."
             ),
-            Mistake(
-                "twice",
-                twice,
-                "Each pair is there twice, as (i, j) and as (j, i). Let j begin at i + 1.",
-                PAIRS,
+            "(i + 1, n) -> (n) if i != j": (
+                "Each pair is there twice, as (i, j) and as (j, i). Let j begin at i + 1."
             ),
-            Mistake(
-                "neighbours_only",
-                neighbours_only,
-                "You pair only neighbours in the list. n items have n(n − 1)/2 pairs.",
-                PAIRS,
+            "[(i, i + 1, int(classes[i] != classes[i + 1])) for i in range(len(classes) - 1)]": (
+                "You pair only neighbours in the list. n items have n(n − 1)/2 pairs."
             ),
-            Mistake(
-                "similar_only",
-                similar_only,
+            "[pair for pair in all_pairs(classes) if pair[2] == 0]": told(
                 "Only similar pairs came back. With these alone everything falls into one point.",
-                COLLAPSE,
+                read=COLLAPSE,
             ),
-            Mistake(
-                "turned_pairs",
-                turned_pairs,
-                "Your pairs are (j, i): the larger place comes first. Here i < j.",
-                PAIRS,
+            "[(j, i, kind) for i, j, kind in all_pairs(classes)]": (
+                "Your pairs are (j, i): the larger place comes first. Here i < j."
             ),
-            Mistake(
-                "larger_first",
-                larger_first,
-                "In your pairs the first place is the larger one: your inner loop ends before i. Let it begin after i, "
-                "so that i < j.",
-                PAIRS,
+            "sorted(turned_pairs(classes))": (
+                "In your pairs the first place is the larger one: your inner loop ends before "
+                "i. Let it begin after i, so that i < j."
             ),
-            Mistake(
-                "sorted_by_j",
-                sorted_by_j,
-                "The pairs are right and stand in another order: yours are sorted by j and then by i. Let i be the outer "
-                "loop.",
-                PAIRS,
+            "sorted(all_pairs(classes), key=lambda pair: (pair[1], pair[0]))": (
+                "The pairs are right and stand in another order: yours are sorted by j and then "
+                "by i. Let i be the outer loop."
             ),
-            Mistake(
-                "classes_for_places",
-                classes_for_places,
-                "Your first two numbers are the classes of the items. i and j are their places in the "
-                "list: 0, 1, 2, ...",
-                PAIRS,
+            "[(int(classes[i]), int(classes[j]), kind) for i, j, kind in all_pairs(classes)]": (
+                "Your first two numbers are the classes of the items. i and j are their places "
+                "in the list: 0, 1, 2, ..."
             ),
-        ),
-        hints=(
-            "Two loops: i over all items, j over the items after i.",
-            "`int(classes[i] != classes[j])` is the third number.",
-        ),
+        },
     ),
     Exercise(
-        id="06.hardest",
-        title="the hardest dissimilar pairs",
-        minutes=15,
-        difficulty=3,
-        cases=place_cases,
+        "06.hardest",
         solution=hardest,
+        cases=place_cases,
         others=(hardest_by_sorting,),
-        mistakes=(
-            Mistake(
-                "farthest_pairs",
-                farthest_pairs,
-                "These are the *farthest* dissimilar pairs. They are the easiest: a dissimilar pair pays the more the "
-                "nearer it is.",
-                HARD,
+        read=HARD,
+        mistakes={
+            'ranked(f, classes, "different")[::-1][:k]': (
+                "These are the *farthest* dissimilar pairs. They are the easiest: a dissimilar "
+                "pair pays the more the nearer it is."
             ),
-            Mistake(
-                "hardest_last",
-                hardest_last,
-                "The right pairs, hardest last. The nearest pair comes first.",
-                HARD,
+            "hardest(f, classes, k)[::-1]": (
+                "The right pairs, hardest last. The nearest pair comes first."
             ),
-            Mistake(
-                "similar_too",
-                similar_too,
-                "There are similar pairs among yours. They are near because training made them so; hard means near "
-                "*and* different.",
-                HARD,
+            'ranked(f, classes, "any")[:k]': (
+                "There are similar pairs among yours. They are near because training made them "
+                "so; hard means near *and* different."
             ),
-            Mistake(
-                "similar_and_far",
-                similar_and_far,
-                "These are the hardest *similar* pairs: same and far. Asked for are different and near.",
-                HARD,
+            'ranked(f, classes, "same")[::-1][:k]': (
+                "These are the hardest *similar* pairs: same and far. Asked for are different "
+                "and near."
             ),
-            Mistake(
-                "similar_and_near",
-                similar_and_near,
-                "These pairs are similar and near: the easiest of all. Is `==` where `!=` should be?",
-                HARD,
+            'ranked(f, classes, "same")[:k]': (
+                "These pairs are similar and near: the easiest of all. Is `==` where `!=` "
+                "should be?"
             ),
-            Mistake(
-                "with_themselves",
-                with_themselves,
-                "A drawing is paired with itself: distance 0, and the same class. Take i < j, and only pairs of two "
-                "classes.",
-                PAIRS,
+            with_themselves: told(
+                "A drawing is paired with itself: distance 0, and the same class. Take i < j, "
+                "and only pairs of two classes.",
+                read=PAIRS,
             ),
-            Mistake(
-                "both_ways",
-                both_ways,
-                "Each pair is there as (i, j) and as (j, i), so half of the k places are lost. Take i < j.",
-                PAIRS,
+            "[pair for i, j in hardest(f, classes, k) for pair in ((i, j), (j, i))][:k]": told(
+                "Each pair is there as (i, j) and as (j, i), so half of the k places are lost. "
+                "Take i < j.",
+                read=PAIRS,
             ),
-            Mistake(
-                "lists_out_of_step",
-                lists_out_of_step,
-                "You sort the dissimilar distances, and read i and j from the list of *all* pairs. The places "
-                "no longer fit: drop the similar pairs from i and j too.",
-                HARD,
+            lists_out_of_step: (
+                "You sort the dissimilar distances, and read i and j from the list of *all* "
+                "pairs. The places no longer fit: drop the similar pairs from i and j too."
             ),
-            Mistake(
-                "one_for_each",
-                one_for_each,
-                "You use each drawing once only. That makes a better picture; here a drawing may be in several hard "
-                "pairs.",
-                HARD,
+            one_for_each: (
+                "You use each drawing once only. That makes a better picture; here a drawing "
+                "may be in several hard pairs."
             ),
-            Mistake(
-                "classes_of_hardest",
-                classes_of_hardest,
+            "[(int(classes[i]), int(classes[j])) for i, j in hardest(f, classes, k)]": told(
                 "You return the classes of the two drawings. i and j are their places in the list.",
-                PAIRS,
+                read=PAIRS,
             ),
-            Mistake(
-                "active_only",
-                active_only,
-                "You return all pairs nearer than 1, as many as there are. The k hardest are asked for, and no margin is "
-                "given.",
-                HARD,
+            active_only: (
+                "You return all pairs nearer than 1, as many as there are. The k hardest are "
+                "asked for, and no margin is given."
             ),
-        ),
-        hints=(
-            "Which distance of a dissimilar pair pays most? Start from all pairs i < j and throw the similar ones away.",
-            "Keep i, j and D in step: whatever you drop or sort in one, drop or sort in the other two.",
-        ),
+        },
     ),
     Exercise(
-        id="06.nearest",
-        title="the nearest support example answers",
-        minutes=6,
-        difficulty=1,
-        cases=embedding_cases,
+        "06.nearest",
         solution=nearest,
+        cases=embedding_cases,
         others=(nearest_by_hand,),
-        mistakes=(
-            Mistake(
-                "farthest",
-                farthest,
-                "You take the *farthest* support example. A small distance means alike: argmin.",
-                NEAREST,
+        read=NEAREST,
+        mistakes={
+            "argmin -> argmax": (
+                "You take the *farthest* support example. A small distance means alike: argmin."
             ),
-            Mistake(
-                "place_not_class",
-                place_not_class,
-                "You return the place of the nearest example in the support set ({got:.0f}); its class is "
-                "support_y at this place ({wanted:.0f}).",
-                NEAREST,
+            "torch.cdist(query, support).argmin(dim=1)": (
+                "You return the place of the nearest example in the support set ({got:.0f}); "
+                "its class is support_y at this place ({wanted:.0f})."
             ),
-            Mistake(
-                "no_distance_per_pair",
-                no_distance_per_pair,
-                "You add up differences before taking their size, so plus and minus cancel. Each "
-                "pair has one "
-                "distance: square the differences, add them up, take the root.",
-                BY_HAND,
+            "support_y[(query[:, None] - support[None]).sum(-1).abs().argmin(dim=1)]": told(
+                "You add up differences before taking their size, so plus and minus cancel. "
+                "Each pair has one distance: square the differences, add them up, take the root.",
+                read=BY_HAND,
             ),
-            Mistake(
-                "city_blocks",
-                city_blocks,
-                "Your distance adds up absolute differences. Here it is the Euclidean one; the sum of |h1 − h2| "
-                "belongs to Koch's "
-                "network, with weights.",
-                KOCH,
+            ").argmin( -> , p=1).argmin(": told(
+                "Your distance adds up absolute differences. Here it is the Euclidean one; the "
+                "sum of |h1 − h2| belongs to Koch's network, with weights.",
+                read=KOCH,
             ),
-            Mistake(
-                "by_class_mean",
-                by_class_mean,
-                "You compare with the mean of each class. That is a good idea, and another method: prototypes, in "
-                "chapter 07. "
-                "Here the nearest single example decides.",
-                NEAREST,
+            by_class_mean: (
+                "You compare with the mean of each class. That is a good idea, and another "
+                "method: prototypes, in chapter 07. Here the nearest single example decides."
             ),
-            Mistake(
-                "over_the_support",
-                over_the_support,
-                "Your argmin runs over the queries: it finds the nearest query of each support example. Each "
-                "*query* asks for its nearest support example: with `cdist(query, support)` that is `dim=1`.",
-                NEAREST,
+            "dim=1 -> dim=0": (
+                "Your argmin runs over the queries: it finds the nearest query of each support "
+                "example. Each *query* asks for its nearest support example: with `cdist(query, "
+                "support)` that is `dim=1`."
             ),
-            Mistake(
-                "distance_for_class",
-                distance_for_class,
-                "You return the smallest distance ({got:.2f}). Asked for is whose it is: `argmin` gives the "
-                "place, `support_y` the class.",
-                NEAREST,
+            "torch.cdist(query, support).min(dim=1).values": (
+                "You return the smallest distance ({got:.2f}). Asked for is whose it is: "
+                "`argmin` gives the place, `support_y` the class."
             ),
-        ),
-        hints=(
-            "`torch.cdist(query, support)` has one row a query and one column a support example.",
-            "`argmin(dim=1)` gives the place of the nearest example; `support_y` knows its class.",
-        ),
+        },
     ),
     Exercise(
-        id="06.koch",
-        title="Koch's loss",
-        minutes=8,
-        difficulty=2,
-        cases=koch_cases,
+        "06.koch",
         solution=koch,
+        cases=koch_cases,
         others=(koch_by_logits,),
-        mistakes=(
-            Mistake(
-                "koch_other_way_round",
-                koch_other_way_round,
-                "{got:.3f} instead of {wanted:.3f}. Either `same` is turned round, or there is a minus "
-                "inside the sigmoid. Here 1 means same, and the sign is learned in a.",
-                KOCH,
+        read=KOCH,
+        mistakes={
+            "koch(h1, h2, a, b, 1 - same)": (
+                "{got:.3f} instead of {wanted:.3f}. Either `same` is turned round, or there is "
+                "a minus inside the sigmoid. Here 1 means same, and the sign is learned in a."
             ),
-            Mistake(
-                "minus_before_a",
-                minus_before_a,
-                "There is a minus before the weighted sum: {got:.3f} instead of {wanted:.3f}. It seems right, since "
-                "far means different; but the sign is learned in a.",
-                KOCH,
+            "koch_by_logits_of(b - (h1 - h2).abs() @ a, same)": (
+                "There is a minus before the weighted sum: {got:.3f} instead of {wanted:.3f}. "
+                "It seems right, since far means different; but the sign is learned in a."
             ),
-            Mistake(
-                "without_sigmoid",
-                without_sigmoid,
-                "The sigmoid is missing: a weighted sum can be below 0 or above 1, and then its logarithm is no "
-                "number. σ makes a probability of it.",
-                KOCH,
+            "torch.sigmoid((h1 - h2).abs() @ a + b) -> (h1 - h2).abs() @ a + b": (
+                "The sigmoid is missing: a weighted sum can be below 0 or above 1, and then its "
+                "logarithm is no number. σ makes a probability of it."
             ),
-            Mistake(
-                "without_a",
-                without_a,
-                "The weights a are missing: {got:.3f} instead of {wanted:.3f}. Each of the differences has its own weight.",
-                KOCH,
+            "koch_by_logits_of((h1 - h2).abs().sum(1) + b, same)": (
+                "The weights a are missing: {got:.3f} instead of {wanted:.3f}. Each of the "
+                "differences has its own weight."
             ),
-            Mistake(
-                "abs_at_the_end",
-                abs_at_the_end,
-                "You weigh first and take the absolute value of the sum: {got:.3f} instead of {wanted:.3f}. Then "
-                "differences cancel. First |h1 − h2|, then the weights.",
-                KOCH,
+            "koch_by_logits_of(((h1 - h2) @ a).abs() + b, same)": (
+                "You weigh first and take the absolute value of the sum: {got:.3f} instead of "
+                "{wanted:.3f}. Then differences cancel. First |h1 − h2|, then the weights."
             ),
-            Mistake(
-                "no_minus",
-                no_minus,
-                "The minus sign is missing ({got:.3f}): minimising this would make the right answers improbable. The "
-                "objective as printed "
-                "in the paper lacks it too.",
-                KOCH,
+            "-koch(h1, h2, a, b, same)": (
+                "The minus sign is missing ({got:.3f}): minimising this would make the right "
+                "answers improbable. The objective as printed in the paper lacks it too."
             ),
-            Mistake(
-                "without_bias",
-                without_bias,
-                "The bias b is missing: {got:.3f} instead of {wanted:.3f}. Without it two equal pictures get p = ½ "
-                "for ever.",
-                KOCH,
+            "koch(h1, h2, a, 0.0, same)": (
+                "The bias b is missing: {got:.3f} instead of {wanted:.3f}. Without it two equal "
+                "pictures get p = ½ for ever."
             ),
-            Mistake(
-                "squared_gap",
-                squared_gap,
-                "You weigh squared differences; Koch weighs absolute ones, |h1 − h2|: {got:.3f} instead of {wanted:.3f}.",
-                KOCH,
+            "koch((h1 - h2) ** 2, torch.zeros_like(h2), a, b, same)": (
+                "You weigh squared differences; Koch weighs absolute ones, |h1 − h2|: {got:.3f} "
+                "instead of {wanted:.3f}."
             ),
-            Mistake(
-                "signed_gap",
-                signed_gap,
-                "Without the absolute value the answer depends on which picture comes first: {got:.3f} instead of "
-                "{wanted:.3f}.",
-                KOCH,
+            "koch_by_logits_of((h1 - h2) @ a + b, same)": (
+                "Without the absolute value the answer depends on which picture comes first: "
+                "{got:.3f} instead of {wanted:.3f}."
             ),
-            Mistake(
-                "same_half_only",
-                same_half_only,
-                "Only pairs of the same class pay: {got:.3f} instead of {wanted:.3f}. Cross-entropy has a "
-                "second term, for "
-                "pairs that differ: (1 − same)·log(1 − p).",
-                KOCH,
+            "() + (1 - same) * (1 - p).log() -> ()": (
+                "Only pairs of the same class pay: {got:.3f} instead of {wanted:.3f}. "
+                "Cross-entropy has a second term, for pairs that differ: (1 − same)·log(1 − p)."
             ),
-        ),
-        hints=(
-            "p = sigmoid(|h1 − h2| · a + b), one number for each pair.",
-            "Cross-entropy: −(same·log p + (1 − same)·log(1 − p)), then the mean.",
-        ),
+        },
     ),
 )

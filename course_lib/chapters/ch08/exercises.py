@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from course_lib.classroom.exercises.judging import Exercise, Mistake
+from course_lib.classroom.exercises import Exercise
 
 NAMESPACE = {}
 
@@ -27,33 +27,13 @@ def unpaired(one, other):
     return one.mean() - other.mean(), 1.96 * ((one.var() + other.var()) / len(one)) ** 0.5
 
 
-def widths_added(one, other):
-    return one.mean() - other.mean(), 1.96 * (one.std() + other.std()) / len(one) ** 0.5
-
-
 def spread(one, other):
     return (one - other).mean(), 1.96 * (one - other).std()
-
-
-def standard_error(one, other):
-    return (one - other).mean(), (one - other).std() / len(one) ** 0.5
-
-
-def counted_twice(one, other):
-    return (one - other).mean(), 1.96 * (one - other).std() / (len(one) + len(other)) ** 0.5
-
-
-def over_images(one, other):
-    return (one - other).mean(), 1.96 * (one - other).std() / (25 * len(one)) ** 0.5
 
 
 def turned_round(one, other):
     difference, half = paired_interval(one, other)
     return -difference, half
-
-
-def variance_for_deviation(one, other):
-    return (one - other).mean(), 1.96 * (one - other).var() / len(one) ** 0.5
 
 
 def score_cases(generator: torch.Generator) -> list[tuple]:
@@ -100,24 +80,6 @@ def nothing_is_chance(right, items, ways):
     return low, high, low > 0
 
 
-def spread_of_one_answer(right, items, ways):
-    p = right / items
-    half = 1.96 * (p * (1 - p)) ** 0.5
-    return p - half, p + half, p - half > 1 / ways
-
-
-def no_root(right, items, ways):
-    p = right / items
-    half = 1.96 * p * (1 - p) / items
-    return p - half, p + half, p - half > 1 / ways
-
-
-def one_error_wide(right, items, ways):
-    p = right / items
-    half = (p * (1 - p) / items) ** 0.5
-    return p - half, p + half, p - half > 1 / ways
-
-
 def high_end_against_chance(right, items, ways):
     low, high, _ = claim(right, items, ways)
     return low, high, high > 1 / ways
@@ -153,34 +115,6 @@ def without_a_leak_by_torch(support, query):
     )
 
 
-def own_batch(support, query):
-    return without_a_leak(query, query)
-
-
-def everything_together(support, query):
-    return without_a_leak(torch.cat([support, query]), query)
-
-
-def each_by_itself(support, query):
-    return without_a_leak(query.T, query.T).T
-
-
-def only_centred(support, query):
-    return query - support.mean(0)
-
-
-def divided_by_variance(support, query):
-    return (query - support.mean(0)) / (support.var(0, correction=0) + EPS)
-
-
-def n_minus_one(support, query):
-    return (query - support.mean(0)) / (support.var(0) + EPS).sqrt()
-
-
-def support_returned(support, query):
-    return without_a_leak(support, support)
-
-
 def feature_cases(generator: torch.Generator) -> list[tuple]:
     """(support, query) features; the queries are not spread like the support set, as in a batch that is not balanced."""
     return [
@@ -200,24 +134,6 @@ def meta_baseline(support, support_y, query, tau):
 def meta_baseline_by_similarity(support, support_y, query, tau):
     sums = F.one_hot(support_y).to(support.dtype).T @ support  # a sum points where its mean points
     return tau * F.cosine_similarity(query[:, None], sums[None], dim=-1)
-
-
-def without_lengths(support, support_y, query, tau):
-    c = torch.stack([support[support_y == n].mean(0) for n in range(int(support_y.max()) + 1)])
-    return tau * query @ c.T
-
-
-def without_tau(support, support_y, query, tau):
-    return meta_baseline(support, support_y, query, 1.0)
-
-
-def divided_by_tau(support, support_y, query, tau):
-    return meta_baseline(support, support_y, query, 1 / tau)
-
-
-def squared_distance(support, support_y, query, tau):
-    c = torch.stack([support[support_y == n].mean(0) for n in range(int(support_y.max()) + 1)])
-    return -tau * (query[:, None] - c).square().sum(-1)
 
 
 def mean_of_cosines(support, support_y, query, tau):
@@ -264,249 +180,163 @@ PAIRED, CLAIMS, LEAK, COSINES = (
     "Three ways to a last layer",
 )
 
+
 EXERCISES = (
     Exercise(
-        id="08.paired_interval",
-        title="a paired interval",
-        minutes=6,
-        difficulty=1,
-        cases=score_cases,
+        "08.paired_interval",
         solution=paired_interval,
+        cases=score_cases,
         others=(paired_interval_by_sums,),
-        mistakes=(
-            Mistake(
-                "unpaired",
-                unpaired,
-                "This is the interval for two learners that met different episodes: ± {got:.3f}. Yours met the same ones. Subtract "
-                "episode by episode first, and what was hard for both cancels: ± {wanted:.3f}.",
-                PAIRED,
+        read=PAIRED,
+        mistakes={
+            "one.mean() - other.mean(), 1.96 * ((one.var() + other.var()) / len(one)) ** 0.5": (
+                "This is the interval for two learners that met different episodes: ± "
+                "{got:.3f}. Yours met the same ones. Subtract episode by episode first, and "
+                "what was hard for both cancels: ± {wanted:.3f}."
             ),
-            Mistake(
-                "widths_added",
-                widths_added,
-                "You added the two half-widths: {got:.3f} instead of {wanted:.3f}. That is wider than even the unpaired "
-                "interval. Subtract episode by episode, then measure the spread of the differences.",
-                PAIRED,
+            "one.mean() - other.mean(), 1.96 * (one.std() + other.std()) / len(one) ** 0.5": (
+                "You added the two half-widths: {got:.3f} instead of {wanted:.3f}. That is "
+                "wider than even the unpaired interval. Subtract episode by episode, then "
+                "measure the spread of the differences."
             ),
-            Mistake(
-                "spread",
-                spread,
-                "1.96 standard deviations are {got:.3f}: that is where single episodes lie. How well the mean is known is the standard "
-                "error, smaller by the root of the number of episodes: {wanted:.3f}.",
-                PAIRED,
+            "(one - other).mean(), 1.96 * (one - other).std()": (
+                "1.96 standard deviations are {got:.3f}: that is where single episodes lie. How "
+                "well the mean is known is the standard error, smaller by the root of the "
+                "number of episodes: {wanted:.3f}."
             ),
-            Mistake(
-                "standard_error",
-                standard_error,
-                "You return one standard error, {got:.4f}. A 95 % interval reaches 1.96 of them to each side: {wanted:.4f}.",
-                PAIRED,
+            "(one - other).mean(), (one - other).std() / len(one) ** 0.5": (
+                "You return one standard error, {got:.4f}. A 95 % interval reaches 1.96 of them "
+                "to each side: {wanted:.4f}."
             ),
-            Mistake(
-                "counted_twice",
-                counted_twice,
-                "You divided by the root of twice the number of episodes ({got:.4f} instead of {wanted:.4f}). Two learners in n episodes make n differences.",
-                PAIRED,
+            "(one - other).mean(), 1.96 * (one - other).std() / (len(one) + len(other)) ** 0.5": (
+                "You divided by the root of twice the number of episodes ({got:.4f} instead of "
+                "{wanted:.4f}). Two learners in n episodes make n differences."
             ),
-            Mistake(
-                "over_images",
-                over_images,
-                "You counted images: 25 a task makes the interval five times too narrow, {got:.4f} instead of {wanted:.4f}. "
-                "The images of an episode share its classes and its support set; what is independent is the episode.",
-                PAIRED,
+            "(one - other).mean(), 1.96 * (one - other).std() / (25 * len(one)) ** 0.5": (
+                "You counted images: 25 a task makes the interval five times too narrow, "
+                "{got:.4f} instead of {wanted:.4f}. The images of an episode share its classes "
+                "and its support set; what is independent is the episode."
             ),
-            Mistake(
-                "turned_round",
-                turned_round,
-                "Right width, wrong direction: {got:+.3f} instead of {wanted:+.3f}. The difference is one minus other.",
-                PAIRED,
+            turned_round: (
+                "Right width, wrong direction: {got:+.3f} instead of {wanted:+.3f}. The "
+                "difference is one minus other."
             ),
-            Mistake(
-                "variance_for_deviation",
-                variance_for_deviation,
-                "The variance stands where the standard deviation belongs: {got:.4f} instead of {wanted:.4f}.",
-                PAIRED,
+            "(one - other).mean(), 1.96 * (one - other).var() / len(one) ** 0.5": (
+                "The variance stands where the standard deviation belongs: {got:.4f} instead of "
+                "{wanted:.4f}."
             ),
-        ),
-        hints=(
-            "First the differences, one for each episode. Everything else is done to these.",
-            "1.96 times the standard deviation of the differences, divided by the root of their number.",
-        ),
+        },
     ),
     Exercise(
-        id="08.claim",
-        title="a claim, read with care",
-        minutes=8,
-        difficulty=2,
-        cases=claims,
+        "08.claim",
         solution=claim,
+        cases=claims,
         others=(claim_by_answers,),
-        mistakes=(
-            Mistake(
-                "half_is_chance",
-                half_is_chance,
-                "You compare with one half. That is chance for 2 classes; for N classes it is 1 / N. Your answer differs where "
-                "the low end lies between the two.",
-                CLAIMS,
+        read=CLAIMS,
+        mistakes={
+            half_is_chance: (
+                "You compare with one half. That is chance for 2 classes; for N classes it is 1 "
+                "/ N. Your answer differs where the low end lies between the two."
             ),
-            Mistake(
-                "mean_against_chance",
-                mean_against_chance,
-                "You compare the accuracy itself with chance. Half of all guessers lie above chance; ask whether the low end of the interval does.",
-                CLAIMS,
+            mean_against_chance: (
+                "You compare the accuracy itself with chance. Half of all guessers lie above "
+                "chance; ask whether the low end of the interval does."
             ),
-            Mistake(
-                "nothing_is_chance",
-                nothing_is_chance,
-                "You compare with zero. Whoever guesses gets 1 / ways right.",
-                CLAIMS,
+            nothing_is_chance: "You compare with zero. Whoever guesses gets 1 / ways right.",
+            "(1 - p) / items -> (1 - p)": (
+                "An end of your interval is {got:.2f} where {wanted:.2f} is right: that is the "
+                "spread of a single answer. Divide the variance by the number of test images "
+                "before the root."
             ),
-            Mistake(
-                "spread_of_one_answer",
-                spread_of_one_answer,
-                "An end of your interval is {got:.2f} where {wanted:.2f} is right: that is the spread of a single "
-                "answer. Divide the variance by the number of test images before the root.",
-                CLAIMS,
+            "(p * (1 - p) / items) ** 0.5 -> p * (1 - p) / items": (
+                "An end of your interval is {got:.2f} where {wanted:.2f} is right: p(1 − p) / n "
+                "is the variance of the mean. The standard error is its root."
             ),
-            Mistake(
-                "no_root",
-                no_root,
-                "An end of your interval is {got:.2f} where {wanted:.2f} is right: p(1 − p) / n is the variance of the mean. The standard error is its root.",
-                CLAIMS,
+            "1.96 * (p * (1 - p) / items) -> (p * (1 - p) / items)": (
+                "Your interval reaches one standard error to each side, to {got:.2f} where "
+                "{wanted:.2f} is right. For 95 % it is 1.96 of them."
             ),
-            Mistake(
-                "one_error_wide",
-                one_error_wide,
-                "Your interval reaches one standard error to each side, to {got:.2f} where {wanted:.2f} is right. For 95 % it is 1.96 of them.",
-                CLAIMS,
+            high_end_against_chance: (
+                "You ask whether the interval reaches above chance anywhere. To tell a result "
+                "from guessing, all of it must lie above: compare the low end."
             ),
-            Mistake(
-                "high_end_against_chance",
-                high_end_against_chance,
-                "You ask whether the interval reaches above chance anywhere. To tell a result from guessing, all of it must lie above: compare the low end.",
-                CLAIMS,
-            ),
-        ),
-        hints=(
-            "p = right / items, and the standard error of a share p of n answers is √(p(1 − p)/n).",
-            "Chance is 1 / ways. The claim stands when even the low end is above it.",
-        ),
+        },
     ),
     Exercise(
-        id="08.without_a_leak",
-        title="queries that cannot leak",
-        minutes=6,
-        difficulty=2,
-        cases=feature_cases,
+        "08.without_a_leak",
         solution=without_a_leak,
+        cases=feature_cases,
         others=(without_a_leak_by_torch,),
-        mistakes=(
-            Mistake(
-                "own_batch",
-                own_batch,
-                "You normalise the queries with their own mean and variance: one number is {got:.2f} where {wanted:.2f} is right. Each answer "
-                "then depends on who else is asked.",
-                LEAK,
+        read=LEAK,
+        mistakes={
+            "without_a_leak(query, query)": (
+                "You normalise the queries with their own mean and variance: one number is "
+                "{got:.2f} where {wanted:.2f} is right. Each answer then depends on who else is "
+                "asked."
             ),
-            Mistake(
-                "everything_together",
-                everything_together,
-                "Support and queries together give the statistics: {got:.2f} where {wanted:.2f} is right. Half of the leak "
-                "is left: another query still changes the answer.",
-                LEAK,
+            "without_a_leak(torch.cat([support, query]), query)": (
+                "Support and queries together give the statistics: {got:.2f} where {wanted:.2f} "
+                "is right. Half of the leak is left: another query still changes the answer."
             ),
-            Mistake(
-                "each_by_itself",
-                each_by_itself,
-                "You normalise each query over its own features. That is layer norm; it does not leak, but it is no batch norm: "
-                "{got:.2f} where {wanted:.2f} is right.",
-                LEAK,
+            "without_a_leak(query.T, query.T).T": (
+                "You normalise each query over its own features. That is layer norm; it does "
+                "not leak, but it is no batch norm: {got:.2f} where {wanted:.2f} is right."
             ),
-            Mistake(
-                "only_centred",
-                only_centred,
-                "The mean is gone, the scale is not: divide by the standard deviation of the support set ({got:.2f}, not {wanted:.2f}).",
-                LEAK,
+            "query - support.mean(0)": (
+                "The mean is gone, the scale is not: divide by the standard deviation of the "
+                "support set ({got:.2f}, not {wanted:.2f})."
             ),
-            Mistake(
-                "divided_by_variance",
-                divided_by_variance,
-                "You divide by the variance; its root is the standard deviation ({got:.2f}, not {wanted:.2f}).",
-                LEAK,
+            "(query - support.mean(0)) / (support.var(0, correction=0) + EPS)": (
+                "You divide by the variance; its root is the standard deviation ({got:.2f}, not "
+                "{wanted:.2f})."
             ),
-            Mistake(
-                "n_minus_one",
-                n_minus_one,
-                "Batch norm divides by n, not by n − 1: `correction=0` ({got:.3f}, not {wanted:.3f}).",
-                LEAK,
+            "(query - support.mean(0)) / (support.var(0) + EPS).sqrt()": (
+                "Batch norm divides by n, not by n − 1: `correction=0` ({got:.3f}, not "
+                "{wanted:.3f})."
             ),
-            Mistake(
-                "support_returned",
-                support_returned,
-                "You returned the support set. The question is what becomes of the queries.",
-                LEAK,
+            "without_a_leak(support, support)": (
+                "You returned the support set. The question is what becomes of the queries."
             ),
-        ),
-        hints=(
-            "Mean and variance come from `support`, along dimension 0. The queries are only used in the last line.",
-            "`support.var(0, correction=0)`, then add 1e-5 and take the root.",
-        ),
+        },
     ),
     Exercise(
-        id="08.meta_baseline",
-        title="the logits of Meta-Baseline",
-        minutes=8,
-        difficulty=2,
-        cases=embedding_cases,
+        "08.meta_baseline",
         solution=meta_baseline,
+        cases=embedding_cases,
         others=(meta_baseline_by_similarity,),
-        mistakes=(
-            Mistake(
-                "without_lengths",
-                without_lengths,
-                "These are inner products: a long embedding gets larger logits, {got:.1f} instead of {wanted:.1f}. A cosine divides by both lengths.",
-                COSINES,
+        read=COSINES,
+        mistakes={
+            "F.normalize(query, dim=-1) @ F.normalize(c, dim=-1) -> query @ c": (
+                "These are inner products: a long embedding gets larger logits, {got:.1f} "
+                "instead of {wanted:.1f}. A cosine divides by both lengths."
             ),
-            Mistake(
-                "without_tau",
-                without_tau,
-                "tau is missing: logits between −1 and 1 ({got:.2f} instead of {wanted:.2f}) leave the softmax nearly even.",
-                COSINES,
+            "meta_baseline(support, support_y, query, 1.0)": (
+                "tau is missing: logits between −1 and 1 ({got:.2f} instead of {wanted:.2f}) "
+                "leave the softmax nearly even."
             ),
-            Mistake(
-                "divided_by_tau",
-                divided_by_tau,
-                "tau multiplies the cosine; you divide by it ({got:.2f} instead of {wanted:.2f}). Where it is called a temperature it would divide.",
-                COSINES,
+            "meta_baseline(support, support_y, query, 1 / tau)": (
+                "tau multiplies the cosine; you divide by it ({got:.2f} instead of "
+                "{wanted:.2f}). Where it is called a temperature it would divide."
             ),
-            Mistake(
-                "squared_distance",
-                squared_distance,
-                "This is the squared distance of a prototypical network: {got:.1f} instead of {wanted:.1f}. Meta-Baseline looks at the angle alone.",
-                COSINES,
+            (
+                "tau * F.normalize(query, dim=-1) @ F.normalize(c, dim=-1).T -> -tau * "
+                "(query[:, None] - c).square().sum(-1)"
+            ): (
+                "This is the squared distance of a prototypical network: {got:.1f} instead of "
+                "{wanted:.1f}. Meta-Baseline looks at the angle alone."
             ),
-            Mistake(
-                "mean_of_cosines",
-                mean_of_cosines,
-                "You average the cosines of the examples. The class is one point, the mean of its embeddings; then comes one "
-                "cosine: {wanted:.2f}, not {got:.2f}.",
-                COSINES,
+            mean_of_cosines: (
+                "You average the cosines of the examples. The class is one point, the mean of "
+                "its embeddings; then comes one cosine: {wanted:.2f}, not {got:.2f}."
             ),
-            Mistake(
-                "nearest_example",
-                nearest_example,
-                "You compare with the nearest example of each class. Meta-Baseline compares with their mean: {wanted:.2f}, not {got:.2f}.",
-                COSINES,
+            nearest_example: (
+                "You compare with the nearest example of each class. Meta-Baseline compares "
+                "with their mean: {wanted:.2f}, not {got:.2f}."
             ),
-            Mistake(
-                "probabilities",
-                probabilities,
-                "You return probabilities ({got:.2f}); wanted are logits ({wanted:.2f}). The loss takes the softmax itself.",
-                COSINES,
+            "meta_baseline(support, support_y, query, tau).softmax(-1)": (
+                "You return probabilities ({got:.2f}); wanted are logits ({wanted:.2f}). The "
+                "loss takes the softmax itself."
             ),
-        ),
-        hints=(
-            "c_n is the mean of `support[support_y == n]`; stack one for each class.",
-            "`F.normalize(x, dim=-1)` has length 1, and the inner product of two such vectors is their cosine.",
-        ),
+        },
     ),
 )

@@ -1,35 +1,24 @@
 """Exercises for the notebooks: `check("03.meta_gradient", my_function)`, `hint("03.meta_gradient", 1)`, `progress()`.
 
-Each chapter's exercises are in `chapter_03.py` and the like, as `EXERCISES = (Exercise(...), ...)`; they are imported when first asked for.
+Each chapter's exercises are in its room, as `EXERCISES = (Exercise(...), ...)`; they are imported when first asked for.
 Nothing here raises in a notebook: an untouched notebook runs to its end.
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
-import textwrap
 
 from course_lib.classroom import progress as store
+from course_lib.classroom.exercises.compare import any_of
 from course_lib.classroom.exercises.judging import Exercise, Mistake, Numbers, Verdict, judge
+from course_lib.classroom.exercises.wrong_lines import told
 from course_lib.classroom.progress import export_progress, forget
 
 __all__ = [
-    "Exercise",
-    "Mistake",
-    "Numbers",
-    "Verdict",
-    "all_exercises",
-    "check",
-    "chapter",
-    "export_progress",
-    "find",
-    "forget",
-    "hint",
-    "progress",
-    "solution_text",
-]
+    "Exercise", "Mistake", "Numbers", "Verdict", "all_exercises", "any_of", "chapter", "check", "export_progress", "find",
+    "forget", "hint", "judge", "progress", "solution_text", "told",
+]  # fmt: skip
 
 
 def chapter(number: str) -> tuple[Exercise, ...]:
@@ -69,11 +58,9 @@ def check(identity: str, function) -> Verdict:
     except (
         Exception
     ) as error:  # a fault of the checker, never of the reader: say so in one sentence
-        return Verdict(
-            "checker",
-            f"The checker itself stopped ({type(error).__name__}: {error}). Your function may be right.",
-            exercise.title,
-        )
+        problem = f"{type(error).__name__}: {error}"
+        text = f"The checker itself stopped ({problem}). Your function may be right."
+        return Verdict("checker", text, exercise.statement.title)
     if verdict.name != "not_tried":
         with store.change() as stored:
             before = stored["exercises"].get(identity, {})
@@ -94,23 +81,17 @@ def hint(identity: str, number: int = 1) -> Verdict:
     exercise = find(identity)
     if isinstance(exercise, Verdict):
         return exercise
-    if number not in range(1, len(exercise.hints) + 1):
-        return Verdict(
-            "hint",
-            f'There are {len(exercise.hints)} hints: `hint("{identity}", 1)` and `hint("{identity}", 2)`.',
-            exercise.title,
-        )
-    return Verdict("hint", exercise.hints[number - 1], f"{number} of {len(exercise.hints)}")
+    hints, title = exercise.statement.hints, exercise.statement.title
+    if number not in range(1, len(hints) + 1):
+        calls = " and ".join(f'`hint("{identity}", {n + 1})`' for n in range(len(hints)))
+        return Verdict("hint", f"There are {len(hints)} hints: {calls or 'none'}.", title)
+    return Verdict("hint", hints[number - 1], f"{number} of {len(hints)}")
 
 
 def solution_text(identity: str) -> str:
-    """The source of the course's own solution, for those who have tried."""
+    """The solution as the notebook gives it, for those who have tried."""
     exercise = find(identity)
-    return (
-        exercise.text
-        if isinstance(exercise, Verdict)
-        else textwrap.dedent(inspect.getsource(exercise.solution))
-    )
+    return exercise.text if isinstance(exercise, Verdict) else exercise.statement.solution
 
 
 def progress():

@@ -1,39 +1,45 @@
 """The contract of an exercise, and `judge`, which runs a reader's function and says what is likely to be wrong with it.
 
-A misconception is a function. If the reader's answers agree with those of a `Mistake` on every case, that mistake is the diagnosis;
-only otherwise do the general questions of `diagnose.py` follow (type, shape, sign, a constant factor, ...).
+A misconception is a wrong line. If the reader's answers agree with those of a mistake on every case, that mistake is the
+diagnosis; only otherwise do the general questions of `diagnose.py` follow (type, shape, sign, a constant factor, ...).
 """
 
 from __future__ import annotations
 
 import dis
+import html
 import inspect
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 
-from course_lib.classroom.exercises import compare, diagnose
+from course_lib.classroom.exercises import compare, diagnose, statements
 from course_lib.classroom.exercises.running import Raised, run_limited
+from course_lib.classroom.exercises.wrong_lines import Told, functions_of
 from course_lib.classroom.panel import panel, paragraph
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A misconception: `wrong` makes it (same signature as the solution), `says` names it, `read` is the section to read again.
+    """A row of an exercise's table: what was written, the functions that do it, and what a reader is told.
 
-    `says` may use {got} and {wanted} (the numbers that differ most, as in "{got:.2f}"), or be a function of `Numbers`.
-    A mistake with many forms has `seen`: a function of [(inputs, result or exception), ...] over all cases that recognises it by what it
-    leaves; then `wrong` is one example of it.
+    `forms` are variants of one misconception; the first stands for all. `says` may use {got} and {wanted} (the numbers that
+    differ most, as in "{got:.2f}"), or be a function of `Numbers`. `read` is the section to read again.
     """
 
     name: str
-    wrong: Callable
+    forms: tuple[Callable, ...]
     says: str | Callable[[Numbers], str]
     read: str
     seen: Callable[[list], bool] | None = None
+
+    @property
+    def wrong(self) -> Callable:
+        return self.forms[0]
 
 
 @dataclass(frozen=True)
@@ -49,22 +55,27 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise. `cases(generator)` must build the same fresh inputs each time: every run gets its own, so nothing is cloned.
+    """One exercise: a solution, the cases that try it, and a table of mistakes, {a wrong line: what it means}.
 
-    A case is a tuple (positional) or a dict (keywords). With `gradients=True` the gradients of the result with respect to the inputs
-    that require one are compared as well; without it, a result that has lost its graph is as good as one that has it. A property is
-    (name, function of the reader's function that returns None or a sentence).
+    Statement, title, minutes, difficulty, hints and the solution to read stand in the chapter's notebook (`statement`).
+
+    Args:
+        id: "03.outer_step".   solution: the course's own function.   others: other right forms.
+        cases: a function of a generator. It must build the same fresh inputs each time: every run gets its own, so nothing is
+            cloned. A case is a tuple (positional) or a dict (keywords).
+        mistakes: what a key may be, `wrong_lines.functions_of` says; a value is a sentence, a function of `Numbers`, or `told`.
+        read: the section to read again, where a row names no other.
+        gradients: compare the gradients of the result with respect to the inputs that require one as well. Without it, a
+            result that has lost its graph is as good as one that has it.
+        properties: (name, function of the reader's function that returns None or a sentence).
     """
 
     id: str
-    title: str
-    minutes: int
-    difficulty: int
-    cases: Callable[[torch.Generator], list]
     solution: Callable
-    mistakes: tuple[Mistake, ...]
-    hints: tuple[str, str]
+    cases: Callable[[torch.Generator], list]
+    mistakes: dict
     others: tuple[Callable, ...] = ()
+    read: str = ""
     tolerance: float = 1e-4
     properties: tuple[tuple[str, Callable], ...] = ()
     gradients: bool = False
@@ -74,6 +85,23 @@ class Exercise:
         torch.manual_seed(0)
         random.seed(0)
         return self.cases(torch.Generator().manual_seed(0))
+
+    @cached_property
+    def rows(self) -> tuple[Mistake, ...]:
+        """The table, with its wrong lines turned into functions."""
+        return tuple(self.row(key, value) for key, value in self.mistakes.items())
+
+    def row(self, key, value) -> Mistake:
+        told = value if isinstance(value, Told) else Told(value)
+        first = key[0] if isinstance(key, tuple) else key
+        name = first.__name__ if callable(first) else " ".join(first.split())
+        forms = functions_of(key, self.solution)
+        return Mistake(name, forms, told.says, told.read or self.read, told.seen)
+
+    @cached_property
+    def statement(self) -> statements.Statement:
+        """What the notebook says of it."""
+        return statements.statement(self.id)
 
 
 @dataclass(frozen=True)
@@ -101,11 +129,9 @@ class Verdict:
     def _repr_html_(self) -> str:
         kind = {"passed": "good", "not_tried": "quiet", "hint": "ask"}.get(self.name, "other")
         head = f"**{self.word}**" + (f" ({self.title}). " if self.title else ". ")
-        return panel(
-            kind,
-            paragraph(head + self.text) + self.detail,
-            f'class="course-verdict" data-name="{self.name}"',
-        )
+        name = html.escape(self.name, quote=True)
+        attributes = f'class="course-verdict" data-name="{name}"'
+        return panel(kind, paragraph(head + self.text) + self.detail, attributes)
 
     def __repr__(self) -> str:
         return f"{self.word}: {self.text}"
@@ -119,7 +145,7 @@ def judge(exercise: Exercise, function: Callable) -> Verdict:
             name, text, *detail = _judge(exercise, function)
         finally:
             random.setstate(state)
-    return Verdict(name, text, exercise.title, *detail)
+    return Verdict(name, text, exercise.statement.title, *detail)
 
 
 def _judge(exercise: Exercise, function: Callable) -> tuple:
@@ -148,7 +174,7 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
         return "passed", f"Your function agrees with the course's on all {len(agree)} cases" + (
             " and has the properties asked for." if exercise.properties else "."
         )
-    for mistake in exercise.mistakes:
+    for mistake in exercise.rows:
         if recognised(mistake, exercise, got):
             if not broken or failed_properties(exercise, mistake.wrong).keys() == broken.keys():
                 return (
@@ -168,9 +194,12 @@ def recognised(mistake: Mistake, exercise: Exercise, got: list) -> bool:
             outcome.error if isinstance(outcome, Raised) else outcome.result for outcome in got
         ]
         return mistake.seen(list(zip(exercise.fresh(), results, strict=True)))
-    return all(
-        compare.same(g, m, exercise.tolerance)
-        for g, m in zip(got, outcomes(exercise, mistake.wrong), strict=True)
+    return any(
+        all(
+            compare.same(g, m, exercise.tolerance)
+            for g, m in zip(got, outcomes(exercise, form), strict=True)
+        )
+        for form in mistake.forms
     )
 
 
