@@ -18,13 +18,21 @@ DATA = ROOT / "data"  # what ships with the course
 
 FACES = {  # what the notebooks take from here, and the room it lives in
     "episodes": ["Episode", "TaskFamily"],
-    "families": ["Intents", "LinearRegressions", "Omniglot", "Sinusoids", "Strokes", "Vocabulary", "own_pictures", "own_sentences"],
-    "networks": ["SineModel", "conv4", "mlp"],
+    "families": [
+        "Intents", "LinearRegressions", "Omniglot", "PictureError", "Sinusoids", "Strokes", "Vocabulary", "own_pictures",
+        "own_sentences", "sine", "tokens",
+    ],
+    "networks": ["CountEncoder", "SentenceEncoder", "SineModel", "conv4", "idf", "mlp"],
+    "language_models.opening": ["TinyModel", "open_model"],
     "learners": [
         "Baseline", "BaselinePlusPlus", "Joint", "Koch", "Learner", "LeastSquares", "MAML", "Matching", "MetaBaseline",
-        "Prototypical", "Relation", "Ridge", "Siamese",
+        "Prompting", "Prototypical", "Relation", "Ridge", "Siamese", "Template", "contrastive", "distance", "inner_loop",
+        "linear_attention", "pairs_of", "predict_with", "prototypes", "squared", "written_out",
     ],
-    "training": ["Plan", "Score", "evaluate", "evaluate_each_step", "meta_train", "paired", "test_episodes"],
+    "training": [
+        "Plan", "Score", "accuracy", "as_score", "bar", "evaluate", "evaluate_each_step", "load_or_train", "meta_train", "paired",
+        "shipped_network", "squared_error", "test_episodes",
+    ],
 }  # fmt: skip
 _ROOM = {name: room for room, names in FACES.items() for name in names}
 

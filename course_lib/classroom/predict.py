@@ -1,16 +1,21 @@
 """Locked predictions: the reader commits to an answer, then a later cell shows what happens and speaks to that answer.
 
-    predict("02.more_steps", "What does the query error do?", {"falls": "It keeps falling", "rises": "It falls, then rises"})
-    reveal("02.more_steps", right="rises", says={"falls": "...", "rises": "..."}, show=figure, alt="...")
+    predict("02.more_steps")
+    reveal("02.more_steps", errors)
 
-Both are the last line of their cell. Without a locked answer (Run All, GitHub, tests) the result is there, but folded.
+The words stand in the table PREDICTIONS of the chapter's predictions.py, with the rule that tells the right answer from what was
+measured. Both calls are the last line of their cell. Without a locked answer (Run All, GitHub, tests) the result is there, folded.
 """
 
 from __future__ import annotations
 
 import html
+import importlib
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
@@ -18,15 +23,90 @@ import traitlets
 from course_lib.classroom import progress
 from course_lib.classroom.panel import Shown, inline, panel, paragraph
 
-__all__ = ["predict", "prediction", "reveal"]
+__all__ = ["Outcome", "Prediction", "predict", "prediction", "reveal"]
 
 HERE = Path(__file__).parent
 FOLDED = (
     "Predict first: lock an answer above and run this cell again. Or open this to see what happens."
 )
-_questions: dict[
-    str, Question
-] = {}  # the questions this kernel has asked, so that reveal can check its keys
+NEAR = ("low", "high", "close")  # what a number may be, beside the one measured
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened.
+
+    Args:
+        right: the key of the answer that came true, or the number measured.
+        lines: the measured numbers as plain text: printed in a cell of their own they would give the answer away.
+        show: a figure of matplotlib, anything with _repr_html_, or HTML.   alt: what it shows, for those who cannot see it.
+    """
+
+    right: Any
+    lines: Any = ()
+    show: Any = None
+    alt: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A question, what is said to each answer, and the rule that tells the right one.
+
+    Args:
+        question: what is asked.
+        answers: {key: (the answer offered, what is said to whoever chose it)}, at least two. Where a number is asked for, {"low":
+            reply, "high": reply, "close": reply}, to an answer below, above, or within ``tolerance`` of the number measured.
+        outcome: a function of what was measured that returns an `Outcome`.
+        number: (lowest, highest, step) of the answers, if a number is asked for.   unit: of that number.
+
+    Raises:
+        ValueError: an answer has no reply, there are fewer than two, or the number's range is empty.
+    """
+
+    question: str
+    answers: dict
+    outcome: Callable[..., Outcome]
+    number: tuple[float, float, float] | None = None
+    unit: str = ""
+    tolerance: float | None = None
+
+    def __post_init__(self):
+        if self.number is None:
+            if len(self.answers) < 2 or not all(len(pair) == 2 for pair in self.answers.values()):
+                raise ValueError(
+                    f"{self.question!r}: give at least two answers, each with what is said to it"
+                )
+            return
+        low, high, step = self.number
+        if not (low < high and step > 0):
+            raise ValueError(f"number={self.number}: give (low, high, step), low < high, step > 0")
+        if set(self.answers) != set(NEAR) or not self.tolerance:
+            raise ValueError(f"{self.question!r}: a number needs {', '.join(NEAR)} and tolerance=")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The answers offered, by key; none where a number is asked for."""
+        return {} if self.number else {key: offered for key, (offered, _) in self.answers.items()}
+
+    @property
+    def says(self) -> dict[str, str]:
+        """What is said to each answer, by key."""
+        if self.number:
+            return self.answers
+        return {key: reply for key, (_, reply) in self.answers.items()}
+
+
+def find(identity: str) -> Prediction:
+    """The prediction of an id such as "02.more_steps".
+
+    Raises:
+        ValueError: the chapter's table has no such row.
+    """
+    chapter, _, name = identity.partition(".")
+    table = importlib.import_module(f"course_lib.chapters.ch{chapter}.predictions").PREDICTIONS
+    if name not in table:
+        raise ValueError(f"{identity}: chapter {chapter} predicts {', '.join(table)}")
+    return table[name]
 
 
 class Question(anywidget.AnyWidget):
@@ -46,13 +126,13 @@ class Question(anywidget.AnyWidget):
         sync=True
     )  # the sentence below a locked question; empty while it is open
 
-    def __init__(self, identity, question, options, number):
-        self.texts = options
+    def __init__(self, identity: str, asked: Prediction):
+        self.texts = asked.options
         super().__init__(
             identity=identity,
-            question=f"Predict: {inline(question)}",
-            number=number,
-            options=[[key, inline(text)] for key, text in options.items()],
+            question=f"Predict: {inline(asked.question)}",
+            number=[*map(float, asked.number), asked.unit] if asked.number else None,
+            options=[[key, inline(text)] for key, text in self.texts.items()],
         )
         self.on_msg(self._received)
         self.refresh()
@@ -117,35 +197,9 @@ class Question(anywidget.AnyWidget):
         return {**data, "text/html": page, "text/plain": repr(Shown(page))}, metadata
 
 
-def predict(
-    identity: str,
-    question: str,
-    options: dict[str, str] | None = None,
-    *,
-    number: tuple | None = None,
-    unit: str = "",
-) -> Question:
-    """Ask, and lock the answer. Give `options` {key: text}, or `number=(low, high, step)` with its `unit`."""
-    if (options is None) == (number is None):
-        raise ValueError(
-            f"{identity}: give either options (at least two) or number=(low, high, step)."
-        )
-    if options is not None and len(options) < 2:
-        raise ValueError(
-            f"{identity}: {len(options)} option leaves nothing to predict; give at least two."
-        )
-    if number is not None and not (len(number) == 3 and number[0] < number[1] and number[2] > 0):
-        raise ValueError(
-            f"{identity}: number={number}: give (low, high, step) with low < high and step > 0."
-        )
-    asked = Question(
-        identity,
-        question,
-        dict(options or {}),
-        None if number is None else [*map(float, number), unit],
-    )
-    _questions[identity] = asked
-    return asked
+def predict(identity: str) -> Question:
+    """Ask the question of this id, and lock the answer."""
+    return Question(identity, find(identity))
 
 
 def prediction(identity: str):
@@ -153,85 +207,56 @@ def prediction(identity: str):
     return progress.read()["predictions"].get(identity, {}).get("answer")
 
 
-def reveal(
-    identity: str,
-    *,
-    right,
-    says,
-    show=None,
-    alt: str = "",
-    lines=(),
-    tolerance: float | None = None,
-) -> Shown:
-    """Show what happens, beginning with what the reader predicted.
-
-    `right` is the key that was measured, and `says` has a text for each option. For a number, `right` is the number measured, an
-    answer within `tolerance` counts as close, and `says` has texts for "low", "high", "close" or is a function (answer, right) -> text.
-    `show` is a matplotlib figure (with `alt`), anything with _repr_html_, or HTML. `lines` are the measured numbers as plain text,
-    shown above it: printed in a cell of their own they would give the answer away.
-    """
-    numeric = tolerance is not None
-    asked = _questions.get(identity)
-    right = _measured(identity, right) if numeric else right
-    _complain(identity, asked, right, says, numeric)
-    picture = _table(lines) + _picture(identity, show, alt)
+def reveal(identity: str, *measured, **named) -> Shown:
+    """Show what happens, beginning with what the reader predicted. What was measured goes to the rule of the table."""
+    asked = find(identity)
+    outcome = asked.outcome(*measured, **named)
+    right = _right(identity, asked, outcome.right)
+    picture = _table(outcome.lines) + _picture(identity, outcome.show, outcome.alt)
     entry = progress.read()["predictions"].get(identity)
-    key = _judge(entry.get("answer"), right, says, tolerance) if entry else None
+    key = _judge(entry.get("answer"), right, asked) if entry else None
     attributes = f'class="course-reveal" data-id="{identity}"'
     if key is None:
-        return Shown(
-            f"<div {attributes}><details><summary>{FOLDED}</summary>{_unasked(asked, right, says, numeric, picture)}</details></div>"
-        )
-    correct = key == ("close" if numeric else right)
+        unasked = _unasked(asked, right, picture)
+        folded = f"<details><summary>{FOLDED}</summary>{unasked}</details>"
+        return Shown(f"<div {attributes}>{folded}</div>")
+    correct = key == ("close" if asked.number else right)
     if entry.get("right") is not correct:
         with progress.change() as stored:
             stored["predictions"].setdefault(identity, entry)["right"] = correct
-    body = paragraph(
-        f"You predicted: **{entry.get('said', entry['answer'])}**. {_turn(key, right, numeric)}"
-    )
-    body += paragraph(says(entry["answer"], right) if callable(says) else says[key]) + picture
+    said = entry.get("said", entry["answer"])
+    body = paragraph(f"You predicted: **{said}**. {_turn(key, right, asked)}")
+    body += paragraph(asked.says[key]) + picture
     if not correct:
-        body += _outcome(asked, right, says, numeric)
+        body += _happened(asked, right)
     return Shown(panel("good" if correct else "other", body, attributes))
 
 
-def _measured(identity, right) -> float:
-    if not math.isfinite(value := float(right)):
-        raise ValueError(f"{identity}: right={value}: the measured number must be finite.")
-    return value
+def _right(identity: str, asked: Prediction, right):
+    """The key of an answer, or a finite number."""
+    if asked.number:
+        if not math.isfinite(value := float(right)):
+            raise ValueError(f"{identity}: right={value}: the measured number must be finite.")
+        return value
+    if right not in asked.answers:
+        options = ", ".join(map(repr, asked.answers))
+        raise ValueError(f"{identity}: right={right!r} is not one of the options {options}.")
+    return right
 
 
-def _complain(identity, asked, right, says, numeric) -> None:
-    """Say at the door, to whoever writes the chapter, which answer is left without a text."""
-    if callable(says) and numeric:
-        return
-    needed = ["low", "high", "close"] if numeric else [right, *(asked.texts if asked else ())]
-    if asked and (asked.number is not None) != numeric:
-        raise ValueError(
-            f"{identity}: a question with options needs right=key; a question for a number needs right=number and tolerance=."
-        )
-    for key in needed:
-        if key not in says:
-            raise ValueError(
-                f"{identity}: says has no text for {key!r}; it has {', '.join(map(repr, says))}."
-            )
-    if asked and not numeric and right not in asked.texts:
-        raise ValueError(
-            f"{identity}: right={right!r} is not one of the options {', '.join(map(repr, asked.texts))}."
-        )
-
-
-def _judge(answer, right, says, tolerance) -> str | None:
+def _judge(answer, right, asked: Prediction) -> str | None:
     """Which text speaks to this answer; None if the question has changed since it was locked."""
-    if tolerance is None:
-        return answer if isinstance(answer, str) and answer in says else None
+    if not asked.number:
+        return answer if isinstance(answer, str) and answer in asked.answers else None
     if not isinstance(answer, (int, float)):
         return None
-    return "close" if abs(answer - right) <= tolerance else "low" if answer < right else "high"
+    return (
+        "close" if abs(answer - right) <= asked.tolerance else "low" if answer < right else "high"
+    )
 
 
-def _turn(key, right, numeric) -> str:
-    if numeric:
+def _turn(key, right, asked: Prediction) -> str:
+    if asked.number:
         return {
             "low": "The number measured is larger.",
             "high": "The number measured is smaller.",
@@ -240,42 +265,26 @@ def _turn(key, right, numeric) -> str:
     return "That is what happened." if key == right else "It went another way."
 
 
-def _outcome(asked, right, says, numeric) -> str:
-    if numeric:
-        unit = f" {asked.number[3]}" if asked and asked.number[3] else ""
-        return paragraph(
-            f"What happened: **{right:.3g}{unit}**."
-            + ("" if callable(says) else f" {says['close']}")
-        )
-    return paragraph((f"What happened: **{asked.texts[right]}**. " if asked else "") + says[right])
+def _happened(asked: Prediction, right) -> str:
+    if asked.number:
+        unit = f" {asked.unit}" if asked.unit else ""
+        return paragraph(f"What happened: **{right:.3g}{unit}**. {asked.says['close']}")
+    return paragraph(f"What happened: **{asked.options[right]}**. {asked.says[right]}")
 
 
-def _unasked(asked, right, says, numeric, picture) -> str:
+def _unasked(asked: Prediction, right, picture) -> str:
     """For a reader who has not predicted: the outcome, the picture, and what is said to each other answer."""
     words = (
-        {"low": "a smaller number", "high": "a larger number"}
-        if numeric
-        else asked.texts
-        if asked
-        else {}
+        {"low": "a smaller number", "high": "a larger number"} if asked.number else asked.options
     )
-    others = (
-        {}
-        if callable(says)
-        else {
-            key: text
-            for key, text in says.items()
-            if key not in (right, "close" if numeric else right)
-        }
-    )
+    skipped = "close" if asked.number else right
     lines = "".join(
-        f"<li>{inline(f'*{words.get(key, key)}*: {text}')}</li>" for key, text in others.items()
+        f"<li>{inline(f'*{words[key]}*: {text}')}</li>"
+        for key, text in asked.says.items()
+        if key != skipped
     )
-    return (
-        _outcome(asked, right, says, numeric)
-        + picture
-        + (f"<p>If you expected</p><ul>{lines}</ul>" if lines else "")
-    )
+    others = f"<p>If you expected</p><ul>{lines}</ul>"
+    return _happened(asked, right) + picture + others
 
 
 def _table(lines) -> str:
