@@ -11,7 +11,7 @@ FACES = {  # what the notebooks take from here, and the file it lives in
     "exercises": ["check", "export_progress", "hint", "progress"],
     "explorer": ["Choice", "Explorer", "Points", "Slider", "Text", "Toggle"],
     "figures": ["COLOURS", "new_figure", "picture"],
-    "predict": ["Outcome", "Prediction", "predict", "reveal"],
+    "predictions": ["Outcome", "Prediction", "predict", "reveal"],
 }
 _FILE = {name: file for file, names in FACES.items() for name in names}
 

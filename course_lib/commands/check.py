@@ -219,7 +219,7 @@ def cache_row(private: bool = False) -> Row:
 
 def progress_row(private: bool = False) -> Row:
     try:
-        from course_lib.classroom.progress import path
+        from course_lib.classroom.progress_file import path
     except ImportError:  # the packages it needs are missing, which the rows above say
         return Row("progress file", "unknown", "optional")
     file = path()

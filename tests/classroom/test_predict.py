@@ -5,10 +5,10 @@ import json
 import pytest
 from matplotlib.figure import Figure
 
-from course_lib.classroom import predict as module
-from course_lib.classroom import progress
+from course_lib.classroom import predictions as module
+from course_lib.classroom import progress_file as progress
 from course_lib.classroom.panel import inline
-from course_lib.classroom.predict import FOLDED, predict, prediction, reveal
+from course_lib.classroom.predictions import FOLDED, predict, prediction, reveal
 
 OPTIONS = {"falls": "It keeps falling", "rises": "It falls, then rises", "flat": "It stays < 1"}
 SAYS = {

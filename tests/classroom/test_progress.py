@@ -10,7 +10,7 @@ import time
 import pytest
 
 from course_lib import ROOT
-from course_lib.classroom import progress
+from course_lib.classroom import progress_file as progress
 
 
 def put(kind, identity, **entry):
@@ -88,7 +88,7 @@ def test_unknown_fields_survive(own_progress):
 
 WRITER = """
 import sys
-from course_lib.classroom import progress
+from course_lib.classroom import progress_file as progress
 for i in range(25):
     with progress.change() as stored:
         stored["exercises"][f"02.{sys.argv[1]}_{i}"] = {"tries": 1}

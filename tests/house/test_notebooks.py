@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from course_lib import ROOT
-from course_lib.classroom import progress
+from course_lib.classroom import progress_file as progress
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 CELL_TIMEOUT, START_TIMEOUT = 300, 90

@@ -10,6 +10,7 @@ import torch
 
 from course_lib import ROOT
 from course_lib.families.prompt_worlds import TOKENS, Worlds, encode
+from course_lib.language_models import opening as language_models
 from course_lib.language_models.opening import (
     HOW_TO_INSTALL,
     ModelError,
@@ -18,7 +19,6 @@ from course_lib.language_models.opening import (
     best_device,
     open_model,
 )
-from course_lib.language_models import opening as language_models
 from course_lib.language_models.tiny_gpt import Size, TinyGPT
 from course_lib.learners.prompting import Prompting, Template
 

@@ -3,7 +3,7 @@
 import torch
 
 from course_lib.classroom.figures import COLOURS, new_figure
-from course_lib.classroom.predict import Outcome, Prediction
+from course_lib.classroom.predictions import Outcome, Prediction
 from course_lib.families.sinusoids import sine
 from course_lib.training.evaluation import paired
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.classroom.predict import Outcome, Prediction
+from course_lib.classroom.predictions import Outcome, Prediction
 
 
 def two_tasks(theta):

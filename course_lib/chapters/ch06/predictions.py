@@ -1,7 +1,7 @@
 """What readers of chapter 06 predict before they see it, and what is said to each answer."""
 
 from course_lib.chapters.ch06.explorers import snapshots_picture
-from course_lib.classroom.predict import Outcome, Prediction
+from course_lib.classroom.predictions import Outcome, Prediction
 from course_lib.training.evaluation import paired
 
 

@@ -1,6 +1,6 @@
 """What readers of chapter 07 predict before they see it, and what is said to each answer."""
 
-from course_lib.classroom.predict import Outcome, Prediction
+from course_lib.classroom.predictions import Outcome, Prediction
 from course_lib.training.evaluation import paired
 
 

@@ -4,7 +4,7 @@ import torch
 
 from course_lib.chapters.ch08.study import LINE_UP
 from course_lib.classroom.figures import COLOURS, new_figure
-from course_lib.classroom.predict import Outcome, Prediction
+from course_lib.classroom.predictions import Outcome, Prediction
 
 KIND = dict(
     zip(LINE_UP.values(), ("transfer", "transfer", "both", *["metric"] * 4, "maml"), strict=True)

@@ -4,7 +4,7 @@ import torch
 
 from course_lib import paired
 from course_lib.classroom.figures import COLOURS, new_figure
-from course_lib.classroom.predict import Outcome, Prediction
+from course_lib.classroom.predictions import Outcome, Prediction
 from course_lib.training.pretraining import shipped_history
 
 

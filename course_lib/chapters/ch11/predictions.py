@@ -3,7 +3,7 @@
 from course_lib.chapters.ch11.explorers import COLOUR, WHO
 from course_lib.chapters.ch11.study import METHODS, SHOTS, score, stored_score
 from course_lib.classroom import COLOURS, new_figure
-from course_lib.classroom.predict import Outcome, Prediction
+from course_lib.classroom.predictions import Outcome, Prediction
 
 
 def curves(family, title):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from course_lib.classroom import progress as store
+from course_lib.classroom import progress_file as store
 from course_lib.classroom.exercises.compare import any_of
 from course_lib.classroom.exercises.judging import Exercise, Mistake, Numbers, Verdict, judge
 from course_lib.classroom.exercises.wrong_lines import told
-from course_lib.classroom.progress import export_progress, forget
+from course_lib.classroom.progress_file import export_progress, forget
 
 __all__ = [
     "Exercise", "Mistake", "Numbers", "Verdict", "all_exercises", "any_of", "chapter", "check", "export_progress", "find",

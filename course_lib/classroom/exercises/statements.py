@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from course_lib.classroom.progress import project
+from course_lib.classroom.progress_file import project
 
 HEADING = re.compile(
     r"^### (\d\d\.\w+) · (.+)\n\*Difficulty (\d) of 3, about (\d+) minutes\.\*", re.M

@@ -20,7 +20,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from course_lib.classroom import progress
+from course_lib.classroom import progress_file as progress
 from course_lib.classroom.panel import Shown, inline, panel, paragraph
 
 __all__ = ["Outcome", "Prediction", "predict", "prediction", "reveal"]
