@@ -22,19 +22,25 @@ FACES = {  # what the notebooks take from here, and the room it lives in
         "Intents", "LinearRegressions", "Omniglot", "PictureError", "Sinusoids", "Strokes", "Vocabulary", "own_pictures",
         "own_sentences", "sine", "tokens",
     ],
+    "families.lists_by_heart": ["Practice"],
+    "families.pretraining_prompts": ["UNSEEN_WORDINGS", "WORDINGS", "instructed"],
+    "families.prompt_worlds": ["ID", "KINDS", "TOKENS", "Worlds", "covered", "encode", "text"],
     "networks": ["CountEncoder", "SentenceEncoder", "SineModel", "conv4", "idf", "mlp"],
     "language_models.opening": ["TinyModel", "open_model"],
+    "language_models.tiny_gpt": ["shipped_model"],
     "learners": [
-        "Baseline", "BaselinePlusPlus", "Joint", "Koch", "Learner", "LeastSquares", "MAML", "Matching", "MetaBaseline",
-        "Prompting", "Prototypical", "Relation", "Ridge", "Siamese", "Template", "contrastive", "distance", "inner_loop",
-        "linear_attention", "pairs_of", "predict_with", "prototypes", "squared", "written_out",
+        "Baseline", "BaselinePlusPlus", "InContext", "Joint", "Koch", "Learner", "LeastSquares", "MAML", "Matching",
+        "MetaBaseline", "Nearest", "Prompting", "Prototypical", "Relation", "Ridge", "Siamese", "Template", "contrastive",
+        "distance", "inner_loop", "linear_attention", "pairs_of", "predict_with", "prototypes", "squared", "written_out",
     ],
+    "learners.token_prompts": ["as_prompts", "questions"],
+    "learners.tuning": ["Adapter", "FineTune", "LoRA", "PeftTuning", "SoftPrompt"],
     "training": [
-        "Plan", "Score", "accuracy", "as_score", "bar", "evaluate", "evaluate_each_step", "load_or_train", "meta_train", "paired",
-        "shipped_network", "squared_error", "test_episodes",
+        "Plan", "Score", "accuracy", "as_score", "bar", "evaluate", "evaluate_each_step", "meta_train", "paired", "squared_error",
+        "test_episodes",
     ],
+    "chapters": ["load_or_train", "named_run"],
 }  # fmt: skip
-_ROOM = {name: room for room, names in FACES.items() for name in names}
 
 
 def cache_folder() -> Path:
@@ -53,13 +59,20 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "learning-to-learn"
 
 
-def __getattr__(name: str):
-    if name not in _ROOM:
-        raise AttributeError(
-            f"course_lib has no {name!r}: it offers {', '.join(sorted(_ROOM))}, and its rooms have more"
-        )
-    return getattr(importlib.import_module(f"course_lib.{_ROOM[name]}"), name)
+def faces(package: str, table: dict[str, list[str]]):
+    """The functions __getattr__ and __dir__ of a package that offers names of its modules, each loaded when it is first used.
+
+    Args:
+        table: for each module below ``package``, the names that it offers.
+    """
+    room = {name: module for module, names in table.items() for name in names}
+
+    def get(name: str):
+        if name not in room:
+            raise AttributeError(f"{package} has no {name!r}: it offers {', '.join(sorted(room))}")
+        return getattr(importlib.import_module(f"{package}.{room[name]}"), name)
+
+    return get, lambda: sorted([*vars(sys.modules[package]), *room])
 
 
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOM])
+__getattr__, __dir__ = faces(__name__, FACES)

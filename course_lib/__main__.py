@@ -13,6 +13,7 @@ COMMANDS = {  # command: module of course_lib/commands
     "check": "check",
     "train": "train",
     "evaluate": "train",
+    "list": "train",
     "benchmark": "benchmark",
     "slides": "slides",
     "fetch": "fetch",

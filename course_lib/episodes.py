@@ -14,30 +14,33 @@ class Episode:
     Shapes: T tasks, S support items and Q query items a task.
         support_x: (T, S, ...)   support_y: (T, S) class numbers, or (T, S, outputs) for regression
         query_x:   (T, Q, ...)   query_y:   (T, Q) or (T, Q, outputs)
-        hidden:    what made each task, (T,) each, such as its amplitude. For plots: no learner sees it.
+        names:     what the class numbers of a task stand for, (T, N) each: "classes", numbers of the
+                   family's classes, or "labels", token ids of label words. A learner may read them.
+        hidden:    what made each task, (T, ...) each, such as its amplitude. For plots: no learner reads it.
 
+    ``episode[10:20]`` is an episode of ten of the tasks, with everything that belongs to them.
     Iterating gives one task at a time, without the tasks dimension:
     ``for support_x, support_y, query_x, query_y in episode``.
 
     Raises:
-        ValueError: the four tensors do not belong together.
+        ValueError: the tensors do not belong together.
     """
 
     support_x: Tensor
     support_y: Tensor
     query_x: Tensor
     query_y: Tensor
-    hidden: dict[str, Tensor] = field(default_factory=dict)
+    names: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
+    hidden: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self):
         for part, x, y in (
             ("support", self.support_x, self.support_y),
             ("query", self.query_x, self.query_y),
         ):
+            items = f"{part}: x {tuple(x.shape)} and y {tuple(y.shape)}"
             if x.ndim < 2 or y.ndim < 2:
-                raise ValueError(
-                    f"{part}: x {tuple(x.shape)} and y {tuple(y.shape)} need (tasks, items, ...): add [None]"
-                )
+                raise ValueError(f"{items} need (tasks, items, ...): add [None]")
             if x.shape[:2] != y.shape[:2]:
                 raise ValueError(
                     f"{part}: x has (tasks, items) {tuple(x.shape[:2])} and y {tuple(y.shape[:2])}: make them equal"
@@ -48,6 +51,13 @@ class Episode:
             raise ValueError(
                 f"{self.support_x.shape[0]} support sets and {self.query_x.shape[0]} query sets: one of each a task"
             )
+        for field_name in ("names", "hidden"):
+            for name, tensor in getattr(self, field_name).items():
+                if len(tensor) != self.tasks:
+                    raise ValueError(
+                        f"{field_name}[{name!r}] tells of {len(tensor)} tasks and the episode has {self.tasks}: "
+                        "cut both alike, with episode[first:last]"
+                    )
 
     @property
     def tasks(self) -> int:
@@ -58,12 +68,36 @@ class Episode:
         return self.tasks
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        return iter(zip(self.support_x, self.support_y, self.query_x, self.query_y))
+        return zip(self.support_x, self.support_y, self.query_x, self.query_y, strict=True)
+
+    def __getitem__(self, which: slice | list[int] | Tensor) -> "Episode":
+        """The tasks of a slice, or of a list or tensor of numbers, or of a mask: an episode again, cut whole.
+
+        Raises:
+            TypeError: ``which`` is one number: ``episode[3:4]`` is an episode of one task.
+        """
+        if isinstance(which, int):
+            raise TypeError(
+                f"episode[{which}]: an episode of one task is episode[{which}:{which + 1}]"
+            )
+        about = {
+            name: {key: tensor[which] for key, tensor in getattr(self, name).items()}
+            for name in ("names", "hidden")
+        }
+        return Episode(*(tensor[which] for tensor in self.four), **about)
+
+    @property
+    def four(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """support_x, support_y, query_x, query_y."""
+        return self.support_x, self.support_y, self.query_x, self.query_y
 
     def map(self, change) -> "Episode":
-        """A new episode with ``change`` applied to the four tensors, such as ``lambda t: t.double()``."""
-        four = (change(t) for t in (self.support_x, self.support_y, self.query_x, self.query_y))
-        return Episode(*four, hidden=self.hidden)
+        """A new episode with ``change`` applied to the four tensors, such as ``lambda t: t.double()``.
+
+        It cannot change how many tasks there are: that is what ``episode[first:last]`` is for.
+        """
+        four = (change(tensor) for tensor in self.four)
+        return Episode(*four, names=self.names, hidden=self.hidden)
 
 
 def finite(episode: Episode) -> Episode:

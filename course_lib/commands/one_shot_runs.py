@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from course_lib.chapters import named_run
 from course_lib.episodes import Episode
 from course_lib.families.omniglot import (
     FETCH,
@@ -25,6 +26,8 @@ from course_lib.families.omniglot import (
 )
 from course_lib.families.picture_files import PictureError
 from course_lib.learners.base import Learner
+from course_lib.learners.nearest import Nearest, nearest
+from course_lib.networks import checkpoints
 from course_lib.training.evaluation import Score, evaluate
 
 COUNT = 20  # runs; and the characters, and the test drawings of each
@@ -36,7 +39,7 @@ PUBLISHED = {  # error in percent (Lake et al. 2015, 2019; Koch et al. 2015; the
 
 
 @dataclass(frozen=True)
-class Run:
+class OneShotRun:
     """One run: training (20, 1, 105, 105), a drawing of each class; test (20, 1, 105, 105); answers (20,), the class of each test drawing.
 
     Ink is 1, paper 0.
@@ -47,7 +50,7 @@ class Run:
     answers: Tensor
 
 
-def official_runs(root=None) -> list[Run]:
+def official_runs(root=None) -> list[OneShotRun]:
     """The 20 runs, from all_runs.zip or its unpacked folder.
 
     Args:
@@ -64,7 +67,7 @@ def official_runs(root=None) -> list[Run]:
 
 
 @lru_cache(maxsize=2)
-def read_runs(place: Path, _changed: int) -> list[Run]:
+def read_runs(place: Path, _changed: int) -> list[OneShotRun]:
     contents = {
         name[match.start() :]: data
         for name, data in members(place)
@@ -91,7 +94,7 @@ def read_runs(place: Path, _changed: int) -> list[Run]:
                 f"{place}: run{number:02} has {len(training)} classes and should have {COUNT}; {FETCH}"
             )
         runs.append(
-            Run(
+            OneShotRun(
                 drawings(training),
                 drawings(list(tests)),
                 torch.tensor([training.index(name) for name in classes]),
@@ -100,7 +103,7 @@ def read_runs(place: Path, _changed: int) -> list[Run]:
     return runs
 
 
-def runs_episode(runs: list[Run], size: int = SIZE, device="cpu") -> Episode:
+def runs_episode(runs: list[OneShotRun], size: int = SIZE, device="cpu") -> Episode:
     """The runs as one episode of 20 tasks, 20-way 1-shot with 20 queries, in the course's 28 x 28 pixels or the published 105 x 105."""
     if size not in (SIZE, runs[0].test.shape[-1]):
         raise ValueError(
@@ -136,20 +139,7 @@ def over_trials(score: Score) -> Score:
     )
 
 
-# ------------------------------------------------------------------ two learners that learn nothing
-
-
-def nearest(distances: Tensor, support_y: Tensor) -> Tensor:
-    """Logits (Q, N): minus the distance (Q, S) to the nearest support item of each class."""
-    logits = distances.new_full((len(distances), int(support_y.max()) + 1), -torch.inf)
-    return logits.scatter_reduce(1, support_y.expand(len(distances), -1), -distances, "amax")
-
-
-class NearestPixels(Learner):
-    """The support picture with the least squared difference, pixel by pixel."""
-
-    def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
-        return nearest(torch.cdist(query_x.flatten(1), support_x.flatten(1)), support_y)
+# ------------------------------------------------------------------ a learner that learns nothing
 
 
 class NearestHausdorff(Learner):
@@ -205,7 +195,7 @@ def row(name: str, score: Score) -> str:
 def table(root=None, learners: dict[str, Learner] | None = None) -> str:
     """What is known without training, and the error of each of the named learners, as lines of text."""
     rows = {name: one_shot_error(learner, root) for name, learner in (learners or {}).items()} | {
-        "raw 28 x 28 pixels, nearest example": one_shot_error(NearestPixels(), root),
+        "raw 28 x 28 pixels, nearest example": one_shot_error(Nearest(), root),
         "modified Hausdorff distance, 105 x 105": one_shot_error(
             NearestHausdorff(), root, size=105
         ),
@@ -222,9 +212,15 @@ def add_parser(subparsers) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    from course_lib.commands.train import (
-        trained,  # the commands know every learner; only this one asks them
-    )
-
-    print(table(learners={Path(file).stem: trained(file)[0] for file in options.files}))
+    print(table(learners={Path(file).stem: learner_of(file) for file in options.files}))
     return 0
+
+
+def learner_of(file: str) -> Learner:
+    """The learner of a file of a training run; the file says which.
+
+    Raises:
+        ValueError: it names no run.
+    """
+    made = checkpoints.read(file)[1].get("run", {})
+    return named_run(made.get("name")).load(Path(file))

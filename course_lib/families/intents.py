@@ -105,7 +105,7 @@ class SentenceClasses(TaskFamily):
         """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query sentences of each class, all of them different.
 
         x is (tasks, ways * shots or queries, L) word ids; y numbers the classes 0, 1, ... anew in each task; the order within a set
-        is random. ``hidden["classes"]`` is (tasks, ways): the classes behind the numbers.
+        is random. ``names["classes"]`` is (tasks, ways): the classes behind the numbers.
 
         Raises:
             ValueError: a count is below 1, or a class has fewer than shots + queries sentences.
@@ -125,7 +125,7 @@ class SentenceClasses(TaskFamily):
         for rows in (picked[..., :shots], picked[..., shots:]):
             order = self._rand(tasks, rows[0].numel(), generator=generator).argsort()
             sets += [self.rows[rows.flatten(1).gather(1, order)], order // rows.shape[-1]]
-        return Episode(*sets, hidden={"classes": classes})
+        return Episode(*sets, names={"classes": classes})
 
     def _rand(self, *shape: int, generator: torch.Generator | None) -> Tensor:
         return torch.rand(*shape, generator=generator, device=self.device)

@@ -64,8 +64,8 @@ class WordLists(Worlds):
         asked = torch.cat(
             [torch.rand(tasks, shots, **random).argsort(1) for _ in range(rounds)], 1
         )[:, :queries]
-        hidden = {"labels": labels + ID[LABELS[0]], "kinds": kinds}
-        return Episode(x, y, x.gather(1, asked[..., None]), y.gather(1, asked), hidden=hidden)
+        sets = x, y, x.gather(1, asked[..., None]), y.gather(1, asked)
+        return Episode(*sets, names={"labels": labels + ID[LABELS[0]]}, hidden={"kinds": kinds})
 
     def settings(self) -> dict:
         return {"family": "word lists", "practice": self.practice}

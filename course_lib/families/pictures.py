@@ -119,7 +119,7 @@ class PictureClasses(TaskFamily):
         """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query pictures of each class, all of them different.
 
         x is (tasks, ways * shots or queries, C, H, W), from 0 to 1; y numbers the classes 0, 1, ... anew in each task; the order
-        within a set is random. ``hidden["classes"]`` is (tasks, ways): the classes behind the numbers.
+        within a set is random. ``names["classes"]`` is (tasks, ways): the classes behind the numbers.
 
         Raises:
             ValueError: a count is below 1, or a class has fewer than shots + queries pictures.
@@ -142,7 +142,7 @@ class PictureClasses(TaskFamily):
                 as_floats(self.pictures[rows.flatten(1).gather(1, order)]),
                 order // rows.shape[-1],
             ]
-        return Episode(*sets, hidden={"classes": classes})
+        return Episode(*sets, names={"classes": classes})
 
     def _rand(self, *shape: int, generator: torch.Generator | None) -> Tensor:
         return torch.rand(*shape, generator=generator, device=self.device)

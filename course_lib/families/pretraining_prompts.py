@@ -6,11 +6,12 @@ that is held out ever stands in a training prompt that maps words to labels: two
 """
 
 import random
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from course_lib.episodes import at_least_one
+from course_lib.episodes import Episode, at_least_one
 from course_lib.families.prompt_tokens import (
     DIGITS,
     GROUPS,
@@ -20,7 +21,7 @@ from course_lib.families.prompt_tokens import (
     LINE_ENDS,
     SEPARATORS,
 )
-from course_lib.families.prompt_worlds import ID, KIND_GROUP, LABEL_GROUP
+from course_lib.families.prompt_worlds import ID, KIND_GROUP, LABEL_GROUP, TOKENS
 
 OTHER = 0.1  # weight of a token that is no answer
 MIXTURE = {"map": 0.50, "instructed": 0.20, "kind": 0.15, "yes_no": 0.08, "copy": 0.07}
@@ -149,3 +150,19 @@ def prefix(draw: random.Random) -> list[str]:
             ["here are examples :", "here are more words :", "please answer"]
         ).split()
     return draw.choices(LETTERS + DIGITS, k=draw.randint(1, 6))
+
+
+def instructed(episode: Episode, wording: str) -> Episode:
+    """The tasks of a `Worlds` episode with the rule told: ``names["instruction"]`` (T, n) holds what stands before the examples.
+
+    Args:
+        wording: a pattern such as "{kind} means {label}", filled in for every kind, in the order of the kinds.
+    """
+    names, said = list(KINDS), []
+    for kinds, labels in zip(
+        episode.hidden["kinds"].tolist(), episode.names["labels"].tolist(), strict=True
+    ):
+        rules = [(names[k], TOKENS[labels[i % len(labels)]]) for i, k in enumerate(kinds)]
+        said.append([ID[token] for token in instruction(rules, wording)])
+    told = torch.tensor(said, device=episode.query_y.device)
+    return replace(episode, names=episode.names | {"instruction": told})

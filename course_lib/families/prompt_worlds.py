@@ -68,7 +68,7 @@ class Worlds(TaskFamily):
     ) -> Episode:
         """x (T, items, 1) are token ids, to be read with `text`; y the class numbers.
 
-        ``hidden["labels"]`` (T, ways): the token ids of the labels, which are part of what a task shows. ``hidden["kinds"]``
+        ``names["labels"]`` (T, ways): the token ids of the labels, which are part of what a task shows. ``hidden["kinds"]``
         (T, ways * kinds_per_label): the numbers of the kinds; kind i has label i modulo ways.
         """
         at_least_one(tasks=tasks, shots=shots, queries=queries)
@@ -85,8 +85,8 @@ class Worlds(TaskFamily):
         )  # of the words of each kind, anew in each task
         word = order.gather(1, which[..., None].expand(-1, -1, WORDS)).gather(2, place[..., None])
         x, y = 1 + kinds.gather(1, which)[..., None] * WORDS + word, which % self.ways
-        hidden = {"labels": labels + ID[LABELS[0]], "kinds": kinds}
-        return Episode(x[:, :shots], y[:, :shots], x[:, shots:], y[:, shots:], hidden=hidden)
+        sets = x[:, :shots], y[:, :shots], x[:, shots:], y[:, shots:]
+        return Episode(*sets, names={"labels": labels + ID[LABELS[0]]}, hidden={"kinds": kinds})
 
     def kinds_and_labels(self, tasks: int, random: dict) -> tuple[Tensor, Tensor]:
         """The numbers of the kinds (tasks, ways * kinds_per_label) and of the labels (tasks, ways): all of one group."""

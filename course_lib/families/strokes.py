@@ -106,7 +106,7 @@ class Strokes(TaskFamily):
         """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query drawings of each class.
 
         x is (tasks, ways * shots or queries, 1, 28, 28) and y numbers the classes 0, 1, ... anew in each task. Every drawing is by
-        another hand, and the order within a set is random. ``hidden["classes"]`` is (tasks, ways): the characters behind the numbers.
+        another hand, and the order within a set is random. ``names["classes"]`` is (tasks, ways): the characters behind the numbers.
         """
         at_least_one(tasks=tasks, shots=shots, queries=queries)
         classes = self._choose(tasks, generator)
@@ -116,7 +116,7 @@ class Strokes(TaskFamily):
             y = y[torch.rand(tasks, len(y), generator=generator, device=self.device).argsort()]
             drawings = self.draw(classes.gather(1, y).flatten(), generator=generator)
             sets += [drawings.view(tasks, -1, 1, SIZE, SIZE), y]
-        return Episode(*sets, hidden={"classes": classes})
+        return Episode(*sets, names={"classes": classes})
 
     def _choose(self, tasks: int, generator: torch.Generator | None) -> Tensor:
         """Distinct characters for each task, in random order: (tasks, ways)."""

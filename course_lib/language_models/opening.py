@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from course_lib.families import prompt_worlds as worlds
 from course_lib.language_models.hugging_face import HOW_TO_INSTALL, TransformersModel
 from course_lib.language_models.label_scores import Cut, ModelError, ended, room, score_labels, upto
-from course_lib.language_models.tiny_gpt import TinyGPT
-from course_lib.training.pretraining import shipped_model
+from course_lib.language_models.tiny_gpt import TinyGPT, shipped_model
 
 __all__ = [
     "HOW_TO_INSTALL",

@@ -7,11 +7,14 @@ Shapes: B prompts of L tokens, width W, H heads of D = W / H numbers, V words in
 """
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_lib import DATA
+from course_lib.networks import checkpoints
 from course_lib.networks.small import seeded
 
 
@@ -59,18 +62,27 @@ class Attention(nn.Module):
         )
         self.register_buffer("slopes", torch.tensor(size.slopes), persistent=False)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, L, W) -> what was gathered (B, L, W), and who looked at whom (B, H, L, L): row i is where token i looks."""
-        B, L, W = x.shape
+    def forward(self, x: Tensor, distance: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
+        """Gather for every token from those that it sees.
+
+        Args:
+            x: (B, L, W).   distance: (L, L), how many tokens j lies behind i.   unseen: (L, L), whether j is hidden from i.
+
+        Returns:
+            What was gathered (B, L, W), and who looked at whom (B, H, L, L): row i is where token i looks.
+        """
         q, k, v = (
-            project(x).view(B, L, self.heads, -1).transpose(1, 2)
+            project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for project in (self.q, self.k, self.v)
         )  # (B, H, L, D)
-        here = torch.arange(L, device=x.device)
-        distance = here[:, None] - here  # (L, L), negative for the tokens to come
         scores = q @ k.mT / q.shape[-1] ** 0.5 - self.slopes[:, None, None] * distance
-        looks = scores.masked_fill(distance < 0, -torch.inf).softmax(-1)
-        return self.out((looks @ v).transpose(1, 2).reshape(B, L, W)), looks
+        looks = scores.masked_fill(unseen, -torch.inf).softmax(-1)
+        return self.out((looks @ v).transpose(1, 2).flatten(2)), looks
+
+
+def as_is(place: str, added: Tensor) -> Tensor:
+    """The hook that changes nothing: see `TinyGPT.forward`."""
+    return added
 
 
 class Block(nn.Module):
@@ -85,11 +97,11 @@ class Block(nn.Module):
             nn.Linear(4 * size.width, size.width, bias=False),
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L, W) -> (B, L, W) and the attention (B, H, L, L)."""
-        gathered, looks = self.attention(self.norm1(x))
-        x = x + gathered
-        return x + self.down(F.gelu(self.up(self.norm2(x)))), looks
+    def forward(self, x: Tensor, distance: Tensor, unseen: Tensor, change) -> tuple[Tensor, Tensor]:
+        """(B, L, W) -> (B, L, W) and the attention (B, H, L, L). ``change(part, added)``: see `TinyGPT.forward`."""
+        gathered, looks = self.attention(self.norm1(x), distance, unseen)
+        x = x + change("attention", gathered)
+        return x + change("feed_forward", self.down(F.gelu(self.up(self.norm2(x))))), looks
 
 
 class TinyGPT(nn.Module):
@@ -111,21 +123,32 @@ class TinyGPT(nn.Module):
             self.blocks = nn.ModuleList(Block(size) for _ in range(size.layers))
             self.norm = nn.RMSNorm(size.width)
 
-    def forward(self, tokens: Tensor, soft_prompt: Tensor | None = None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, soft_prompt: Tensor | None = None, change=as_is, scores: bool = True
+    ) -> Tensor:
         """tokens (B, L) -> scores (B, L, V) of the token that follows each place.
 
         Args:
             soft_prompt: (P, W) or (B, P, W) vectors put before the tokens (Lester et al. 2021); the scores stay those of the L tokens.
+            change: a hook, ``change(place, added)``: it gets what each part of each block is about to add, (B, P + L, W), with a name
+                such as "0.attention" or "2.feed_forward", and returns what is added instead.
+            scores: False returns the last hidden vectors (B, L, W) instead.
 
         Raises:
             ValueError: prompt and tokens together are longer than the context.
         """
-        return self.look(tokens, soft_prompt)[0]
+        hidden = self.hidden(tokens, soft_prompt, change)[0]
+        return self.next_token(hidden) if scores else hidden
 
     def look(
         self, tokens: Tensor, soft_prompt: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         """As `forward`, with the attention of every layer besides: a list of (B, H, P + L, P + L)."""
+        hidden, attention = self.hidden(tokens, soft_prompt)
+        return self.next_token(hidden), attention
+
+    def hidden(self, tokens: Tensor, soft_prompt: Tensor | None = None, change=as_is):
+        """The last hidden vectors of the tokens (B, L, W), and the attention of every layer."""
         x = self.embedding(tokens)
         if soft_prompt is not None:
             x = torch.cat([soft_prompt.expand(len(x), -1, -1), x], dim=1)
@@ -133,13 +156,32 @@ class TinyGPT(nn.Module):
             raise ValueError(
                 f"the prompt has {x.shape[1]} tokens and the model reads {self.size.context}: use fewer or shorter examples"
             )
+        place = torch.arange(x.shape[1], device=x.device)
+        distance = place[:, None] - place  # (L, L), negative for the tokens to come
+        x, attention = self.through(x, distance, distance < 0, change)
+        return x[:, -tokens.shape[1] :], attention
+
+    def through(self, x: Tensor, distance: Tensor, unseen: Tensor, change=as_is):
+        """Embedded tokens (B, L, W) through all blocks: the last hidden vectors, and the attention of every layer."""
         attention = []
-        for block in self.blocks:
-            x, looks = block(x)
+        for i, block in enumerate(self.blocks):
+            named = lambda part, added, i=i: change(f"{i}.{part}", added)  # noqa: E731
+            x, looks = block(x, distance, unseen, named)
             attention.append(looks)
-        scores = self.norm(x[:, -tokens.shape[1] :]) @ self.embedding.weight.T
-        return scores, attention
+        return self.norm(x), attention
+
+    def next_token(self, hidden: Tensor) -> Tensor:
+        """Scores (..., V) of the next token, from last hidden vectors (..., W): the output layer is the embedding."""
+        return hidden @ self.embedding.weight.T
 
     def settings(self) -> dict:
         """What defines the model, as plain values."""
         return asdict(self.size)
+
+
+def shipped_model(name: str = "tiny_gpt", folder: Path = DATA) -> TinyGPT:
+    """A model that comes with the course: "tiny_gpt", trained to the end, or "tiny_gpt_early", in the middle of the phase change."""
+    tensors, about = checkpoints.read(folder / f"{name}.safetensors")
+    model = TinyGPT(Size(**about["size"]))
+    checkpoints.load_weights(model, tensors, source=name)
+    return model.eval()

@@ -27,7 +27,7 @@ class Baseline(MetricLearner):
     """Pretrain f as a classifier of all base classes; in a task keep f as it is and train a new linear layer on the support embeddings.
 
     The outer loss is the cross-entropy of support and query items alike over the base classes, whose numbers every picture family
-    gives as ``hidden["classes"]``. So the same outer loop trains it, and the make-up of an episode does not matter to it.
+    gives as ``names["classes"]``. So the same outer loop trains it, and the make-up of an episode does not matter to it.
 
     The head of a task: SGD with `HEAD`, as in Chen et al. 2019. They draw batches of 4 for 100 epochs and start from random weights;
     here each of the ``steps`` takes the whole support set, and the head starts from zero. The answer then depends on neither luck nor
@@ -73,12 +73,12 @@ class Baseline(MetricLearner):
         Raises:
             ValueError: the episode does not say which base classes it is made of, or there are more of them than ``classes``.
         """
-        if "classes" not in episode.hidden:
+        if "classes" not in episode.names:
             raise ValueError(
-                'the episode has no hidden["classes"]: pretraining needs a family of pictures, which tells each item\'s base class'
+                'the episode has no names["classes"]: pretraining needs a family of pictures, which tells each item\'s base class'
             )
         y = torch.cat([episode.support_y, episode.query_y], dim=1)
-        base = episode.hidden["classes"].gather(1, y).flatten()
+        base = episode.names["classes"].gather(1, y).flatten()
         if (largest := int(base.max())) >= self.classes:
             raise ValueError(
                 f"classes={self.classes}, and an item is of base class {largest}: set classes to the family's"

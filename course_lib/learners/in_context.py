@@ -1,152 +1,113 @@
-"""In-context learning of regressions: the support set is read as a sequence, and no weight changes (Garg et al. 2022).
+"""In-context learning of the small language model: the support set stands in the prompt, and no weight changes.
 
-A small transformer reads x1, y1, x2, y2, ..., x_q and answers y_q. What the outer loop has put into its weights is not an answer and not
-a start for gradient steps, but a way of reading examples.
+`InContext` takes the model as it is. `InContextTuning` trains it before, over many tasks, to read examples.
 """
 
+import copy
+from collections.abc import Callable
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.episodes import Episode, at_least_one
+from course_lib.language_models.tiny_gpt import TinyGPT
 from course_lib.learners.base import Learner
-from course_lib.networks.small import seeded
+from course_lib.learners.token_prompts import at, label_ids, labels_of, prompts
 
-STEEPEST = 3.0  # how fast the head that forgets fastest loses sight of what is far back; each further head a quarter of it, the last not at all
-
-
-class Block(nn.Module):
-    """One layer: every token gathers from the tokens it may see (attention), then each is worked on by itself.
-
-    Args:
-        width: numbers a token.   heads: in how many parts they are compared.
-    """
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.before_attention, self.before_mlp = nn.RMSNorm(width), nn.RMSNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
-        self.gather = nn.Linear(width, width, bias=False)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-
-    def forward(self, tokens: Tensor, bias: Tensor) -> Tensor:
-        """tokens (T, n, width), bias (heads, n, n) -> (T, n, width)."""
-        tokens = tokens + self.gather(self.attend(self.before_attention(tokens), bias))
-        return tokens + self.mlp(self.before_mlp(tokens))
-
-    def attend(self, tokens: Tensor, bias: Tensor) -> Tensor:
-        """softmax(q k / sqrt(width of a head) + bias) v, for all heads side by side: (T, n, width) -> (T, n, width)."""
-        split = self.query_key_value(tokens).unflatten(
-            -1, (3, self.heads, -1)
-        )  # (T, n, 3, heads, width / heads)
-        q, k, v = split.permute(2, 0, 3, 1, 4)  # each (T, heads, n, width / heads)
-        weights = torch.softmax(q @ k.mT / q.shape[-1] ** 0.5 + bias, dim=-1)
-        return (weights @ v).transpose(1, 2).flatten(2)
+AT_ONCE = 256  # prompts that run through the model together
 
 
-class InContextRegression(Learner):
-    """A decoder-only transformer over x1, y1, x2, y2, ..., x_q (Garg et al. 2022, but much smaller).
+class InContext(Learner):
+    """The logit of a class is the score of its label word as the next token after the prompt (Brown et al. 2020).
 
     Args:
-        dims: d, how many numbers x has.
-        width: numbers a token, a multiple of ``heads``.   layers, heads: of the transformer.
-        seed: makes the starting weights repeatable without touching torch's global seed.
+        model: a `TinyGPT`, or any function of token ids (B, L) -> scores (B, L, V) of the next token. It is shared and stays as it is.
+        shots: show the first so many support examples; None shows all, with 0 the prompt holds the query alone.
+        labels: the label word of each class. None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
+        form: how the prompts are written, see `token_prompts.prompts`.
 
     Raises:
-        ValueError: a count is below 1, or the heads do not divide the width.
+        ValueError: the labels are unknown, fewer than 2, or not single words; a task has fewer examples than ``shots``.
     """
+
+    loss_fn = staticmethod(F.cross_entropy)
 
     def __init__(
-        self,
-        dims: int = 4,
-        *,
-        width: int = 48,
-        layers: int = 4,
-        heads: int = 4,
-        seed: int | None = None,
+        self, model: Callable[[Tensor], Tensor], shots: int | None = None, *, labels=None, **form
     ):
         super().__init__()
-        at_least_one(dims=dims, width=width, layers=layers, heads=heads)
-        if width % heads:
-            raise ValueError(
-                f"width={width}, heads={heads}: each head gets an equal part, so make the width a multiple of {heads}"
-            )
-        self.dims, self.width = dims, width
-        with seeded(seed):
-            self.read_x, self.read_y = nn.Linear(dims, width), nn.Linear(1, width)
-            self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
-            self.norm, self.answer = nn.RMSNorm(width), nn.Linear(width, 1)
-        slopes = STEEPEST * 0.25 ** torch.arange(heads)
-        slopes[-1] = 0.0
-        self.register_buffer("slopes", slopes, persistent=False)
+        self.model, self.shots, self.form = model, shots, form
+        self.labels = None if labels is None else label_ids(labels, self.device)
 
-    def bias(self, shots: int, queries: int) -> Tensor:
-        """What is added to the attention from token i to token j: (heads, n, n) for n = 2 shots + queries.
+    @property
+    def device(self) -> torch.device:
+        weights = next(self.parameters(), None)
+        return torch.device("cpu") if weights is None else weights.device
 
-        Minus infinity where i must not see j: a token sees itself and what stands before it. All queries stand at the same place,
-        the next after the support set, so none sees another. Else minus slope times distance (ALiBi, Press et al. 2022).
-        """
-        place = torch.arange(2 * shots + queries, device=self.slopes.device).clamp(max=2 * shots)
-        distance = place[:, None] - place
-        sees = (distance > 0) | torch.eye(len(place), dtype=torch.bool, device=place.device)
-        return (-self.slopes[:, None, None] * distance).masked_fill(~sees, -torch.inf)
-
-    def read(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> tuple[Tensor, Tensor]:
-        """One pass over the sequences of T tasks; the support set may be empty.
-
-        Args:
-            support_x: (T, S, d).   support_y: (T, S, 1).   query_x: (T, Q, d).
-
-        Returns:
-            The answer for each support x from the examples before it alone, (T, S, 1), and for the queries from all, (T, Q, 1).
-        """
-        if support_x.shape[-1] != self.dims:
-            raise ValueError(
-                f"x has {support_x.shape[-1]} numbers and dims={self.dims}: make them equal"
-            )
-        shots = support_x.shape[1]
-        examples = torch.stack([self.read_x(support_x), self.read_y(support_y)], dim=2).flatten(
-            1, 2
-        )  # x1, y1, x2, y2, ...
-        tokens, bias = (
-            torch.cat([examples, self.read_x(query_x)], dim=1),
-            self.bias(shots, query_x.shape[1]),
-        )
-        for block in self.blocks:
-            tokens = block(tokens, bias)
-        answers = self.answer(self.norm(tokens))
-        return answers[:, : 2 * shots : 2], answers[:, 2 * shots :]
-
-    def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
-        """One task: see `Learner.predict`."""
-        return self.read(support_x[None], support_y[None], query_x[None])[1][0]
+    def next_scores(self, episode: Episode, labels: Tensor) -> Tensor:
+        """Scores of the token after each prompt: (T, Q, V)."""
+        tokens, place = prompts(episode, labels, self.shots, **self.form)
+        rows, places = tokens.flatten(0, 1).split(AT_ONCE), place.flatten().split(AT_ONCE)
+        found = [at(self.model(row), spot) for row, spot in zip(rows, places, strict=True)]
+        return torch.cat(found).unflatten(0, place.shape)
 
     def forward(self, episode: Episode) -> Tensor:
-        return self.read(episode.support_x, episode.support_y, episode.query_x)[1]
+        """All tasks of an episode: (T, Q, N)."""
+        labels = labels_of(episode, self.labels)
+        scores = self.next_scores(episode, labels)
+        return scores.gather(2, labels[:, None].expand(-1, scores.shape[1], -1))
 
-    def outer_loss(self, episode: Episode) -> Tensor:
-        """Mean squared error of the next y at every place of the sequence: after 0, 1, ..., S examples at once."""
-        targets = torch.cat([episode.support_y, episode.query_y], dim=1)
-        answers = torch.cat(self.read(episode.support_x, episode.support_y, episode.query_x), dim=1)
-        return self.loss_fn(answers, targets)
+    def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels=None) -> Tensor:
+        """One task: (S, l) token ids, (S,) classes and (Q, l) token ids -> (Q, N).
+
+        Args:
+            labels: the label word of each class, as a word or a token id; None takes the learner's.
+        """
+        return self(one_task(support_x, support_y, query_x, labels, self.labels))[0]
 
     def settings(self) -> dict:
-        return super().settings() | {"network": str(self.blocks), "slopes": self.slopes.tolist()}
+        form = {name: value for name, value in self.form.items()}
+        return (
+            super().settings()
+            | {"model": str(getattr(self.model, "size", "")), "shots": self.shots}
+            | form
+        )
 
 
-def linear_attention(support_x: Tensor, support_y: Tensor, query_x: Tensor, eta: float) -> Tensor:
-    """eta * sum_i y_i (x_i . x_q): attention without a softmax, with keys x_i, values y_i and query x_q.
+def one_task(support_x: Tensor, support_y: Tensor, query_x: Tensor, labels, own) -> Episode:
+    """An episode of one task, with its label words: those given, or else the learner's own."""
+    words = own if labels is None and own is not None else label_ids(labels, query_x.device)
+    unknown = query_x.new_zeros(1, len(query_x))  # the answers, which no learner looks at
+    four = support_x[None], support_y[None], query_x[None], unknown
+    return Episode(*four, names={"labels": words[None]})
 
-    It is also one step of gradient descent: from w = 0, on the loss sum_i (w . x_i - y_i)^2 / 2, a step of size eta leads to
-    w = eta * sum_i y_i x_i, whose answer is w . x_q (von Oswald et al. 2023). With the mean of the squares as the loss
-    the same step is eta = 2 alpha / S.
 
-    Args:
-        support_x: (..., S, d).   support_y: (..., S, 1).   query_x: (..., Q, d).
+class InContextTuning(InContext):
+    """Trains the model, over many tasks, to read examples: the loss is that of the answer to a prompt with the support set in it.
 
-    Returns:
-        (..., Q, 1).
+    Chen et al. 2022, and MetaICL (Min et al. 2022), equation in section 3.1: log p(y_q | x_1, y_1, ..., x_k, y_k, x_q). `meta_train` trains it.
+    A new task then costs no gradient step. The learner has a copy of the model, and the one given stays as it is.
+
+    Raises:
+        ValueError: ``shots`` is below 1, or see `InContext`.
     """
-    return eta * (query_x @ support_x.mT) @ support_y
+
+    def __init__(self, model: TinyGPT, shots: int | None = None, *, labels=None):
+        if shots is not None:
+            at_least_one(shots=shots)
+        super().__init__(copy.deepcopy(model), shots, labels=labels)
+
+    def outer_loss(self, episode: Episode) -> Tensor:
+        """The cross-entropy of the queries' label words, over the full vocabulary."""
+        labels = labels_of(episode, self.labels)
+        scores = self.next_scores(episode, labels)
+        return self.loss_fn(scores.flatten(0, 1), labels.gather(1, episode.query_y).flatten())
+
+    def after(self, support_x: Tensor, support_y: Tensor, labels: Tensor) -> nn.Module:
+        """The language model that answers: the same for every task."""
+        return self.model
+
+    def trainable(self, ways: int = 2) -> int:
+        """How many numbers a task trains: none. All weights were trained before, over many tasks."""
+        return 0

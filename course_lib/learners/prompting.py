@@ -124,8 +124,8 @@ class Prompting(Learner):
         model: a `LanguageModel`.
         template: how the prompt is written.
         labels: one word, or several, for each class; the spaces around it are part of the template. An episode may say which classes of
-            its family are behind the numbers of a task, ``episode.hidden["classes"]`` (T, N): then for each class of the family.
-            None: each task brings its own, ``episode.hidden["labels"]`` (T, N) of token ids.
+            its family are behind the numbers of a task, ``episode.names["classes"]`` (T, N): then for each class of the family.
+            None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
         read: turns a row of ids of x into text: `worlds.text`, or ``vocabulary.text`` of a family of sentences.
         shots: show the first so many support items only; None shows all. With 0 the prompt holds the query alone.
         neutral: queries without content for contextual calibration (Zhao et al. 2021), such as ("N/A", "[MASK]", ""): what the model
@@ -187,17 +187,17 @@ class Prompting(Learner):
     def words_of(self, episode: Episode) -> list[list[str]]:
         """The label words of each task, in the order of its class numbers."""
         if self.labels is None:
-            if "labels" not in episode.hidden:
+            if "labels" not in episode.names:
                 raise ValueError(
-                    'the classes have no words: give labels=[...], or an episode with hidden["labels"]'
+                    'the classes have no words: give labels=[...], or an episode with names["labels"]'
                 )
-            return [[self.read([i]) for i in row] for row in episode.hidden["labels"].tolist()]
+            return [[self.read([i]) for i in row] for row in episode.names["labels"].tolist()]
         if (
-            "classes" in episode.hidden
+            "classes" in episode.names
         ):  # a family that draws classes and numbers them anew in each task
             return [
                 [word(self.labels, number) for number in row]
-                for row in episode.hidden["classes"].tolist()
+                for row in episode.names["classes"].tolist()
             ]
         return [self.labels] * len(episode)
 

@@ -136,4 +136,4 @@ def parts(episode: Episode, size: int):
     """The episode in pieces of at most ``size`` tasks."""
     at_least_one(batch=size)
     for i in range(0, episode.tasks, size):
-        yield episode.map(lambda t, i=i: t[i : i + size])
+        yield episode[i : i + size]

@@ -9,7 +9,7 @@ import torch
 
 from course_lib.episodes import TaskFamily, at_least_one, finite
 from course_lib.learners.base import Learner
-from course_lib.training import checkpoints
+from course_lib.networks import checkpoints
 from course_lib.training.progress_bar import bar
 
 # Raised whenever a change of the code changes what training computes; a test replays the shipped runs to notice.

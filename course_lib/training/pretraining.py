@@ -1,31 +1,34 @@
-"""Training of the small language model: next-token prediction on prompts, and the moment when it begins to read examples.
-
-``python -m course_lib train --data worlds`` trains it as shipped; ``--seed`` and ``--outer-steps`` change the run.
-"""
+"""Training of the small language model: next-token prediction on prompts, and the moment when it begins to read examples."""
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.chapters.ch10.prompts import shots_curve
-from course_lib.episodes import at_least_one
-from course_lib.families.pretraining_prompts import UNSEEN_WORDINGS, WORDINGS, PromptMixture
+from course_lib.episodes import Episode, at_least_one
+from course_lib.families.pretraining_prompts import (
+    UNSEEN_WORDINGS,
+    WORDINGS,
+    PromptMixture,
+    instructed,
+)
 from course_lib.families.prompt_worlds import TOKENS, Worlds
-from course_lib.language_models.tiny_gpt import Size, TinyGPT
-from course_lib.training import checkpoints
+from course_lib.language_models.tiny_gpt import Size, TinyGPT, shipped_model
+from course_lib.learners.in_context import InContext
+from course_lib.networks import checkpoints
+from course_lib.training.evaluation import Score, evaluate
 from course_lib.training.progress_bar import bar, duration
-from course_lib.training.shipped import DATA
+from course_lib.training.runs import TEST_SEED, Named, made_with
 
 EARLY = 0.75  # the early checkpoint is taken when accuracy with 8 examples first passes this: in the middle of the phase change
 
 
 @dataclass(frozen=True)
-class LanguagePlan:
+class PretrainingPlan:
     """The settings of one training run.
 
     Args:
@@ -80,7 +83,7 @@ def next_token_loss(model: TinyGPT, tokens: Tensor, weights: Tensor) -> Tensor:
 
 
 def train_language_model(
-    plan: LanguagePlan,
+    plan: PretrainingPlan,
     *,
     watch: int = 25,
     early: float = EARLY,
@@ -120,61 +123,79 @@ def train_language_model(
             stepper.step()
         losses.append(loss.item())
         if (step + 1) % watch == 0:
-            accuracy = shots_curve(model, held_out, [8])[8].mean
+            accuracy = evaluate(InContext(model, 8), held_out).mean
             history.append((step + 1, sum(losses[-watch:]) / watch, accuracy))
             if accuracy > early and not copy:
                 copy = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     return model.eval(), copy, history, time.monotonic() - began
 
 
-def run(plan: LanguagePlan, device="cpu") -> tuple[TinyGPT, dict, dict]:
-    """Train, on the CPU or on a GPU: the model, the early weights (empty if accuracy never passed `EARLY`), and what to write beside them."""
-    model, early, history, seconds = train_language_model(plan, device=device)
-    print(f"trained for {duration(seconds)}")
-    return (
-        model.cpu(),
-        early,
-        {
-            "settings": asdict(plan),
-            "size": model.settings(),
-            "seconds": round(seconds, 1),
-            "history": history,
-        },
-    )
+USUAL = {"steps": PretrainingPlan.steps, "rate": PretrainingPlan.rate, "episodes": 1000}
 
 
-def shipped_model(name: str = "tiny_gpt", folder: Path = DATA) -> TinyGPT:
-    """A model that comes with the course: "tiny_gpt", trained to the end, or "tiny_gpt_early", in the middle of the phase change."""
-    tensors, about = checkpoints.read(folder / f"{name}.safetensors")
-    model = TinyGPT(Size(**about["size"]))
-    checkpoints.load_weights(model, tensors, source=name)
-    return model.eval()
+@dataclass(frozen=True, eq=False)
+class LanguageRun(Named):
+    """A training run of the small language model.
+
+    Args:
+        early: the file holds the weights of the moment when accuracy first passed `EARLY`, not those of the end.
+    """
+
+    usual: dict = field(default_factory=lambda: dict(USUAL))
+    early: bool = False
+
+    def load(self, path: Path | None = None) -> TinyGPT:
+        """The model of a file, in eval mode; of the one that ships, unless told."""
+        path = path or self.file
+        return shipped_model(path.stem, path.parent)
+
+    def train(
+        self, out: Path, seed: int = 0, device: str = "cpu", save_every: int = 0, **changed
+    ) -> None:
+        """Train from nothing, print shots curves on fresh tasks, and write the file.
+
+        Raises:
+            ValueError: an early model is asked for, and accuracy never passed `EARLY`.
+        """
+        o = self.settings(seed, device, **changed)
+        plan = PretrainingPlan(steps=o.steps, rate=o.rate, seed=seed)
+        model, early, history, seconds = train_language_model(plan, device=device)
+        print(f"trained for {duration(seconds)}")
+        if self.early and not early:
+            raise ValueError(
+                f"accuracy with 8 examples never passed {EARLY} in {plan.steps} steps: train for longer"
+            )
+        model = model.cpu()
+        if self.early:
+            model.load_state_dict(early)
+        about = {"settings": asdict(plan), "size": model.settings(), "seconds": round(seconds, 1)}
+        about |= {"history": history, "figures": report(model, o.episodes)}
+        checkpoints.write(out, model.state_dict(), about | self.stamp(seed, **changed))
+        print(f"wrote {out}")
+
+    def evaluate_file(self, path: Path, device: str = "cpu", **changed) -> None:
+        """Print the shots curves of a file's model on fresh tasks."""
+        made = made_with(self, self.about(path), path)
+        o = self.settings(made.pop("seed"), device, **made | changed)
+        report(self.load(path).to(device), o.episodes)
 
 
-def shipped_history(name: str = "tiny_gpt", folder: Path = DATA) -> list[tuple[int, float, float]]:
-    """(step, loss, accuracy with 8 examples on held-out tasks) along the training of a shipped model."""
-    return [tuple(row) for row in checkpoints.read(folder / f"{name}.safetensors")[1]["history"]]
-
-
-def report(model: TinyGPT, tasks: int = 1000) -> dict[str, list[float]]:
+def report(model: TinyGPT, tasks: int = 1000, seed: int = TEST_SEED) -> dict[str, list[float]]:
     """Print and return shots curves on held-out tasks, without and with an instruction: [mean, half of the interval] for each."""
-    curves = {}
+    found: dict[str, Score] = {}
+
+    def keep(what: str, episode: Episode, all_shots: tuple[int, ...]) -> None:
+        for shots in all_shots:
+            score = found[f"{what}, {shots} shots"] = evaluate(InContext(model, shots), episode)
+            print(f"{what}, {shots} shots: {score}", flush=True)
+
     for family in (Worlds(2), Worlds(4), Worlds(2, kinds_per_label=2)):
-        episode = family.sample(tasks, shots=16, queries=1, generator=family.generator(12345))
-        curves[f"{family.ways} labels, {family.kinds_per_label} kinds each"] = shots_curve(
-            model, episode
-        )
+        episode = family.sample(tasks, shots=16, queries=1, generator=family.generator(seed))
+        what = f"{family.ways} labels, {family.kinds_per_label} kinds each"
+        keep(what, episode, (0, 1, 2, 4, 8, 16))
     for wording in WORDINGS + UNSEEN_WORDINGS:
-        episode = Worlds().sample(tasks, shots=4, queries=1, generator=Worlds().generator(12345))
+        episode = Worlds().sample(tasks, shots=4, queries=1, generator=Worlds().generator(seed))
         seen = "seen" if wording in WORDINGS else "unseen"
-        curves[f"2 labels, {seen} instruction {wording!r}"] = shots_curve(
-            model, episode, (0, 4), wording=wording
-        )
-    figures = {
-        f"{what}, {k} shots": score for what, curve in curves.items() for k, score in curve.items()
-    }
-    for what, score in figures.items():
-        print(f"{what}: {score}")
-    return {
-        what: [round(score.mean, 4), round(score.half_width, 4)] for what, score in figures.items()
-    }
+        what = f"2 labels, {seen} instruction {wording!r}"
+        keep(what, instructed(episode, wording), (0, 4))
+    return {what: [round(s.mean, 4), round(s.half_width, 4)] for what, s in found.items()}

@@ -106,7 +106,7 @@ def test_episodes_have_word_ids_of_the_right_shape_type_and_place(device):
     assert (
         one.support_y.shape == (4, 3)
         and one.query_y.shape == (4, 6)
-        and one.hidden["classes"].shape == (4, 3)
+        and one.names["classes"].shape == (4, 3)
     )
     four = (one.support_x, one.support_y, one.query_x, one.query_y)
     assert all(t.dtype == torch.int64 and t.device.type == device for t in four)
@@ -118,11 +118,11 @@ def test_sentences_belong_to_their_labels_and_none_is_drawn_twice():
     kinds = []
     for x, y in ((one.support_x, one.support_y), (one.query_x, one.query_y)):
         kind, sentence = numbers(family, x)
-        assert torch.equal(kind, one.hidden["classes"].gather(1, y))
+        assert torch.equal(kind, one.names["classes"].gather(1, y))
         assert all(torch.bincount(row, minlength=4).tolist() == [2] * 4 for row in y)
         kinds.append(kind * 100 + sentence)
     assert all(len(set(row.tolist())) == 16 for row in torch.cat(kinds, dim=1))
-    assert all(len(set(row.tolist())) == 4 for row in one.hidden["classes"])
+    assert all(len(set(row.tolist())) == 4 for row in one.names["classes"])
 
 
 def test_every_class_and_every_sentence_is_met_about_equally_often():
@@ -140,7 +140,7 @@ def test_neither_class_numbers_nor_places_tell_anything():
         500, shots=1, queries=1, generator=torch.Generator().manual_seed(3)
     )
     assert 0.18 < (one.support_y == one.query_y).float().mean() < 0.32
-    assert torch.bincount(one.hidden["classes"][:, 0], minlength=6).min() > 40
+    assert torch.bincount(one.names["classes"][:, 0], minlength=6).min() > 40
 
 
 def test_the_same_seed_gives_the_same_episodes():

@@ -9,9 +9,9 @@ import pytest
 import torch
 from pretend_omniglot import ALPHABETS, files, png, zipped
 
-from course_lib.commands.one_shot_runs import NearestPixels
 from course_lib.families import Omniglot, Strokes
 from course_lib.families.picture_files import PictureError
+from course_lib.learners import Nearest
 from course_lib.training.evaluation import evaluate
 from course_lib.training.evaluation import test_episodes as same_episodes
 
@@ -50,7 +50,7 @@ def test_episodes_are_like_those_of_strokes(root, device):
     assert (
         one.query_x.min() == 0 and 0.9 < one.query_x.max() <= 1 and one.query_x.mean() < 0.3
     )  # ink 1 on paper 0
-    assert evaluate(NearestPixels(), one).mean > 0.4
+    assert evaluate(Nearest(), one).mean > 0.4
 
 
 def test_parts_and_what_is_known_about_them(root):
@@ -155,7 +155,7 @@ def test_rotations_are_whole_classes(root):
         assert turned.characters[i] == ("Angular", "character01")
         assert torch.equal(turned.drawings(i), plain.drawings(0).rot90(i, (2, 3)))
     one = same_episodes(turned, 20, shots=1, queries=2, seed=1)
-    for (support_x, support_y, query_x, query_y), classes in zip(one, one.hidden["classes"]):
+    for (support_x, support_y, query_x, query_y), classes in zip(one, one.names["classes"]):
         for x, y in ((support_x, support_y), (query_x, query_y)):
             for picture, number in zip(x, classes[y].tolist()):
                 assert (
@@ -290,9 +290,9 @@ def test_real_drawings_are_as_dark_and_as_hard_as_generated_ones(omniglot_root):
     assert real.mean() == pytest.approx(0.0925, abs=0.0005)
     assert 0.8 < real.mean() / drawn.mean() < 1.2
     assert evaluate(
-        NearestPixels(), same_episodes(family, 2000, shots=1, queries=1, seed=0)
+        Nearest(), same_episodes(family, 2000, shots=1, queries=1, seed=0)
     ).mean == pytest.approx(0.417, abs=0.03)
     twenty = Omniglot(root=omniglot_root, ways=20)
     assert evaluate(
-        NearestPixels(), same_episodes(twenty, 500, shots=1, queries=1, seed=0)
+        Nearest(), same_episodes(twenty, 500, shots=1, queries=1, seed=0)
     ).mean == pytest.approx(0.225, abs=0.03)

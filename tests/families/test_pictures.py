@@ -37,7 +37,7 @@ def test_episodes_have_the_shape_type_and_place_of_those_of_strokes(device):
     assert (
         one.support_y.shape == (4, 3)
         and one.query_y.shape == (4, 6)
-        and one.hidden["classes"].shape == (4, 3)
+        and one.names["classes"].shape == (4, 3)
     )
     assert one.support_x.dtype == torch.float32 and one.query_y.dtype == torch.int64
     assert all(
@@ -51,12 +51,12 @@ def test_pictures_belong_to_their_labels_and_none_is_drawn_twice():
     kinds = []
     for x, y in ((one.support_x, one.support_y), (one.query_x, one.query_y)):
         kind, drawing = numbers(x)
-        assert torch.equal(kind, one.hidden["classes"].gather(1, y))
+        assert torch.equal(kind, one.names["classes"].gather(1, y))
         assert all(torch.bincount(row, minlength=4).tolist() == [2] * 4 for row in y)
         assert (drawing < family.counts[kind]).all()
         kinds.append(kind * 100 + drawing)
     assert all(len(set(row.tolist())) == 16 for row in torch.cat(kinds, dim=1))
-    assert all(len(set(row.tolist())) == 4 for row in one.hidden["classes"])
+    assert all(len(set(row.tolist())) == 4 for row in one.names["classes"])
 
 
 def test_every_drawing_and_every_class_is_met_about_equally_often():
@@ -74,7 +74,7 @@ def test_neither_class_numbers_nor_places_tell_anything():
         500, shots=1, queries=1, generator=torch.Generator().manual_seed(3)
     )
     assert 0.18 < (one.support_y == one.query_y).float().mean() < 0.32
-    first = one.hidden["classes"][:, 0]
+    first = one.names["classes"][:, 0]
     assert torch.bincount(first, minlength=6).min() > 40
 
 
@@ -95,7 +95,7 @@ def test_tasks_within_a_group():
         groups=["a", "b", "a", "b", "a", "b", "a", "c", "c", "b"],
         within=0.5,
     )
-    classes = family.sample(1000, shots=1, queries=1, generator=family.generator(0)).hidden[
+    classes = family.sample(1000, shots=1, queries=1, generator=family.generator(0)).names[
         "classes"
     ]
     groups = family.group_of[classes]
@@ -103,7 +103,7 @@ def test_tasks_within_a_group():
     assert 0.45 < alike.float().mean() < 0.65  # half of them by choice, some by chance
     assert 2 in groups and 2 not in groups[alike]  # a group of two classes serves the mixed tasks
     whole = numbered(counts=[4] * 10, ways=3, groups=[0, 1] * 5, within=1)
-    classes = whole.sample(300, shots=1, queries=1, generator=whole.generator(0)).hidden["classes"]
+    classes = whole.sample(300, shots=1, queries=1, generator=whole.generator(0)).names["classes"]
     assert (classes % 2 == classes[:, :1] % 2).all() and {0, 1} == set((classes[:, 0] % 2).tolist())
 
 

@@ -47,7 +47,7 @@ def test_shapes_types_and_places(device):
     assert (
         one.support_y.shape == (3, 8)
         and one.query_y.shape == (3, 20)
-        and one.hidden["classes"].shape == (3, 4)
+        and one.names["classes"].shape == (3, 4)
     )
     assert one.support_x.dtype == torch.float32 and one.support_y.dtype == torch.int64
     assert all(
@@ -62,7 +62,7 @@ def test_each_class_has_its_shots_and_queries(family):
     one = episode(family, tasks=20, shots=3, queries=4)
     for y, each in ((one.support_y, 3), (one.query_y, 4)):
         assert all(torch.bincount(row, minlength=5).tolist() == [each] * 5 for row in y)
-    assert all(len(set(row.tolist())) == 5 for row in one.hidden["classes"])
+    assert all(len(set(row.tolist())) == 5 for row in one.names["classes"])
 
 
 def test_neither_class_numbers_nor_places_tell_anything(family):
@@ -73,7 +73,7 @@ def test_neither_class_numbers_nor_places_tell_anything(family):
     first = (one.support_y[:, 0] == one.query_y[:, 0]).float().mean()
     assert 0.12 < first < 0.28
     numbers = {}
-    for classes in episode(Strokes(ways=5, scripts=1, characters=6), tasks=50).hidden["classes"]:
+    for classes in episode(Strokes(ways=5, scripts=1, characters=6), tasks=50).names["classes"]:
         for number, character in enumerate(classes.tolist()):
             numbers.setdefault(character, set()).add(number)
     assert all(len(seen) == 5 for seen in numbers.values())  # a character gets every number
@@ -82,7 +82,7 @@ def test_neither_class_numbers_nor_places_tell_anything(family):
 def test_drawings_belong_to_the_classes_they_are_labelled_with():
     family = Strokes(sloppiness=0)
     one = episode(family, tasks=4, shots=2)
-    for (x, y, *_), classes in zip(one, one.hidden["classes"], strict=True):
+    for (x, y, *_), classes in zip(one, one.names["classes"], strict=True):
         assert torch.allclose(x, family.draw(classes[y]), atol=1e-5)
 
 
@@ -238,7 +238,7 @@ def test_settings_name_everything_that_defines_the_family():
 def test_split_families_share_no_script():
     kept, held_out = Strokes(ways=20, scripts=10, within=0.5).split(3)
     for family, scripts in ((kept, range(0, 7)), (held_out, range(7, 10))):
-        seen = episode(family, tasks=100).hidden["classes"] // family.characters
+        seen = episode(family, tasks=100).names["classes"] // family.characters
         assert set(seen.flatten().tolist()) == set(scripts)
         alike = (seen == seen[:, :1]).all(dim=1).float().mean()
         assert 0.3 < alike < 0.7  # about half of the tasks stay within one script

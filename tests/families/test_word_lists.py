@@ -24,7 +24,7 @@ def sample(family, shots=16, queries=20, tasks=30, seed=0):
 def label_groups(episode):
     return [
         {LABEL_OF[label - ID[LABELS[0]]] for label in row}
-        for row in episode.hidden["labels"].tolist()
+        for row in episode.names["labels"].tolist()
     ]
 
 
@@ -60,7 +60,7 @@ def test_practice_obeys_the_rules_of_the_training_prompts(family):
     episode = sample(family)
     for kinds, labels in zip(kind_groups(episode), label_groups(episode)):
         assert len(set(kinds)) == len(kinds) and not labels & set(kinds)
-    assert all(len(set(row)) == len(row) for row in episode.hidden["labels"].tolist())
+    assert all(len(set(row)) == len(row) for row in episode.names["labels"].tolist())
 
 
 def test_practice_is_otherwise_like_the_worlds():

@@ -44,13 +44,13 @@ def test_every_token_has_one_id():
 def test_words_kinds_and_labels_fit(ways, per_label):
     episode = sampled(ways, per_label)
     assert episode.support_x.shape == (200, 8, 1) and episode.query_x.shape == (200, 3, 1)
-    assert episode.hidden["labels"].shape == (200, ways) and episode.hidden["kinds"].shape == (
+    assert episode.names["labels"].shape == (200, ways) and episode.hidden["kinds"].shape == (
         200,
         ways * per_label,
     )
     for task in range(200):
         kinds = [NAMES[kind] for kind in episode.hidden["kinds"][task]]
-        labels = [TOKENS[i] for i in episode.hidden["labels"][task]]
+        labels = [TOKENS[i] for i in episode.names["labels"][task]]
         assert len(set(kinds)) == len(kinds) and len(set(labels)) == len(labels)
         assert (
             len({KIND_GROUP[kind] for kind in kinds} | {LABEL_GROUP[label] for label in labels})

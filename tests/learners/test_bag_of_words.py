@@ -54,7 +54,7 @@ def test_word_order_and_padding_change_nothing(yardstick, tasks):
 def test_predict_is_forward_on_one_task(yardstick, tasks):
     support_x, support_y, query_x, _ = next(iter(tasks))
     torch.testing.assert_close(
-        yardstick.predict(support_x, support_y, query_x), yardstick(tasks.map(lambda t: t[:1]))[0]
+        yardstick.predict(support_x, support_y, query_x), yardstick(tasks[:1])[0]
     )
 
 

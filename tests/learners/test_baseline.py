@@ -56,7 +56,7 @@ def episode(tasks=3, ways=3, shots=2, queries=4, seed=0) -> Episode:
             tasks, y.shape[1], 4, generator=g, dtype=torch.float64
         )
         sets += [x, y]
-    return Episode(*sets, hidden={"classes": classes})
+    return Episode(*sets, names={"classes": classes})
 
 
 # --- formulas written out ------------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_pretraining_is_cross_entropy_of_every_item_over_the_base_classes(name):
     losses = []
     for t, (support_x, support_y, query_x, query_y) in enumerate(tasks):
         for x, y in [*zip(support_x, support_y), *zip(query_x, query_y)]:
-            f, base = learner.encoder(x[None])[0], int(tasks.hidden["classes"][t, y])
+            f, base = learner.encoder(x[None])[0], int(tasks.names["classes"][t, y])
             w = learner.classifier.weight
             logits = (
                 w @ f + learner.classifier.bias
@@ -327,7 +327,7 @@ def test_pretraining_refuses_what_it_cannot_learn_from(name):
         learner.outer_loss(Episode(tasks.support_x, tasks.support_y, tasks.query_x, tasks.query_y))
     with pytest.raises(ValueError, match="classes=7, and an item is of base class 9"):
         learner.outer_loss(
-            dataclasses.replace(tasks, hidden={"classes": tasks.hidden["classes"] * 0 + 9})
+            dataclasses.replace(tasks, names={"classes": tasks.names["classes"] * 0 + 9})
         )
     waves = Sinusoids().sample(2, shots=3, queries=3)
     with pytest.raises(ValueError, match="a family of pictures"):

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+from course_lib.chapters.ch10.prompts import choose
 from toys import DEVICES
 
-from course_lib.chapters.ch10.prompts import choose
 from course_lib.families import Vocabulary
 from course_lib.families.intents import SentenceClasses
 from course_lib.families.prompt_worlds import ID, TOKENS, Worlds
@@ -165,7 +165,7 @@ def test_an_empty_support_set_is_a_prompt_without_examples(model):
 def test_numbering_the_classes_otherwise_changes_only_their_order(model):
     episode = held_out(1, shots=6)
     sx, sy, qx, _ = next(iter(episode))
-    labels = [TOKENS[i] for i in episode.hidden["labels"][0]]
+    labels = [TOKENS[i] for i in episode.names["labels"][0]]
     one = Prompting(model, labels=labels).predict(sx, sy, qx)
     other = Prompting(model, labels=labels[::-1]).predict(sx, 1 - sy, qx)
     torch.testing.assert_close(one, other.flip(-1))
@@ -246,7 +246,7 @@ def test_impossible_templates_are_refused(wrong, says):
 
 
 def test_a_family_that_numbers_its_classes_anew_in_each_task_gets_the_right_words():
-    """Three classes, two a task: 0 and 1 stand for other classes each time, and ``hidden["classes"]`` says for which."""
+    """Three classes, two a task: 0 and 1 stand for other classes each time, and ``names["classes"]`` says for which."""
     own = {
         "fruit": ["an apple", "a pear", "a plum"],
         "tool": ["a saw", "an axe", "a file"],

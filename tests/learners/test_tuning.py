@@ -59,7 +59,7 @@ def test_lora_changes_only_queries_and_values(model):
     parts = {
         name: part[0]
         for name, part in learner.adapt(
-            episode.support_x, episode.support_y, episode.hidden["labels"]
+            episode.support_x, episode.support_y, episode.names["labels"]
         ).items()
     }
     merged = learner.merged(parts)
@@ -76,7 +76,7 @@ def test_side_by_side_is_one_by_one(model, method):
     both = learner(episode)
     for i, (sx, sy, qx, _) in enumerate(episode):
         torch.testing.assert_close(
-            learner.predict(sx, sy, qx, labels=episode.hidden["labels"][i].tolist()),
+            learner.predict(sx, sy, qx, labels=episode.names["labels"][i].tolist()),
             both[i],
             rtol=1e-2,
             atol=1e-2,

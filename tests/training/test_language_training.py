@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from course_lib.chapters.ch10.prompts import shots_curve
 
 from course_lib.__main__ import main
-from course_lib.chapters.ch10.prompts import shots_curve
 from course_lib.families.pretraining_prompts import WORDINGS, PromptMixture
 from course_lib.families.prompt_worlds import TOKENS, Worlds, covered
 from course_lib.language_models.tiny_gpt import Size, TinyGPT
-from course_lib.training import checkpoints
+from course_lib.networks import checkpoints
 from course_lib.training import pretraining as language_training
 from course_lib.training.pretraining import (
     LanguagePlan,

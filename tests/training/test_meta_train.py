@@ -16,8 +16,8 @@ from toys import DEVICES, flat
 from course_lib import ROOT
 from course_lib.families import Sinusoids
 from course_lib.learners import MAML, Joint, Learner
+from course_lib.networks import checkpoints
 from course_lib.networks.small import mlp
-from course_lib.training import checkpoints
 from course_lib.training.outer_loop import Plan, meta_train, run_settings
 
 

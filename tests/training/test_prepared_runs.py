@@ -6,7 +6,7 @@ import torch
 from course_lib import __main__ as program
 from course_lib.chapters.ch09 import study as intent_line_up
 from course_lib.chapters.ch10 import regressions as regressions_in_context
-from course_lib.training import checkpoints, prepared_runs, shipped
+from course_lib.networks import checkpoints, prepared_runs, shipped
 from course_lib.training.outer_loop import run_settings
 
 FEW = ["--outer-steps", "3", "--episodes", "20", "--device", "cpu"]

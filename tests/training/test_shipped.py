@@ -12,9 +12,9 @@ from course_lib import __main__ as program
 from course_lib.commands.train import train as commands
 from course_lib.families import Sinusoids
 from course_lib.learners import MAML, Joint
+from course_lib.networks.checkpoints import CheckpointError
 from course_lib.networks.small import mlp
 from course_lib.training import builders, checkpoints, shipped
-from course_lib.training.checkpoints import CheckpointError
 from course_lib.training.outer_loop import Plan, meta_train, run_settings
 
 FILES = sorted(shipped.DATA.glob("sinusoids_*.safetensors"))

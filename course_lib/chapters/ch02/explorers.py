@@ -6,13 +6,13 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters import named_run
 from course_lib.classroom.explorer import Choice, Explorer, Points, Slider
 from course_lib.classroom.figures import COLOURS, new_figure, picture
 from course_lib.families import Sinusoids
 from course_lib.families.sinusoids import sine
 from course_lib.learners import inner_loop
 from course_lib.networks.small import SineModel, mlp
-from course_lib.training.shipped import shipped_network
 
 X = torch.linspace(-5, 5, 161)[:, None]
 PHASES, AMPLITUDES = torch.linspace(-1, 5, 121), torch.linspace(-4, 6, 121)
@@ -175,7 +175,7 @@ def descent_on_map() -> Explorer:
 @lru_cache
 def start_network(name: str) -> torch.nn.Sequential:
     """A fresh random network, or the one that was trained on all tasks at once."""
-    return mlp(seed=0) if STARTS[name] is None else shipped_network(STARTS[name])
+    return mlp(seed=0) if STARTS[name] is None else named_run(STARTS[name]).load().network
 
 
 @lru_cache(maxsize=64)

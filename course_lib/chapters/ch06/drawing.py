@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_lib.chapters import named_run
 from course_lib.classroom.drawpad import DrawPad, Said
 from course_lib.classroom.figures import Picture, new_figure, picture
 from course_lib.families import Strokes
 from course_lib.families.hand_drawn import SHAPES, another_hand
 from course_lib.learners.siamese import distance, pairs_of
-from course_lib.training.shipped import shipped_encoder
 
 ENCODER = "strokes_siamese"
 FIVE = ("circle", "cross", "zigzag", "triangle", "gate")
@@ -23,7 +23,7 @@ FIVE = ("circle", "cross", "zigzag", "triangle", "gate")
 @lru_cache
 def encoder(name: str = ENCODER) -> nn.Sequential:
     """The network of a shipped run, in eval mode: (n, 1, 28, 28) -> (n, d)."""
-    return shipped_encoder(name).eval()
+    return named_run(name).load().encoder
 
 
 @torch.no_grad()

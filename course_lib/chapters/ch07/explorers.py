@@ -5,36 +5,25 @@ from functools import lru_cache
 import torch
 from matplotlib.colors import to_rgb
 
+from course_lib.chapters import named_run
 from course_lib.classroom.explorer import Choice, Explorer, Points, Slider, Toggle
 from course_lib.classroom.figures import COLOURS, new_figure, picture
 from course_lib.episodes import Episode
 from course_lib.families import Strokes
-from course_lib.learners import Matching, Prototypical, Relation
 from course_lib.learners.metric import MetricLearner
 from course_lib.learners.prototypical import CLOSENESS, prototypes
-from course_lib.networks.small import conv4
-from course_lib.training import checkpoints
 from course_lib.training.evaluation import test_episodes
-from course_lib.training.shipped import DATA
 
 CHANNELS = 32  # of the shipped encoders
 FRESH = Strokes(
     seed=1
 )  # other scripts than those of training, which are Strokes(): not one character in common
-MAKE = {
-    "matching": lambda: Matching(conv4(CHANNELS, seed=0)),
-    "prototypical": lambda: Prototypical(conv4(CHANNELS, seed=0)),
-    "relation": lambda: Relation(conv4(CHANNELS, seed=0), features=CHANNELS, seed=0),
-}
 
 
 @lru_cache
 def shipped_learner(method: str) -> MetricLearner:
     """One of the small networks that come with the chapter, in eval mode."""
-    learner, name = MAKE[method](), f"strokes_{method}_small.safetensors"
-    tensors, _ = checkpoints.read(DATA / name)
-    checkpoints.load_weights(learner, checkpoints.weights(tensors), source=name)
-    return learner.eval()
+    return named_run(f"strokes_{method}_small").load()
 
 
 def embed(encoder, episode: Episode, at_once: int = 200) -> Episode:

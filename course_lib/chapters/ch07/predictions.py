@@ -14,9 +14,8 @@ def ways(by_way):
     return Outcome(100 * by_way[20].mean, lines=lines)
 
 
-def train_way(sentence, trained_with, gain):
+def train_way(trained_with, gain):
     lines = [
-        sentence,
         *(f"trained with {ways:2} ways: {score}" for ways, score in trained_with.items()),
         f"20 minus 5, paired: {gain}",
     ]

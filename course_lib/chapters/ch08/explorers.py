@@ -5,11 +5,10 @@ from functools import lru_cache
 
 import torch
 
+from course_lib.chapters import named_run
 from course_lib.chapters.ch08.study import LINE_UP, QUERIES, WAYS
 from course_lib.classroom.explorer import Choice, Explorer, Slider, Toggle
 from course_lib.classroom.figures import COLOURS
-from course_lib.training import checkpoints
-from course_lib.training.shipped import DATA
 
 IMAGES = 4  # of each coin, in the newsletter's claim
 PAIRS = {  # who is compared: some pairs differ much, some hardly
@@ -141,7 +140,7 @@ def claim_reader() -> Explorer:
 @lru_cache
 def stored() -> dict[str, torch.Tensor]:
     """Accuracy of each learner in each of the stored episodes on held-out scripts, by the name in figures: (episodes,)."""
-    tensors, _ = checkpoints.read(DATA / "look_scores.safetensors")
+    tensors = named_run("look_scores").tensors()
     return {
         label: tensors[f"held out/{name}"].double() / (WAYS * QUERIES)
         for name, label in LINE_UP.items()

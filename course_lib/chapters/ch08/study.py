@@ -1,122 +1,151 @@
 """The comparison of chapter 08: learners on one backbone that have all seen the same number of drawings.
 
-python -m course_lib.chapters.ch08.study prototypical     trains one learner and writes data/look_prototypical.safetensors
-python -m course_lib.chapters.ch08.study scores           scores all of them on the same episodes: data/look_scores.safetensors
-python -m course_lib.chapters.ch08.study more             other seeds, and a longer pretraining: only their scores, data/look_more.safetensors
+An outer step shows each learner 120 drawings: tasks * ways * (shots + queries). The runs are named look_...; look_scores scores all of
+them on the same episodes, and look_more holds the scores of other seeds and of a longer pretraining.
 """
 
-import argparse
 import copy
 import dataclasses
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib import learners
-from course_lib.episodes import Episode, TaskFamily
+from course_lib.episodes import Episode
 from course_lib.families import Omniglot, Strokes
-from course_lib.learners import MAML, Learner
+from course_lib.learners import (
+    MAML,
+    Baseline,
+    BaselinePlusPlus,
+    Learner,
+    Matching,
+    MetaBaseline,
+    Prototypical,
+    Relation,
+    Siamese,
+)
 from course_lib.learners.inner_loop import predict_with, written_out
-from course_lib.networks.normalisation import BatchNorm
-from course_lib.networks.small import conv4
-from course_lib.training import checkpoints, shipped
+from course_lib.networks import BatchNorm
 from course_lib.training.evaluation import Score, evaluate, test_episodes
-from course_lib.training.outer_loop import Plan, meta_train, run_settings
+from course_lib.training.recipes import INNER, PICTURES, encoder, maml_on_pictures, prepare_pictures
+from course_lib.training.runs import Measurement, Run, load_or_train, once, printed
 
 CHANNELS = 32  # of the backbone, conv4
 STEPS = 1000  # outer steps
-DRAWINGS = 120  # that each learner sees in an outer step
-SCRIPTS, HELD_OUT = 70, 20  # the last 20 scripts are for testing
-BASE_CLASSES = (SCRIPTS - HELD_OUT) * 25
+SCRIPTS, CHARACTERS, HELD_OUT = 70, 25, 20  # the last 20 scripts are for testing
 WAYS, QUERIES = 5, 5  # of the episodes that everyone is scored on; 5 queries a class
 TEST_SEED = 8
 STORED = {"held out": 500, "shifted": 300, "omniglot": 300}  # episodes whose scores ship
 
 
-@dataclass(frozen=True)
-class Run:
-    """How one learner is trained: from an encoder and a seed to a learner, and what an outer step is made of.
-
-    Args:
-        ways, tasks, queries: of a training episode, 1-shot: tasks * ways * (1 + queries) = DRAWINGS.
-        beta: outer learning rate at the start; it sinks to 0.   share: of STEPS.
-    """
-
-    make: Callable
-    ways: int = 20
-    tasks: int = 1
-    queries: int = 5
-    beta: float = 5e-3
-    share: float = 1.0
+# --- how they are trained --------------------------------------------------------------------------
 
 
-def maml(statistics: str, seed: int) -> MAML:
-    """MAML on conv4 with a head of five outputs, and batch norm in one of its modes."""
-    network = conv4(
-        CHANNELS, outputs=WAYS, norm=partial(BatchNorm, statistics=statistics), seed=seed
+def base_classes(o) -> int:
+    """The characters of the scripts that are not held out: 1250 as shipped."""
+    return (o.scripts - o.held_out) * CHARACTERS
+
+
+def baseline(o, classes):
+    return Baseline(encoder(o), base_classes(o), o.channels, seed=o.seed)
+
+
+def baseline_plus_plus(o, classes):
+    return BaselinePlusPlus(encoder(o), base_classes(o), o.channels, seed=o.seed)
+
+
+def meta_baseline(o, classes):
+    """It starts from the encoder of a classifier that was trained for as many outer steps."""
+    start = once(run_of("classifier"), o.seed, outer_steps=o.outer_steps)
+    return MetaBaseline(copy.deepcopy(start.encoder))
+
+
+def report(learner: Learner, o) -> dict[str, Score]:
+    """On characters of the scripts held out, whatever the learner was trained on."""
+    return printed(
+        {"held-out scripts, 5-way 1-shot": evaluate(learner, episodes("held out", o.episodes))}
     )
-    return MAML(network, F.cross_entropy, alpha=0.1, steps=5, way="fast")
 
 
-PRETRAIN = {"ways": 60, "queries": 1}  # many classes in each step: better for a classifier of 1250
-RUNS = {
-    "baseline": Run(lambda f, seed: learners.Baseline(f, BASE_CLASSES, CHANNELS, seed=seed), **PRETRAIN),
-    "baseline++": Run(lambda f, seed: learners.BaselinePlusPlus(f, BASE_CLASSES, CHANNELS, seed=seed), **PRETRAIN),
-    "classifier": Run(lambda f, seed: learners.Baseline(f, BASE_CLASSES, CHANNELS, seed=seed), **PRETRAIN, share=0.5),
-    "meta-baseline": Run(lambda f, seed: learners.MetaBaseline(f), beta=2e-3, share=0.5),
-    "prototypical": Run(lambda f, seed: learners.Prototypical(f)),
-    "matching": Run(lambda f, seed: learners.Matching(f)),
-    "relation": Run(lambda f, seed: learners.Relation(f, CHANNELS, seed=seed)),
-    "siamese": Run(lambda f, seed: learners.Siamese(f, margin=4.0)),
-    "maml, support": Run(lambda f, seed: maml("support", seed), ways=5, tasks=4, beta=2e-3),
-    "maml, running": Run(lambda f, seed: maml("running", seed), ways=5, tasks=4, beta=2e-3),
-}  # fmt: skip
-LINE_UP = {  # who is compared, by the name in figures
+def look(name: str, says: str, make, **usual) -> Run:
+    """A run of the comparison, of 1-shot tasks on one backbone."""
+    seen = dict(
+        scripts=SCRIPTS, held_out=HELD_OUT, ways=20, outer_steps=STEPS, beta=5e-3, half=True
+    )
+    same = dict(channels=CHANNELS, episodes=300)
+    return Run(
+        f"look_{name}",
+        says,
+        PICTURES | seen | same | usual,
+        partial(prepare_pictures, make),
+        report,
+    )
+
+
+PRETRAIN = dict(ways=60, queries=1)  # many classes in each step: better for a classifier of 1250
+ADAPT = dict(ways=5, tasks=4, beta=2e-3, half=False) | INNER
+RUNS = [
+    look("baseline", "Baseline", baseline, **PRETRAIN),
+    look("baseline_plus_plus", "Baseline++", baseline_plus_plus, **PRETRAIN),
+    look(
+        "classifier",
+        "the classifier that Meta-Baseline starts from",
+        baseline,
+        **PRETRAIN | dict(outer_steps=500),
+    ),
+    look("meta_baseline", "Meta-Baseline", meta_baseline, outer_steps=500, beta=2e-3),
+    look("prototypical", "a prototypical network", lambda o, classes: Prototypical(encoder(o))),
+    look("matching", "a matching network", lambda o, classes: Matching(encoder(o))),
+    look(
+        "relation",
+        "a relation network",
+        lambda o, classes: Relation(encoder(o), o.channels, seed=o.seed),
+    ),
+    look("siamese", "a Siamese network", lambda o, classes: Siamese(encoder(o), margin=4.0)),
+    look(
+        "maml_support",
+        "MAML, batch norm by the support set",
+        maml_on_pictures,
+        statistics="support",
+        **ADAPT,
+    ),
+    look(
+        "maml_running",
+        "MAML, batch norm by averages collected in training",
+        maml_on_pictures,
+        statistics="running",
+        **ADAPT,
+    ),
+]
+LINE_UP = {  # who is compared: in the files, and in figures
     "baseline": "Baseline", "baseline++": "Baseline++", "meta-baseline": "Meta-Baseline", "prototypical": "Prototypical",
     "matching": "Matching", "relation": "Relation", "siamese": "Siamese", "maml, support": "MAML",
 }  # fmt: skip
 
 
-def file_of(name: str) -> str:
-    """The name of a learner's file, without its ending."""
-    return "look_" + name.replace("++", "_plus_plus").replace(", ", "_").replace("-", "_")
+def run_of(name: str) -> Run:
+    """The run of a learner, by its name in the files of scores.
+
+    Raises:
+        ValueError: there is none.
+    """
+    wanted = "look_" + name.replace("++", "_plus_plus").replace(", ", "_").replace("-", "_")
+    found = [run for run in RUNS if isinstance(run, Run) and run.name == wanted]
+    if not found:
+        raise ValueError(f"{name!r}: choose one of {', '.join(LINE_UP)}")
+    return found[0]
+
+
+def trained(name: str, steps: int = STEPS, seed: int = 0) -> Learner:
+    """A learner of the comparison after its training; with another number of outer steps all are trained anew. Prints which."""
+    run = run_of(name)
+    return load_or_train(run, seed, outer_steps=max(1, run.usual["outer_steps"] * steps // STEPS))
 
 
 def scripts(ways: int = WAYS) -> tuple[Strokes, Strokes]:
     """The characters to learn from, and those of the scripts held out."""
     return Strokes(ways=ways, scripts=SCRIPTS).split(HELD_OUT)
-
-
-def prepare(name: str, steps: int = STEPS, seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
-    """One learner before its training, its family and its plan. Meta-Baseline starts from the classifier of half the steps.
-
-    Raises:
-        ValueError: there is no such learner.
-    """
-    if name not in RUNS:
-        raise ValueError(f"{name!r}: choose one of {', '.join(RUNS)}")
-    run, encoder = RUNS[name], conv4(CHANNELS, seed=seed)
-    if name == "meta-baseline":
-        encoder = copy.deepcopy(trained("classifier", steps, seed)[0].encoder)
-    learner = run.make(encoder, seed)
-    if isinstance(learner, learners.metric.MetricLearner):
-        learner.in_half()
-    plan = Plan(
-        max(1, round(run.share * steps)), run.tasks, 1, run.queries, run.beta, seed, decay=True
-    )
-    return learner, scripts(run.ways)[0], plan
-
-
-@lru_cache(maxsize=32)
-def trained(name: str, steps: int = STEPS, seed: int = 0) -> tuple[Learner, str]:
-    """The learner after its training, and a sentence that says whether it was loaded or trained: once a process, so copy it to change it."""
-    learner, family, plan = prepare(name, steps, seed)
-    return learner, shipped.load_or_train(file_of(name), learner, family, plan)
 
 
 # --- what they are scored on ----------------------------------------------------------------------------------------------------
@@ -195,25 +224,7 @@ def asked_in_groups(learner: MAML, tasks: Episode, size: int) -> Score:
     return Score(torch.stack(right), "accuracy", chance=1 / WAYS)
 
 
-# --- the commands -----------------------------------------------------------------------------------------------------------------
-
-
-def train(name: str) -> None:
-    """Train one learner and ship it."""
-    learner, family, plan = prepare(name)
-    settings = run_settings(learner, family, plan)
-    run = meta_train(learner, family, plan)
-    score = evaluate(learner, episodes("held out", 300))
-    call = f"python -m course_lib.chapters.ch08.study {name!r}"
-    shipped.ship(
-        shipped.DATA / f"{file_of(name)}.safetensors",
-        learner,
-        settings,
-        run,
-        command=call,
-        held_out=[score.mean, score.half_width],
-    )
-    print(f"{name}: {run.seconds:.0f} s, held-out scripts {score}", flush=True)
+# --- what is measured -----------------------------------------------------------------------------
 
 
 def count_right(score: Score) -> Tensor:
@@ -221,7 +232,7 @@ def count_right(score: Score) -> Tensor:
     return (score.per_episode * WAYS * QUERIES).round().to(torch.uint8)
 
 
-MORE = {  # name, outer steps, seed
+MORE = {  # who, outer steps, seed
     "seed 1/prototypical": ("prototypical", STEPS, 1),
     "seed 2/prototypical": ("prototypical", STEPS, 2),
     "longer/baseline": ("baseline", 4 * STEPS, 0),
@@ -230,71 +241,41 @@ MORE = {  # name, outer steps, seed
 }
 
 
-def score_more() -> None:
+def measure_more(o) -> tuple[dict[str, Tensor], dict]:
     """Another seed or four times the outer steps, scored on the 300 episodes of the chapter."""
     tasks, found = episodes("held out", 300), {}
-    for key, what in MORE.items():
-        learner, family, plan = prepare(*what)
-        run = meta_train(learner, family, plan)
+    for key, (name, steps, seed) in MORE.items():
+        learner, sentence = run_of(name).ready(seed, outer_steps=steps)
         score = evaluate(learner, tasks)
         found[key] = count_right(score)
-        print(f"{key}: {run.seconds:.0f} s, {score}", flush=True)
-    checkpoints.write(
-        shipped.DATA / "look_more.safetensors",
-        found,
-        {"test_seed": TEST_SEED, "command": "python -m course_lib.chapters.ch08.study more"},
-    )
+        print(f"{key}: {sentence}: {score}", flush=True)
+    return found, {"test_seed": TEST_SEED}
 
 
-def score_all() -> None:
-    """The number of right answers of every learner in every episode, and of MAML by mode and number of queries asked at once."""
+def measure(o) -> tuple[dict[str, Tensor], dict]:
+    """Right answers of every learner in every episode, and of MAML by mode and number of queries asked at once."""
     found: dict[str, Tensor] = {}
+
+    def keep(key: str, score: Score) -> None:
+        found[key] = count_right(score)
+        print(f"{key}: {score}", flush=True)
+
     drawn = {domain: episodes(domain, count) for domain, count in STORED.items()}
     for name in LINE_UP:
-        learner, _ = trained(name)
         for domain, tasks in drawn.items():
-            found[f"{domain}/{name}"] = count_right(evaluate(learner, tasks))
-            print(
-                name,
-                domain,
-                f"{found[f'{domain}/{name}'].float().mean() / (WAYS * QUERIES):.3f}",
-                flush=True,
-            )
-    running = trained("maml, running")[0]
-    few = drawn["held out"].map(lambda t: t[:100])
+            keep(f"{domain}/{name}", evaluate(once(run_of(name)), tasks))
+    few = drawn["held out"][:100]
     for mode, sizes in (("query", (1, 2, 3, 5, 10, 25)), ("running", (1, 25))):
-        learner = with_statistics(running, mode)
+        learner = with_statistics(once(run_of("maml, running")), mode)
         for size in sizes:
-            found[f"{mode}/{size}"] = count_right(asked_in_groups(learner, few, size))
-            print(
-                mode,
-                size,
-                f"{found[f'{mode}/{size}'].float().mean() / (WAYS * QUERIES):.3f}",
-                flush=True,
-            )
-    about = {
-        "ways": WAYS,
-        "queries": QUERIES,
-        "shots": 1,
-        "test_seed": TEST_SEED,
-        "omniglot_classes": Omniglot(WAYS).classes,
-    }
-    about["command"] = "python -m course_lib.chapters.ch08.study scores"
-    checkpoints.write(shipped.DATA / "look_scores.safetensors", found, about)
+            keep(f"{mode}/{size}", asked_in_groups(learner, few, size))
+    about = {"ways": WAYS, "queries": QUERIES, "shots": 1, "test_seed": TEST_SEED}
+    return found, about | {"omniglot_classes": Omniglot(WAYS).classes}
 
 
-def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m course_lib.chapters.ch08.study", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "what", choices=[*RUNS, "scores", "more"], help="a learner to train, scores, or more"
-    )
-    what = parser.parse_args(words).what
-    torch.set_num_threads(1)
-    {"scores": score_all, "more": score_more}.get(what, partial(train, what))()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+RUNS += [
+    Measurement("look_scores", "the scores of all of them on the same episodes", measure=measure),
+    Measurement(
+        "look_more", "scores of other seeds and of four times the outer steps", measure=measure_more
+    ),
+]

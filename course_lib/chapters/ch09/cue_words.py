@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from course_lib.chapters.ch09.sentence_typist import vocabulary
-from course_lib.chapters.ch09.study import bag_of_words, trained
+from course_lib.chapters.ch09.study import RUN_OF, bag_of_words
 from course_lib.families import Intents
 from course_lib.learners.prototypical import cosine, prototypes
 from course_lib.networks.sentences import CountEncoder
+from course_lib.training.runs import once
 
 DOMAINS = (
     "travel",
@@ -58,7 +59,7 @@ def weights_of(name: str) -> Tensor:
     return {
         COUNTS: lambda: torch.ones_like(idf),
         IDF: lambda: idf,
-        LEARNED: lambda: trained("prototypical")[0].encoder.gate.detach().exp(),
+        LEARNED: lambda: once(RUN_OF["prototypical"]).encoder.gate.detach().exp(),
     }[name]()
 
 

@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.chapters.ch09.study import bag_of_words, trained
+from course_lib.chapters.ch09.study import RUN_OF, bag_of_words
 from course_lib.families import Intents
 from course_lib.families.vocabulary import Vocabulary, tokens
 from course_lib.learners import Learner
 from course_lib.learners.prototypical import prototypes
+from course_lib.training.runs import once
 
 BAG = "bag of words"
 LEARNERS = {BAG: BAG, "Prototypical": "prototypical", "MAML": "maml", "Baseline++": "baselinepp"}
@@ -90,7 +91,7 @@ def vocabulary() -> Vocabulary:
 @lru_cache
 def learner(name: str) -> Learner:
     """A learner by its name in `LEARNERS`, loaded once."""
-    return bag_of_words() if name == BAG else trained(LEARNERS[name])[0]
+    return bag_of_words() if name == BAG else once(RUN_OF[LEARNERS[name]])
 
 
 def parse(support: str) -> tuple[list[str], list[int], list[str], str]:

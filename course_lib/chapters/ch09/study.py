@@ -1,15 +1,10 @@
 """Three learners on short requests, tried on domains that nobody has trained on, beside a bag of words.
 
-    python -m course_lib.chapters.ch09.study                  trains them, writes data/intents_*.safetensors, prints their scores
-    python -m course_lib.chapters.ch09.study --seed 1         trains them from another seed and only prints their scores
-
 The setting is that of Bao et al. 2020: which words tell classes apart changes with the classes. Dou et al. 2019 compare MAML,
 FOMAML and Reptile on language understanding with few examples. "MAML for text classification" is the name of no single paper.
 """
 
-import argparse
-import sys
-from functools import lru_cache
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -27,9 +22,9 @@ from course_lib.networks.sentences import (
     ngram_table,
     text_classifier,
 )
-from course_lib.training import shipped
-from course_lib.training.evaluation import Score, evaluate, paired, test_episodes
-from course_lib.training.outer_loop import Plan, meta_train, run_settings
+from course_lib.training.evaluation import Score, evaluate, test_episodes
+from course_lib.training.outer_loop import Plan
+from course_lib.training.runs import Run, load_or_train, plan_of, printed
 
 PIECE, BUCKETS = 4, 2048  # letters in a piece of a word, and how many numbers the pieces share
 HOLES = 0.3  # share of words hidden in training
@@ -68,39 +63,59 @@ def counting(family: Intents) -> CountEncoder:
     return CountEncoder(len(vocabulary), idf(Intents().rows, len(vocabulary)), table)
 
 
-def prepare(name: str, seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
-    """One learner before its training, its family and its plan.
+def maml(o, encoder, classes):
+    network = text_classifier(encoder, WAYS)
+    return MAML(network, F.cross_entropy, alpha=o.alpha, steps=5, first_order=True, way="vmap")
 
-    Raises:
-        ValueError: there is no such learner.
-    """
-    if name not in NAMES:
-        raise ValueError(f"{name!r}: choose one of {', '.join(NAMES)}")
-    family = Intents(ways=20 if name == "baselinepp" else WAYS)
-    encoder = counting(family)
-    learner = {
-        "maml": lambda: MAML(
-            text_classifier(encoder, WAYS),
-            F.cross_entropy,
-            alpha=5.0,
-            steps=5,
-            first_order=True,
-            way="vmap",
-        ),
-        "prototypical": lambda: Prototypical(encoder, "cosine"),
-        "baselinepp": lambda: WideBaselinePlusPlus(
-            encoder, family.classes, encoder.width, seed=seed
-        ),
-    }[name]()
-    tasks = 1 if name == "baselinepp" else 2
-    plan = Plan(
-        STEPS[name], tasks=tasks, shots=5, queries=QUERIES, beta=BETA[name], seed=seed, decay=True
+
+def prototypical(o, encoder, classes):
+    return Prototypical(encoder, "cosine")
+
+
+def baseline_plus_plus(o, encoder, classes):
+    return WideBaselinePlusPlus(encoder, classes, encoder.width, seed=o.seed)
+
+
+def prepare_requests(make, o) -> tuple[Learner, TaskFamily, Plan]:
+    """Learner, family and plan. All stay on the CPU, where a run takes seconds."""
+    family = Intents(ways=o.ways)
+    learner = make(o, counting(family), family.classes)
+    return learner, WordDropout(family, o.holes), plan_of(o)
+
+
+def report(learner: Learner, o) -> dict[str, Score]:
+    """On domains that nobody has trained on, beside the bag of words."""
+    found, bag = {}, bag_of_words()
+    for shots in SHOTS:
+        tasks = episodes(shots, count=o.episodes, seed=o.test_seed)
+        for who, answers in (("", learner), (", bag of words", bag)):
+            found[f"{WAYS}-way {shots}-shot{who}"] = evaluate(answers, tasks, batch=50)
+    return printed(found)
+
+
+def request_run(name: str, says: str, make, **usual) -> Run:
+    """A run on short requests."""
+    plan = dict(
+        outer_steps=200, tasks=2, ways=WAYS, shots=5, queries=QUERIES, beta=3e-3, decay=True
     )
-    return learner, WordDropout(family, HOLES), plan
+    same = dict(holes=HOLES, episodes=EPISODES, test_seed=TEST_SEED)
+    says = f"{says} on short requests"
+    return Run(
+        f"intents_{name}", says, plan | same | usual, partial(prepare_requests, make), report
+    )
 
 
-STEPS = {"maml": 100, "prototypical": 200, "baselinepp": 200}  # outer steps
-BETA = {"maml": 1e-3, "prototypical": 3e-3, "baselinepp": 3e-3}  # outer rates
+RUNS = [
+    request_run("maml", "MAML, first order", maml, alpha=5.0, outer_steps=100, beta=1e-3),
+    request_run("prototypical", "a prototypical network", prototypical),
+    request_run("baselinepp", "Baseline++", baseline_plus_plus, ways=20, tasks=1),
+]
+RUN_OF = {run.name.removeprefix("intents_"): run for run in RUNS}
+
+
+def prepare(name: str, seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
+    """One learner before its training, its family and its plan."""
+    return RUN_OF[name].prepared(seed)
 
 
 def with_learned_vectors(seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
@@ -118,11 +133,9 @@ def with_learned_vectors(seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
     )
 
 
-@lru_cache(maxsize=8)
-def trained(name: str, seed: int = 0) -> tuple[Learner, str]:
-    """The learner after its training, and a sentence that says whether it was loaded or trained: once a process, so copy it to change it."""
-    learner, family, plan = prepare(name, seed)
-    return learner, shipped.load_or_train(f"intents_{name}", learner, family, plan)
+def trained(name: str, seed: int = 0) -> Learner:
+    """One learner after its training. Prints whether it was loaded or trained."""
+    return load_or_train(RUN_OF[name], seed)
 
 
 def bag_of_words() -> BagOfWords:
@@ -143,52 +156,3 @@ def episodes(
 def scores(learner: Learner, part: str = "test", count: int = EPISODES) -> dict[int, Score]:
     """Accuracy for each number of shots, on the same episodes for everyone."""
     return {shots: evaluate(learner, episodes(shots, part, count), batch=50) for shots in SHOTS}
-
-
-def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m course_lib.chapters.ch09.study", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of weights and tasks; the one that ships is 0"
-    )
-    parser.add_argument("--only", choices=list(NAMES), help="one of the learners; all unless told")
-    options = parser.parse_args(words)
-    seed, chosen = options.seed, [options.only] if options.only else list(NAMES)
-    torch.set_num_threads(1)
-    yardstick = scores(bag_of_words())
-    print(
-        "bag of words",
-        *(f"{shots}-shot {score}" for shots, score in yardstick.items()),
-        sep="   ",
-        flush=True,
-    )
-    for name in chosen:
-        learner, family, plan = prepare(name, seed)
-        settings = run_settings(learner, family, plan)
-        untrained = scores(learner)
-        run = meta_train(learner, family, plan)
-        found = scores(learner)
-        print(f"\n{NAMES[name]}: {run.seconds:.0f} s")
-        for shots, score in found.items():
-            print(
-                f"  {shots}-shot {score}; before training {untrained[shots].mean:.3f}; {paired(score, yardstick[shots])} to the bag",
-                flush=True,
-            )
-        if seed == 0:
-            about = {str(shots): [score.mean, score.half_width] for shots, score in found.items()}
-            path = shipped.DATA / f"intents_{name}.safetensors"
-            shipped.ship(
-                path,
-                learner,
-                settings,
-                run,
-                command="python -m course_lib.chapters.ch09.study",
-                test_accuracy=about,
-                test_episodes=EPISODES,
-            )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

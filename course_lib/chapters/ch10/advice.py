@@ -10,21 +10,26 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from course_lib.chapters.ch10.prompts import choose
 from course_lib.episodes import Episode
-from course_lib.families.pretraining_prompts import UNSEEN_WORDINGS, WORDINGS
+from course_lib.families.pretraining_prompts import UNSEEN_WORDINGS, WORDINGS, instructed
 from course_lib.families.prompt_tokens import KINDS
 from course_lib.families.prompt_worlds import ID, WORDS, Worlds
 from course_lib.language_models.tiny_gpt import TinyGPT
-from course_lib.training.evaluation import Score
+from course_lib.learners.in_context import InContext
+from course_lib.training.evaluation import Score, evaluate
 
 STORE = 96  # examples drawn for each task, of which a prompt shows a few
 
 
-def right(model: TinyGPT, episode: Episode, shots: int, **form) -> Score:
-    """Accuracy between the labels of each task."""
-    each = (choose(model, episode, shots, **form).argmax(-1) == episode.query_y).float().mean(1)
-    return Score(each, "accuracy", chance=1 / episode.hidden["labels"].shape[1])
+def asking(model: TinyGPT, episode: Episode, shots: int, **form) -> Score:
+    """Accuracy of the model that reads the first ``shots`` examples."""
+    return evaluate(InContext(model, shots, **form), episode)
+
+
+@torch.no_grad()
+def answers(model: TinyGPT, episode: Episode, shots: int) -> Tensor:
+    """The class that the model answers for each query: (T, Q)."""
+    return InContext(model, shots)(episode).argmax(-1)
 
 
 def worlds(tasks: int, seed: int, kinds_per_label: int = 1) -> Episode:
@@ -38,7 +43,7 @@ def place(episode: Episode, x: Tensor) -> Tensor:
     return ((x - 1) // WORDS == episode.hidden["kinds"][:, None]).int().argmax(-1)
 
 
-def chosen(episode: Episode, places: Tensor) -> Episode:
+def with_examples(episode: Episode, places: Tensor) -> Episode:
     """The task with k examples picked from its store: example j is of the kind at ``places[:, j]``; none is taken twice.
 
     Raises:
@@ -74,10 +79,10 @@ def asked(episode: Episode, first: int) -> Tensor:
 
 def wrong_labels(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
     """8 examples, of which 0, 2, 4 or 8 have the wrong label."""
-    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     order = torch.rand(tasks, 8, generator=torch.Generator().manual_seed(seed)).argsort(1)
     return {
-        f"{wrong} of 8 labels wrong": right(
+        f"{wrong} of 8 labels wrong": asking(
             model,
             replace(
                 episode,
@@ -91,17 +96,17 @@ def wrong_labels(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, S
 
 def label_words(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
     """8 examples whose labels are made-up words, the names of their kinds, or those names exchanged; and no examples."""
-    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     names = episode.hidden["kinds"] + ID[next(iter(KINDS))]
 
     def labelled(labels):
-        return replace(episode, hidden=episode.hidden | {"labels": labels})
+        return replace(episode, names=episode.names | {"labels": labels})
 
     return {
-        "made-up labels": right(model, episode, 8),
-        "names of the kinds": right(model, labelled(names), 8),
-        "names of the kinds, exchanged": right(model, labelled(names.flip(1)), 8),
-        "names of the kinds, no examples": right(model, labelled(names), 0),
+        "made-up labels": asking(model, episode, 8),
+        "names of the kinds": asking(model, labelled(names), 8),
+        "names of the kinds, exchanged": asking(model, labelled(names.flip(1)), 8),
+        "names of the kinds, no examples": asking(model, labelled(names), 0),
     }
 
 
@@ -110,8 +115,8 @@ def diversity(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Scor
     episode = worlds(tasks, seed, kinds_per_label=2)
     broad = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3]).expand(tasks, -1)
     return {
-        "both kinds of each label": right(model, chosen(episode, broad), 8),
-        "one kind of each label": right(model, chosen(episode, asked(episode, 0)), 8),
+        "both kinds of each label": asking(model, with_examples(episode, broad), 8),
+        "one kind of each label": asking(model, with_examples(episode, asked(episode, 0)), 8),
     }
 
 
@@ -126,28 +131,28 @@ def relevance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Scor
         ("of the query's kind", own),
         ("of the other kind with its label", (own + 2) % 4),
     ):
-        scores[name] = right(
-            model, chosen(episode, torch.stack([kind, other_label, kind, other_label], 1)), 4
+        scores[name] = asking(
+            model, with_examples(episode, torch.stack([kind, other_label, kind, other_label], 1)), 4
         )
     return scores
 
 
 def format_consistency(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
     """4 examples with one separator, or with another one each."""
-    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     return {
-        "one separator": right(model, episode, 4),
-        "four separators": right(model, episode, 4, separators=(":", "->", "=", "is")),
+        "one separator": asking(model, episode, 4),
+        "four separators": asking(model, episode, 4, separators=(":", "->", "=", "is")),
     }
 
 
 def conciseness(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
     """4 examples, alone or after words that say nothing."""
-    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
+    episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     polite = "please answer . here are examples :"
     ramble = "here are more words : a b c d e please answer here are more examples : k l m n please what goes here ? 1 2 3 ."
     return {
-        name: right(model, episode, 4, before=words)
+        name: asking(model, episode, 4, before=words)
         for name, words in (
             ("nothing before", ""),
             ("a polite line", polite),
@@ -158,13 +163,11 @@ def conciseness(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Sc
 
 def in_all_orders(model: TinyGPT, tasks: int, seed: int) -> Tensor:
     """Two kinds a label, one example of each kind, in all 24 orders: which queries are answered rightly, (24, T, Q) of 0 and 1."""
-    episode = chosen(some := worlds(tasks, seed, 2), torch.arange(4).expand(some.tasks, -1))
+    episode = with_examples(some := worlds(tasks, seed, 2), torch.arange(4).expand(some.tasks, -1))
     orders = [
         pick(episode, torch.tensor(p).expand(tasks, -1)) for p in itertools.permutations(range(4))
     ]
-    return torch.stack(
-        [(choose(model, one, 4).argmax(-1) == one.query_y).float() for one in orders]
-    )
+    return torch.stack([(answers(model, one, 4) == one.query_y).float() for one in orders])
 
 
 def best_and_worst(right: Tensor) -> dict[str, Score]:
@@ -198,16 +201,16 @@ def order_decides(right: Tensor) -> Score:
 
 def instruction_or_examples(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
     """An instruction in words seen in training, in other words, or none; with no, right or contradicting examples."""
-    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
-    flipped = replace(episode, support_y=1 - episode.support_y)
+    episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     known, unknown = WORDINGS[0], UNSEEN_WORDINGS[-1]
+    contradicted = replace(instructed(episode, known), support_y=1 - episode.support_y)
     return {
-        "known wording": right(model, episode, 0, wording=known),
-        "unknown wording": right(model, episode, 0, wording=unknown),
-        "unknown wording, 4 examples": right(model, episode, 4, wording=unknown),
-        "4 examples": right(model, episode, 4),
-        "known wording, 1 contradicting example": right(model, flipped, 1, wording=known),
-        "known wording, 4 contradicting examples": right(model, flipped, 4, wording=known),
+        "known wording": asking(model, instructed(episode, known), 0),
+        "unknown wording": asking(model, instructed(episode, unknown), 0),
+        "unknown wording, 4 examples": asking(model, instructed(episode, unknown), 4),
+        "4 examples": asking(model, episode, 4),
+        "known wording, 1 contradicting example": asking(model, contradicted, 1),
+        "known wording, 4 contradicting examples": asking(model, contradicted, 4),
     }
 
 
@@ -216,9 +219,9 @@ def by_contradiction(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[st
 
     Scored a query at a time, because a query is of either kind: "of the contradicted kind" or "of the other kind".
     """
-    episode = chosen(some := worlds(tasks, seed), asked(some, 0))
-    flipped = replace(episode, support_y=1 - episode.support_y)
-    follows = (choose(model, flipped, 1, wording=WORDINGS[0]).argmax(-1) == episode.query_y).float()
+    episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
+    flipped = replace(instructed(episode, WORDINGS[0]), support_y=1 - episode.support_y)
+    follows = (answers(model, flipped, 1) == episode.query_y).float()
     contradicted = place(episode, episode.query_x) == 0  # the first example is of kind 0
     ways = {
         "of the contradicted kind": follows[contradicted],
@@ -238,8 +241,8 @@ def balance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]
     episode, scores = worlds(tasks, seed), {}
     for first in (4, 3, 2, 1, 0):
         places = torch.tensor([0] * first + [1] * (4 - first)).expand(tasks, -1)
-        answers = choose(model, chosen(episode, places), 4).argmax(-1)
-        scores[f"{first} of 4 examples"] = Score((answers == 0).float().mean(1), "share of answers")
+        first_label = answers(model, with_examples(episode, places), 4) == 0
+        scores[f"{first} of 4 examples"] = Score(first_label.float().mean(1), "share of answers")
     return scores
 
 

@@ -10,14 +10,15 @@ import torch
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from course_lib.chapters.ch10.prompt_editor import MODELS, model, prompt_editor
-from course_lib.chapters.ch10.prompts import as_prompts, choose
+from course_lib.chapters.ch10.study import history
 from course_lib.classroom.explorer import Choice, Explorer, Slider
 from course_lib.classroom.figures import COLOURS
 from course_lib.episodes import Episode
 from course_lib.families.prompt_tokens import KINDS
 from course_lib.families.prompt_worlds import ID, TOKENS, Worlds
-from course_lib.training.evaluation import Score
-from course_lib.training.pretraining import shipped_history
+from course_lib.learners.in_context import InContext
+from course_lib.learners.token_prompts import as_prompts
+from course_lib.training.evaluation import Score, evaluate
 
 LABELS = ("made-up", "natural names", "names exchanged")
 MOST, MEASURED_SHOTS, TASKS = 16, (0, 1, 2, 4, 8, 16), 100
@@ -34,23 +35,15 @@ def tasks() -> tuple[Episode, torch.Tensor]:
     return episode, torch.rand(TASKS + 1, MOST, generator=torch.Generator().manual_seed(10))
 
 
-def among(episode: Episode, which: slice) -> Episode:
-    """Some of the tasks, with what is known of them."""
-    return replace(
-        episode.map(lambda t: t[which]),
-        hidden={name: tensor[which] for name, tensor in episode.hidden.items()},
-    )
-
-
 def relabelled(episode: Episode, labels: str) -> Episode:
     """The same tasks with other words as labels: made-up ones, the names of the kinds, or these names exchanged."""
     names = episode.hidden["kinds"] + ID[next(iter(KINDS))]
     words = {
-        "made-up": episode.hidden["labels"],
+        "made-up": episode.names["labels"],
         "natural names": names,
         "names exchanged": names.flip(1),
     }[labels]
-    return replace(episode, hidden=episode.hidden | {"labels": words})
+    return replace(episode, names=episode.names | {"labels": words})
 
 
 def spoiled(episode: Episode, order: torch.Tensor, shots: int, percent: int) -> Episode:
@@ -65,21 +58,21 @@ def spoiled(episode: Episode, order: torch.Tensor, shots: int, percent: int) -> 
 def measured(percent: int, name: str, labels: str) -> list[Score]:
     """Accuracy on 100 tasks, one query each, for each number of examples in `MEASURED_SHOTS`. Made once for each setting."""
     episode, order = tasks()
-    episode, order, scores = relabelled(among(episode, slice(1, None)), labels), order[1:], []
+    episode, order, scores = relabelled(episode[1:], labels), order[1:], []
     for shots in MEASURED_SHOTS:
-        answers = choose(model(name), spoiled(episode, order, shots, percent), shots).argmax(-1)
-        scores.append(Score((answers == episode.query_y).float().mean(1), "accuracy", chance=0.5))
+        reader = InContext(model(name), shots)
+        scores.append(evaluate(reader, spoiled(episode, order, shots, percent)))
     return scores
 
 
 def read_examples(shots: int, percent: int, name: str, labels: str) -> dict:
     """One task, ``shots`` of its examples with ``percent`` of the labels wrong: what the model expects after the query, and accuracy on others."""
     episode, order = tasks()
-    one = relabelled(among(episode, slice(1)), labels)
+    one = relabelled(episode[:1], labels)
     changed = spoiled(one, order[:1], shots, percent)
     with torch.no_grad():
         expected = model(name)(as_prompts(changed, shots)[0])[0, -1].softmax(-1)  # (V,)
-    words = one.hidden["labels"][0]
+    words = one.names["labels"][0]
     truth = int(one.query_y[0, 0])
     lines = [
         (f"{TOKENS[x]} : {TOKENS[words[y]]}", bool(y != right))
@@ -219,14 +212,14 @@ HELD_OUT = 200  # tasks, one query each, behind each accuracy of the shipped his
 
 
 @lru_cache
-def history() -> torch.Tensor:
+def history_rows() -> torch.Tensor:
     """Rows of step, loss and accuracy in percent, one every 25 steps of the shipped training: (60, 3)."""
-    return torch.tensor(shipped_history()) * torch.tensor([1, 1, 100])
+    return torch.tensor(history()) * torch.tensor([1, 1, 100])
 
 
 def training_at(step: int) -> dict:
     """The whole history, and the row at ``step``."""
-    rows = history()
+    rows = history_rows()
     step, loss, accuracy = rows[(rows[:, 0] - step).abs().argmin()].tolist()
     share = accuracy / 100
     return {

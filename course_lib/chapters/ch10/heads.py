@@ -9,11 +9,12 @@ import copy
 import torch
 from torch import Tensor
 
-from course_lib.chapters.ch10.prompts import as_prompts, shots_curve
 from course_lib.episodes import Episode
 from course_lib.families.prompt_worlds import WORDS
 from course_lib.language_models.tiny_gpt import TinyGPT
-from course_lib.training.evaluation import Score
+from course_lib.learners.in_context import InContext
+from course_lib.learners.token_prompts import as_prompts
+from course_lib.training.evaluation import Score, evaluate
 
 
 def head_scores(model: TinyGPT, episode: Episode, shots: int) -> dict[str, Tensor]:
@@ -29,7 +30,7 @@ def head_scores(model: TinyGPT, episode: Episode, shots: int) -> dict[str, Tenso
     step = max(1, 256 // queries)  # whole tasks at a time
     with torch.no_grad():
         for i in range(0, episode.tasks, step):
-            part = episode.map(lambda t, i=i: t[i : i + step])
+            part = episode[i : i + step]
             attention = model.look(prompts[i * queries : (i + step) * queries])[1]
             looks = torch.stack(attention, 1).unflatten(
                 0, part.query_y.shape
@@ -99,10 +100,10 @@ def without_head(model: TinyGPT, layer: int, head: int) -> TinyGPT:
 def accuracy_without_each(
     model: TinyGPT, episode: Episode, shots: int
 ) -> dict[tuple[int, int], Score]:
-    """Accuracy among the labels of a task with one head removed, for every (layer, head). Compare with `shots_curve` by `paired`."""
+    """Accuracy among the labels of a task with one head removed, for every (layer, head). Compare with the whole model by `paired`."""
     heads = [
         (layer, head) for layer in range(model.size.layers) for head in range(model.size.heads)
     ]
     return {
-        place: shots_curve(without_head(model, *place), episode, [shots])[shots] for place in heads
+        place: evaluate(InContext(without_head(model, *place), shots), episode) for place in heads
     }

@@ -3,9 +3,9 @@
 import torch
 
 from course_lib import paired
+from course_lib.chapters.ch10.study import history
 from course_lib.classroom.figures import COLOURS, new_figure
 from course_lib.classroom.predictions import Outcome, Prediction
-from course_lib.training.pretraining import shipped_history
 
 
 def told(found):
@@ -78,7 +78,7 @@ def four(curves, ceilings, SHOTS):
 
 
 def phase():
-    step, loss, accuracy = torch.tensor(shipped_history()).T
+    step, loss, accuracy = torch.tensor(history()).T
     flat, done = step[accuracy < 0.6].max().item(), step[accuracy > 0.9].min().item()
     figure, axes = new_figure(8.5, 3.0, mosaic=[["loss", "accuracy"]])
     axes["loss"].plot(step, loss, color=COLOURS["before"])

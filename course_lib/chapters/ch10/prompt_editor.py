@@ -74,7 +74,7 @@ class Reading:
 @lru_cache
 def model(name: str = "final") -> TinyGPT:
     """The shipped model at the end of training, "final", or in the middle of the phase change, "early": loaded once, when first asked for."""
-    from course_lib.training.pretraining import shipped_model
+    from course_lib.language_models.tiny_gpt import shipped_model
 
     return shipped_model(MODELS[name])
 

@@ -3,13 +3,11 @@
 import torch
 from torch import Tensor
 
-from course_lib.chapters.ch10.prompts import choose
 from course_lib.episodes import Episode, at_least_one
 from course_lib.families.prompt_worlds import KIND_GROUP, Worlds
-from course_lib.learners.tuned import Tuned
-from course_lib.learners.tuned_parts import labels_of
-from course_lib.learners.tuning import InContextTuning
-from course_lib.training.evaluation import Score
+from course_lib.learners.in_context import InContext, InContextTuning
+from course_lib.learners.tuning.tuned import Tuned
+from course_lib.training.evaluation import Score, evaluate
 
 GROUP = torch.tensor(list(KIND_GROUP.values()))
 
@@ -28,17 +26,22 @@ def forgetting(
     Returns:
         A score with T numbers, each the mean over ``others`` prompts.
     """
-    tuned = isinstance(learner, Tuned | InContextTuning)
-    found, labels = (
-        [],
-        labels_of(episode, learner.labels if tuned else None, episode.query_y.device),
-    )
-    for i, ((support_x, support_y, _, _), other) in enumerate(
-        zip(episode, elsewhere(episode, shots=shots, others=others, seed=seed))
-    ):
-        model = learner.after(support_x, support_y, labels[i]) if tuned else learner
-        found.append((choose(model, other, shots).argmax(-1) == other.query_y).float().mean())
-    return Score(torch.stack(found), "accuracy on other tasks", chance=0.5)
+    if isinstance(learner, Tuned):
+        trained = learner.trained_on(episode)
+        models = [trained.model_of(task) for task in range(len(episode))]
+    else:
+        model = learner.model if isinstance(learner, InContextTuning) else learner
+        models = [model] * len(episode)
+    return kept(models, elsewhere(episode, shots=shots, others=others, seed=seed), shots)
+
+
+def kept(models: list, others: list[Episode], shots: int) -> Score:
+    """How well each model reads the first ``shots`` examples of its own episode of other tasks: a score with a number for each model."""
+    found = [
+        evaluate(InContext(model, shots), other).mean
+        for model, other in zip(models, others, strict=True)
+    ]
+    return Score(torch.tensor(found), "accuracy on other tasks", chance=0.5)
 
 
 def elsewhere(
@@ -53,18 +56,9 @@ def elsewhere(
     family = Worlds(device=episode.query_y.device)
     pool = family.sample(20 + 4 * others, shots=shots, queries=1, generator=family.generator(seed))
     group = of_group(pool)
-    return [chosen(pool, (group != mine).nonzero()[:others, 0]) for mine in of_group(episode)]
+    return [pool[(group != mine).nonzero()[:others, 0]] for mine in of_group(episode)]
 
 
 def of_group(episode: Episode) -> Tensor:
     """The group that the kinds of each task come from: (T,)."""
     return GROUP.to(episode.query_y.device)[episode.hidden["kinds"][:, 0]]
-
-
-def chosen(episode: Episode, which: Tensor) -> Episode:
-    """Some tasks of an episode, by number."""
-    four = (
-        part[which]
-        for part in (episode.support_x, episode.support_y, episode.query_x, episode.query_y)
-    )
-    return Episode(*four, hidden={name: part[which] for name, part in episode.hidden.items()})

@@ -1,7 +1,7 @@
 """What readers of chapter 11 predict before they see it, and what is said to each answer."""
 
 from course_lib.chapters.ch11.explorers import COLOUR, WHO
-from course_lib.chapters.ch11.study import METHODS, SHOTS, score, stored_score
+from course_lib.chapters.ch11.study import METHODS, SHOTS, from_counts, stored_score
 from course_lib.classroom import COLOURS, new_figure
 from course_lib.classroom.predictions import Outcome, Prediction
 
@@ -39,7 +39,7 @@ def before_and_after(name, family, shots):
 def match(seeds, gaps, gap):
     lines = []
     for s, (found, key) in seeds.items():
-        a, b = (score(found[f"{key}kinds/32/{who}"]) for who in ("prompt", "soft 20"))
+        a, b = (from_counts(found[f"{key}kinds/32/{who}"]) for who in ("prompt", "soft 20"))
         lines.append(
             f"language model {s}: prompt {100 * a.mean:5.1f} ± {100 * a.half_width:.1f}   soft prompt {100 * b.mean:5.1f} ± {100 * b.half_width:.1f}   "
             f"paired {100 * gaps[s].mean:+.1f} ± {100 * gaps[s].half_width:.1f}"
@@ -99,7 +99,8 @@ def forget(untuned, left, lost, seeds, worst):
         for who, s in left.items()
     ]
     by_model = [
-        100 * score(found[f"{key}kinds/32/lora/others"], 25).mean for found, key in seeds.values()
+        100 * from_counts(found[f"{key}kinds/32/lora/others"], 25).mean
+        for found, key in seeds.values()
     ]
     lines.append(
         "LoRA, with three language models: " + ", ".join(f"{mean:.1f}" for mean in by_model)

@@ -1,39 +1,34 @@
 """The comparison of chapter 11: prompting and tuning on the same held-out tasks, two kinds of tasks, with what each costs.
 
-    python -m course_lib.chapters.ch11.study grid        rates, sizes and steps on tasks of groups 0 to 2: data/tuning_grid.safetensors
-    python -m course_lib.chapters.ch11.study scores      everyone on tasks of groups 3 to 5: data/tuning_scores.safetensors
-    python -m course_lib.chapters.ch11.study seeds runs/one.safetensors runs/two.safetensors
-                                                    the same on language models of other seeds: data/tuning_seeds.safetensors
-
-Scores are counts of right answers, task by task, so that intervals and paired differences can be computed from them.
+`tuning_grid` tries rates, sizes and steps on tasks of groups 0 to 2, `tuning_scores` has everyone on tasks of groups 3 to 5, and
+`tuning_seeds` the same for language models of other seeds. Scores are counts of right answers, task by task, so that intervals and
+paired differences can be computed from them.
 """
 
-import argparse
 import dataclasses
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.func import vmap
 
-from course_lib.chapters.ch10.prompts import as_prompts, choose
-from course_lib.chapters.ch11.forgetting import chosen, elsewhere, of_group
+from course_lib import DATA
+from course_lib.chapters.ch11.forgetting import elsewhere, kept, of_group
 from course_lib.episodes import Episode, TaskFamily
 from course_lib.families.lists_by_heart import Practice, WordLists
 from course_lib.families.prompt_worlds import Worlds
-from course_lib.language_models.tiny_gpt import TinyGPT
-from course_lib.learners.tuned import SIDE_BY_SIDE, Tuned
-from course_lib.learners.tuned_parts import questions
-from course_lib.learners.tuning import Adapter, FineTune, InContextTuning, LoRA, SoftPrompt
-from course_lib.training import checkpoints, shipped
-from course_lib.training.evaluation import Score
+from course_lib.language_models.tiny_gpt import TinyGPT, shipped_model
+from course_lib.learners import Learner
+from course_lib.learners.in_context import InContext, InContextTuning
+from course_lib.learners.tuning import Adapter, FineTune, LoRA, SoftPrompt
+from course_lib.learners.tuning.tuned import SIDE_BY_SIDE, Trained, Tuned
+from course_lib.networks import checkpoints
+from course_lib.training.evaluation import Score, evaluate
 from course_lib.training.outer_loop import Plan, meta_train
-from course_lib.training.pretraining import shipped_model
+from course_lib.training.pretraining import PretrainingPlan, train_language_model
+from course_lib.training.runs import Measurement
 
 SHOTS = (4, 8, 16, 32)
 TASKS, QUERIES, OTHERS = (
@@ -43,6 +38,7 @@ TASKS, QUERIES, OTHERS = (
 )  # tasks of each family, queries a task, prompts of other tasks after each task
 OTHER_SHOTS = 8  # examples in those prompts
 TEST_SEED, CHOICE_SEED = 11, 12
+OTHER_SEEDS = (1, 2)  # of the language models whose table is the third file
 CHOICE_GROUPS, TEST_GROUPS = (
     (0, 1, 2),
     (3, 4, 5),
@@ -90,7 +86,7 @@ def tasks_of(
     """Held-out tasks of one family, two labels each, whose kinds and labels come from ``groups``."""
     source = FAMILIES[family]()
     pool = source.sample(4 * count, shots=shots, queries=QUERIES, generator=source.generator(seed))
-    return chosen(pool, torch.isin(of_group(pool), torch.tensor(groups)).nonzero()[:count, 0])
+    return pool[torch.isin(of_group(pool), torch.tensor(groups)).nonzero()[:count, 0]]
 
 
 def reads_more(model: TinyGPT, context: int = 160) -> TinyGPT:
@@ -108,53 +104,44 @@ def made(name: str, model: TinyGPT, **other) -> Tuned:
     )
 
 
-# --- scores -----------------------------------------------------------------------------------------------------------------------
-
-
-def right(learner: Tuned, trained: dict[str, Tensor], tasks: Episode) -> Tensor:
-    """How many queries of each task are answered right with what it trained: (T,)."""
-    with torch.no_grad():
-        logits = vmap(learner.logits)(trained, *questions(tasks.query_x), tasks.hidden["labels"])
-    return (logits.argmax(-1) == tasks.query_y).sum(1)
-
-
-def right_elsewhere(learner: Tuned, trained: dict[str, Tensor], others: list[Episode]) -> Tensor:
-    """How many prompts of other tasks are answered right while what a task trained is in place: (T,)."""
-    tokens = torch.stack([as_prompts(other, OTHER_SHOTS)[:, 0] for other in others])
-    labels = torch.stack([other.hidden["labels"] for other in others])
-    with torch.no_grad():
-        scores = torch.stack(
-            [
-                learner.scores({name: part[i] for name, part in trained.items()}, row)[:, -1]
-                for i, row in enumerate(tokens)
-            ]
-        )
-    return (
-        scores.gather(2, labels).argmax(-1)
-        == torch.stack([other.query_y[:, 0] for other in others])
-    ).sum(1)
+# --- scores ---------------------------------------------------------------------------------------
 
 
 def tuned_scores(
     learner: Tuned, tasks: Episode, others: list[Episode]
-) -> tuple[Tensor, Tensor, float]:
-    """Right answers of each task, right answers elsewhere, and the CPU seconds that training took a task."""
+) -> tuple[Score, Score, float]:
+    """Accuracy on each task, accuracy elsewhere, and the CPU seconds that training took a task."""
     found, there, seconds = [], [], 0.0
     for first in range(0, len(tasks), SIDE_BY_SIDE):
-        some = chosen(tasks, torch.arange(first, min(first + SIDE_BY_SIDE, len(tasks))))
+        some = tasks[first : first + SIDE_BY_SIDE]
         began = time.process_time()
-        trained = learner.adapt(some.support_x, some.support_y, some.hidden["labels"])
+        trained = learner.trained_on(some)
         seconds += time.process_time() - began
-        found.append(right(learner, trained, some))
-        there.append(right_elsewhere(learner, trained, others[first : first + SIDE_BY_SIDE]))
-    return torch.cat(found), torch.cat(there), seconds / len(tasks)
+        found.append(evaluate(trained, some).per_episode)
+        models = [trained.model_of(task) for task in range(len(some))]
+        there.append(kept(models, others[first : first + SIDE_BY_SIDE], OTHER_SHOTS).per_episode)
+    return accuracies(found), accuracies(there), seconds / len(tasks)
 
 
-def prompted(model: TinyGPT, tasks: Episode, shots: int) -> tuple[Tensor, float]:
-    """Right answers of each task from prompts with the first ``shots`` examples, and the CPU seconds a query took."""
+def accuracies(found: list[Tensor]) -> Score:
+    return Score(torch.cat(found), "accuracy", chance=0.5)
+
+
+def timed(learner: Learner, tasks: Episode) -> tuple[Score, float]:
+    """Accuracy on each task, and the CPU seconds that a query took."""
     began = time.process_time()
-    answers = choose(model, tasks, shots).argmax(-1)
-    return (answers == tasks.query_y).sum(1), (time.process_time() - began) / tasks.query_y.numel()
+    score = evaluate(learner, tasks)
+    return score, (time.process_time() - began) / tasks.query_y.numel()
+
+
+def as_counts(score: Score, of: int = QUERIES) -> Tensor:
+    """Right answers of each task, as the files keep them."""
+    return (score.per_episode * of).round().to(torch.uint8)
+
+
+def from_counts(counts: Tensor, of: int = QUERIES) -> Score:
+    """Accuracy of each task, from right answers."""
+    return Score(counts.double() / of, "accuracy", 0.5)
 
 
 def line_up(
@@ -163,47 +150,32 @@ def line_up(
     """Everyone on the same tasks: counts by "family/shots/who" and "family/shots/who/others", and seconds a task, or a query for a prompt."""
     found, seconds = {}, {}
 
-    def keep(key: str, counts: Tensor, took: float, there: Tensor | None = None) -> None:
-        found[key], seconds[key] = counts.to(torch.uint8), float(f"{took:.4g}")
-        if there is not None:
-            found[f"{key}/others"] = there.to(torch.uint8)
-        note(
-            f"{key}: {score(found[key])}, {took:.3f} s"
-            + ("" if there is None else f", elsewhere {there.float().mean() / OTHERS:.3f}"),
-            flush=True,
-        )
+    def keep(key: str, score: Score, took: float, there: Score) -> None:
+        found[key], found[f"{key}/others"] = as_counts(score), as_counts(there, OTHERS)
+        seconds[key] = float(f"{took:.4g}")
+        note(f"{key}: {score}, {took:.3f} s, elsewhere {there.mean:.3f}", flush=True)
 
     for shots in all_shots:
         tasks = tasks_of(family, shots)
         others = elsewhere(tasks, shots=OTHER_SHOTS, others=OTHERS, seed=TEST_SEED)
-        untuned = torch.stack(
-            [
-                (choose(model, other, OTHER_SHOTS).argmax(-1) == other.query_y).sum()
-                for other in others
-            ]
-        )
-        keep(f"{family}/{shots}/zero-shot", *prompted(model, tasks, 0), untuned)
-        keep(f"{family}/{shots}/prompt", *prompted(reads_more(model), tasks, shots), untuned)
+        untuned = kept([model] * len(tasks), others, OTHER_SHOTS)
+        keep(f"{family}/{shots}/zero-shot", *timed(InContext(model, 0), tasks), untuned)
+        keep(f"{family}/{shots}/prompt", *timed(InContext(reads_more(model)), tasks), untuned)
         for name in names:
-            counts, there, took = tuned_scores(made(name, model), tasks, others)
-            keep(f"{family}/{shots}/{name}", counts, took, there)
+            score, there, took = tuned_scores(made(name, model), tasks, others)
+            keep(f"{family}/{shots}/{name}", score, took, there)
     return found, seconds
-
-
-def score(counts: Tensor, of: int = QUERIES) -> Score:
-    """Counts of right answers as accuracies."""
-    return Score(counts.double() / of, "accuracy", 0.5)
 
 
 @lru_cache
 def stored(what: str = "scores") -> tuple[dict[str, Tensor], dict]:
     """The tensors of a shipped file, "scores", "seeds" or "grid", and what it says about them."""
-    return checkpoints.read(shipped.DATA / f"tuning_{what}.safetensors")
+    return checkpoints.read(DATA / f"tuning_{what}.safetensors")
 
 
 def stored_score(key: str, what: str = "scores") -> Score:
     """Accuracy task by task, such as of "kinds/16/lora", or of "kinds/16/lora/others" for what is left of other tasks."""
-    return score(stored(what)[0][key], OTHERS if key.endswith("/others") else QUERIES)
+    return from_counts(stored(what)[0][key], OTHERS if key.endswith("/others") else QUERIES)
 
 
 # --- in-context tuning -----------------------------------------------------------------------------------------------------------------
@@ -235,15 +207,14 @@ def practice_scores(note=print) -> tuple[dict[str, Tensor], dict[str, float]]:
             for kind in FAMILIES:
                 for shots in SHOTS:
                     key = f"practice/{name}/{when}/{kind}/{shots}"
-                    found[key] = prompted(reads_more(model), tasks_of(kind, shots), shots)[0].to(
-                        torch.uint8
-                    )
-                    note(f"{key}: {score(found[key])}", flush=True)
+                    score = evaluate(InContext(reads_more(model)), tasks_of(kind, shots))
+                    found[key] = as_counts(score)
+                    note(f"{key}: {score}", flush=True)
         note(f"{name}: {seconds[f'practice/{name}']:.0f} s", flush=True)
     return found, seconds
 
 
-# --- the commands ---------------------------------------------------------------------------------------------------------------------
+# --- what is measured -----------------------------------------------------------------------------
 
 
 def grid(model: TinyGPT, families=tuple(FAMILIES), note=print) -> dict[str, Tensor]:
@@ -253,30 +224,25 @@ def grid(model: TinyGPT, families=tuple(FAMILIES), note=print) -> dict[str, Tens
         shots = GRID_SHOTS[family]
         tasks = tasks_of(family, shots, GRID_TASKS, CHOICE_GROUPS, CHOICE_SEED)
         others = elsewhere(tasks, shots=OTHER_SHOTS, others=OTHERS, seed=CHOICE_SEED)
-        found[f"{family}/prompt"] = prompted(model, tasks, shots)[0].to(torch.uint8)
+        found[f"{family}/prompt"] = as_counts(evaluate(InContext(model), tasks))
         for name, size, lr in points():
             make, what, _, _ = GRID[name]
             learner, key = (
                 make(model, steps=max(SEEN), lr=lr, **{what: size}),
                 f"{family}/{name}/{size}/{lr}",
             )
-            walk = learner.walk(tasks.support_x, tasks.support_y, tasks.hidden["labels"])
-            looks = [
-                (right(learner, now, tasks), right_elsewhere(learner, now, others))
-                for step, (now, _) in enumerate(walk)
-                if step in SEEN
-            ]
-            found[key], found[f"{key}/others"] = (
-                torch.stack(column).to(torch.uint8) for column in zip(*looks)
-            )
-            note(
-                key,
-                *(
-                    f"{a.float().mean() / QUERIES:.3f}/{b.float().mean() / OTHERS:.2f}"
-                    for a, b in looks
-                ),
-                flush=True,
-            )
+            walk = learner.walk(tasks.support_x, tasks.support_y, tasks.names["labels"])
+            looks = [[], []]  # the scores here, and elsewhere, at the steps seen
+            for step, (now, _) in enumerate(walk):
+                if step in SEEN:
+                    trained = Trained(learner, now)
+                    models = [trained.model_of(task) for task in range(len(tasks))]
+                    looks[0].append(evaluate(trained, tasks))
+                    looks[1].append(kept(models, others, OTHER_SHOTS))
+            found[key] = torch.stack([as_counts(score) for score in looks[0]])
+            found[f"{key}/others"] = torch.stack([as_counts(score, OTHERS) for score in looks[1]])
+            pairs = zip(*looks, strict=True)
+            note(key, *(f"{here.mean:.3f}/{there.mean:.2f}" for here, there in pairs), flush=True)
     return found
 
 
@@ -290,63 +256,52 @@ def points() -> list[tuple[str, int | str, float]]:
     ]
 
 
-def about(what: str, **more) -> dict:
+def told(**more) -> dict:
     """What the files say about their numbers."""
     settings = {name: method.settings for name, method in METHODS.items()}
-    return {"command": f"python -m course_lib.chapters.ch11.study {what}", "queries": QUERIES, "others": OTHERS, "other_shots": OTHER_SHOTS,
-            "test_seed": TEST_SEED, "choice_seed": CHOICE_SEED, "settings": settings, **more}  # fmt: skip
+    same = {"queries": QUERIES, "others": OTHERS, "other_shots": OTHER_SHOTS, "settings": settings}
+    return same | {"test_seed": TEST_SEED, "choice_seed": CHOICE_SEED} | more
 
 
-def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m course_lib.chapters.ch11.study", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("what", choices=["grid", "scores", "seeds"])
-    parser.add_argument(
-        "files",
-        nargs="*",
-        type=Path,
-        help="seeds: language models made by: python -m course_lib train --data worlds --seed 1",
-    )
-    options = parser.parse_args(words)
-    torch.set_num_threads(1)
-    place = shipped.DATA / f"tuning_{options.what}.safetensors"
-    if options.what == "grid":
-        checkpoints.write(
-            place,
-            grid(shipped_model()),
-            about("grid", seen=SEEN, tasks=GRID_TASKS, shots=GRID_SHOTS),
-        )
-    elif options.what == "scores":
-        found, seconds = practice_scores()
-        trainable = {name: made(name, shipped_model()).trainable() for name in METHODS}
-        for family in FAMILIES:
-            for more, into in zip(line_up(shipped_model(), family), (found, seconds)):
-                into |= more
-        checkpoints.write(
-            place,
-            found,
-            about(
-                "scores",
-                seconds=seconds,
-                trainable=trainable,
-                practice=dataclasses.asdict(PRACTICE_PLAN),
-            ),
-        )
-    else:
-        found, seeds = {}, []
-        for file in options.files:
-            seeds.append(checkpoints.read(file)[1]["settings"]["seed"])
-            counts, _ = line_up(
-                shipped_model(file.stem, file.parent),
-                "kinds",
-                (16, 32),
-                [name for name in METHODS if name != "soft 5"],
-            )
-            found |= {f"seed {seeds[-1]}/{key}": each for key, each in counts.items()}
-        checkpoints.write(place, found, about("seeds", seeds=seeds))
-    return 0
+def measure_grid(o) -> tuple[dict[str, Tensor], dict]:
+    """Every setting, on tasks that the table does not use."""
+    return grid(shipped_model()), told(seen=SEEN, tasks=GRID_TASKS, shots=GRID_SHOTS)
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def measure_scores(o) -> tuple[dict[str, Tensor], dict]:
+    """Everyone on the same tasks, and in-context tuning before and after its practice."""
+    found, seconds = practice_scores()
+    trainable = {name: made(name, shipped_model()).trainable() for name in METHODS}
+    for family in FAMILIES:
+        counts, took = line_up(shipped_model(), family)
+        found |= counts
+        seconds |= took
+    practice = dataclasses.asdict(PRACTICE_PLAN)
+    return found, told(seconds=seconds, trainable=trainable, practice=practice)
+
+
+def measure_seeds(o) -> tuple[dict[str, Tensor], dict]:
+    """The table on language models that were trained here from other seeds: about 5 minutes each, and the table itself."""
+    found, names = {}, [name for name in METHODS if name != "soft 5"]
+    for seed in OTHER_SEEDS:
+        model = train_language_model(PretrainingPlan(seed=seed))[0]
+        counts, _ = line_up(model, "kinds", (16, 32), names)
+        found |= {f"seed {seed}/{key}": each for key, each in counts.items()}
+    return found, told(seeds=list(OTHER_SEEDS))
+
+
+RUNS = [
+    Measurement(
+        "tuning_grid",
+        "tuning with every size and rate, on tasks of other groups",
+        measure=measure_grid,
+    ),
+    Measurement(
+        "tuning_scores",
+        "tuning, prompting and in-context tuning on the same tasks",
+        measure=measure_scores,
+    ),
+    Measurement(
+        "tuning_seeds", "the same for language models of two other seeds", measure=measure_seeds
+    ),
+]

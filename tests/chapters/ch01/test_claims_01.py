@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import pytest
 import torch
+from course_lib.training.shipped import shipped_network
 
 from course_lib.chapters.ch01.explorers import (
     KNOWLEDGE,
@@ -26,7 +27,6 @@ from course_lib.training.evaluation import (
     squared_error,
     test_episodes,
 )
-from course_lib.training.shipped import shipped_network
 
 FAMILY = Sinusoids()
 WHOLE = ((0.0, 0.1), (math.pi, 5.0))  # the corners of the family's box

@@ -4,6 +4,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from course_lib.training.shipped import shipped_network
 
 from course_lib.chapters.ch02.explorers import one_task, walk_on_map
 from course_lib.families import Sinusoids
@@ -11,7 +12,6 @@ from course_lib.families.sinusoids import sine
 from course_lib.learners import MAML, inner_loop
 from course_lib.networks.small import SineModel, mlp
 from course_lib.training.evaluation import evaluate_each_step, test_episodes
-from course_lib.training.shipped import shipped_network
 
 
 def end_of_walk(phase, amplitude, alpha=0.1, steps=200):

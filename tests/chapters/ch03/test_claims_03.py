@@ -6,6 +6,7 @@ import higher
 import pytest
 import torch
 import torch.nn.functional as F
+from course_lib.training.shipped import shipped_network
 from torch.func import functional_call
 from torch.nn.utils import parameters_to_vector
 
@@ -22,7 +23,6 @@ from course_lib.learners import MAML, Joint, inner_loop
 from course_lib.networks.small import SineModel, mlp
 from course_lib.training.evaluation import evaluate_each_step, paired, test_episodes
 from course_lib.training.outer_loop import Plan, meta_train
-from course_lib.training.shipped import shipped_network
 
 FAMILY = Sinusoids()
 TASKS = test_episodes(FAMILY, 600, shots=5, queries=100, seed=21)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 import torch
+from course_lib.training.shipped import DATA, checkpoints, load_or_train
 from torch import nn
 
 from course_lib.chapters.ch06 import drawing
@@ -29,7 +30,6 @@ from course_lib.learners.siamese import contrastive, distance, pairs_of
 from course_lib.networks.small import conv4
 from course_lib.training.evaluation import evaluate, paired, test_episodes
 from course_lib.training.outer_loop import Plan, differences, run_settings
-from course_lib.training.shipped import DATA, checkpoints, load_or_train
 
 TRAINING, HELD_OUT = Strokes().split(20)
 PLAN = Plan(outer_steps=2000, tasks=4, shots=1, queries=3, beta=0.003, decay=True)

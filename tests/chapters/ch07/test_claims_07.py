@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from course_lib.training.shipped import load_or_train
 from torch import nn
 
 from course_lib.chapters.ch07 import explorers
@@ -24,7 +25,6 @@ from course_lib.learners.prototypical import prototypes
 from course_lib.networks.small import conv4
 from course_lib.training.evaluation import evaluate, paired, test_episodes
 from course_lib.training.outer_loop import Plan, meta_train
-from course_lib.training.shipped import load_or_train
 
 DEFAULTS = explorers.prototypes_and_boundaries().defaults
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from course_lib.training.shipped import DATA
 
 from course_lib.chapters.ch08 import study as closer_look
 from course_lib.chapters.ch08.explorers import SIZES, binomial, intervals, read_claim, wilson
@@ -16,9 +17,8 @@ from course_lib.chapters.ch08.study import (
 )
 from course_lib.episodes import Episode
 from course_lib.learners.baseline import HEAD
-from course_lib.training import checkpoints
+from course_lib.networks import checkpoints
 from course_lib.training.evaluation import Score, evaluate, paired
-from course_lib.training.shipped import DATA
 
 METRIC = ("prototypical", "matching", "relation", "siamese")
 TRANSFER = ("baseline", "baseline++")
@@ -113,7 +113,7 @@ def test_meta_baseline_spends_half_of_its_steps_on_pretraining():
 
 
 def test_every_learner_of_the_table_answers_each_query_by_itself(tasks):
-    few = tasks.map(lambda t: t[:2])
+    few = tasks[:2]
     alone = few.map(lambda t: t)
     for name in LINE_UP:
         learner = trained(name)[0].eval()
@@ -225,7 +225,7 @@ def test_real_characters_are_no_harder_than_the_invented_ones_and_maml_moves_fro
 def test_one_maml_falls_by_far_more_than_any_interval_when_its_queries_come_one_at_a_time(
     tasks, transductive
 ):
-    few = tasks.map(lambda t: t[:60])
+    few = tasks[:60]
     together, alone = evaluate(transductive, few), asked_in_groups(transductive, few, 1)
     loss = paired(together, alone)
     assert loss.mean > 0.1 and loss.mean > 5 * loss.half_width
@@ -249,7 +249,7 @@ def test_with_running_averages_maml_is_at_chance(stored):
 
 
 def test_sorted_by_class_the_batch_gives_less_away_and_accuracy_falls(tasks, transductive):
-    few = tasks.map(lambda t: t[:60])
+    few = tasks[:60]
     order = few.query_y.argsort(dim=1, stable=True)
     pick = order[..., None, None, None].expand_as(few.query_x)
     by_class = Episode(

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 import torch.nn.functional as F
+from course_lib.training.shipped import DATA
 
 from course_lib.chapters.ch08 import study as closer_look
 from course_lib.chapters.ch08.study import (
@@ -18,11 +19,10 @@ from course_lib.chapters.ch08.study import (
     trained,
     with_statistics,
 )
+from course_lib.networks import checkpoints
 from course_lib.networks.small import conv4
-from course_lib.training import checkpoints
 from course_lib.training.evaluation import evaluate
 from course_lib.training.outer_loop import meta_train
-from course_lib.training.shipped import DATA
 
 each_run = pytest.mark.parametrize("name", RUNS)
 
@@ -93,7 +93,7 @@ def test_another_number_of_steps_trains_anew():
 @pytest.mark.parametrize("name", LINE_UP)
 def test_the_shipped_weights_score_as_they_did_and_far_above_chance(name):
     stored = checkpoints.read(DATA / "look_scores.safetensors")[0]
-    some = episodes("held out", closer_look.STORED["held out"]).map(lambda t: t[:40])
+    some = episodes("held out", closer_look.STORED["held out"])[:40]
     right = closer_look.count_right(evaluate(trained(name)[0], some)).double()
     assert (
         right - stored[f"held out/{name}"][:40]

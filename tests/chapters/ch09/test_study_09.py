@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from course_lib.training.shipped import DATA
 
 from course_lib.chapters.ch09 import study as intent_line_up
 from course_lib.chapters.ch09.study import (
@@ -17,10 +18,9 @@ from course_lib.chapters.ch09.study import (
 from course_lib.episodes import Episode
 from course_lib.families.intents import PARTS
 from course_lib.learners import BaselinePlusPlus
-from course_lib.training import checkpoints
+from course_lib.networks import checkpoints
 from course_lib.training.evaluation import evaluate
 from course_lib.training.outer_loop import meta_train
-from course_lib.training.shipped import DATA
 
 each_learner = pytest.mark.parametrize("name", NAMES)
 
@@ -80,7 +80,7 @@ def test_with_shuffled_labels_it_is_at_chance(name, tasks):
 
 
 def test_the_fast_head_of_baselinepp_gives_the_answers_of_the_slow_one(tasks):
-    wide, few = prepare("baselinepp")[0], tasks.map(lambda t: t[:3])
+    wide, few = prepare("baselinepp")[0], tasks[:3]
     plain = BaselinePlusPlus(wide.encoder, wide.classes, wide.features, seed=0)
     for learner in (wide, plain):
         learner.eval()

@@ -5,27 +5,27 @@ import own_models
 import pytest
 import torch
 import torch.nn.functional as F
+from course_lib.chapters.ch10.prompts import as_prompts, choose, shots_curve
 
 from course_lib import ROOT
 from course_lib.chapters.ch10.advice import (
     ADVICE,
     best_and_worst,
     by_contradiction,
-    chosen,
     in_all_orders,
     order_decides,
     place,
+    with_examples,
     worlds,
 )
 from course_lib.chapters.ch10.heads import accuracy_without_each, head_scores, without_head
-from course_lib.chapters.ch10.prompts import as_prompts, choose, shots_curve
 from course_lib.chapters.ch10.regressions import answers_after, episodes, error_after, trained
 from course_lib.families import LinearRegressions
 from course_lib.families.pretraining_prompts import UNSEEN_WORDINGS, WORDINGS, PromptMixture
 from course_lib.families.prompt_tokens import KINDS, LABELS, SEPARATORS
 from course_lib.families.prompt_worlds import ID, KIND_GROUP, LABEL_GROUP, TOKENS, Worlds, covered
 from course_lib.language_models.opening import TinyModel
-from course_lib.learners.in_context import linear_attention
+from course_lib.learners import linear_attention
 from course_lib.learners.least_squares import LeastSquares, Ridge
 from course_lib.learners.prompting import Prompting
 from course_lib.training.evaluation import paired
@@ -103,7 +103,7 @@ def test_no_training_prompt_with_made_up_labels_held_two_kinds_of_one_group_or_a
 def test_every_test_task_consists_of_such_pairs():
     tasks = held_out(ways=4)
     groups = torch.tensor(list(KIND_GROUP.values()))[tasks.hidden["kinds"]]
-    labels = torch.tensor(list(LABEL_GROUP.values()))[tasks.hidden["labels"] - ID[LABELS[0]]]
+    labels = torch.tensor(list(LABEL_GROUP.values()))[tasks.names["labels"] - ID[LABELS[0]]]
     assert (groups == groups[:, :1]).all() and (labels == groups).all()
 
 
@@ -214,14 +214,14 @@ def test_training_prompts_have_one_separator_each_and_random_words_in_front_half
 def test_chosen_examples_are_of_the_kinds_asked_for():
     episode = worlds(50, 0, kinds_per_label=2)
     places = torch.tensor([3, 0, 0, 2]).expand(50, -1)
-    some = chosen(episode, places)
+    some = with_examples(episode, places)
     assert torch.equal(place(some, some.support_x), places) and torch.equal(
         some.support_y, places % 2
     )
     names = list(KINDS)
     assert TOKENS[some.support_x[7, 0, 0]] in KINDS[names[some.hidden["kinds"][7, 3]]]
     with pytest.raises(ValueError, match="too few examples of a kind"):
-        chosen(episode, torch.zeros(50, 40, dtype=torch.long))
+        with_examples(episode, torch.zeros(50, 40, dtype=torch.long))
 
 
 def test_wrong_labels_hurt_in_proportion(measured):
@@ -256,7 +256,7 @@ def test_known_instructions_work_alone_and_others_are_repaired_by_examples(measu
 
 def test_with_one_kind_of_each_label_queries_of_that_kind_are_read_and_the_others_guessed(model):
     some = worlds(TASKS, SEED, kinds_per_label=2)
-    one_kind = chosen(
+    one_kind = with_examples(
         some, torch.tensor([0, 1] * 4).expand(TASKS, -1)
     )  # kinds 0 and 1 are shown, 2 and 3 are not
     right, shown = (
@@ -311,7 +311,7 @@ def test_no_majority_bias_but_an_unseen_label_is_never_answered(measured):
 def test_calibration_removes_the_early_models_bias_and_with_another_empty_query_harms_the_final_one(
     model, early
 ):
-    few = chosen(worlds(300, SEED), torch.tensor([0, 0, 0, 1]).expand(300, -1))
+    few = with_examples(worlds(300, SEED), torch.tensor([0, 0, 0, 1]).expand(300, -1))
 
     def answers(which, neutral=()):
         return Prompting(TinyModel(which), neutral=neutral)(few).argmax(-1)

@@ -1,15 +1,15 @@
 """The exercises of chapter 10 say the same as the library that the chapter runs: prompts, ceiling, and one step as linear attention."""
 
 import torch
+from course_lib.chapters.ch10.prompts import as_prompts, choose
 
 from course_lib.chapters.ch10 import exercise_calibrate as calibrate
 from course_lib.chapters.ch10 import exercise_ceiling as ceiling
 from course_lib.chapters.ch10 import exercise_label_score as label_score
 from course_lib.chapters.ch10 import exercise_one_step as one_step
 from course_lib.chapters.ch10 import exercise_write_prompt as write_prompt
-from course_lib.chapters.ch10.prompts import as_prompts, choose
 from course_lib.families.prompt_worlds import TOKENS, Worlds, covered, encode, text
-from course_lib.learners.in_context import linear_attention
+from course_lib.learners import linear_attention
 from course_lib.training.pretraining import shipped_model
 
 
@@ -27,7 +27,7 @@ def written(episode, task):
             (episode.support_y, episode.query_y),
         )
     )
-    names = [TOKENS[i] for i in episode.hidden["labels"][task].tolist()]
+    names = [TOKENS[i] for i in episode.names["labels"][task].tolist()]
     return write_prompt.write_prompt([TOKENS[i] for i in x[:, 0].tolist()], y.tolist(), names)
 
 
@@ -51,7 +51,7 @@ def test_the_score_of_a_label_is_the_one_that_the_course_reads():
     scores, prompts = choose(model, episode, 4).log_softmax(-1)[:, 0], as_prompts(episode, 4)[:, 0]
     for task, ids in enumerate(prompts):
         mine = []
-        for label in episode.hidden["labels"][task]:
+        for label in episode.names["labels"][task]:
             tokens = torch.cat([ids, label[None]])
             with torch.no_grad():
                 mine.append(

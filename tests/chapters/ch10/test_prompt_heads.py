@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from course_lib.chapters.ch10.prompts import as_prompts, shots_curve
 
 from course_lib.chapters.ch10.heads import accuracy_without_each, head_scores, shares, without_head
-from course_lib.chapters.ch10.prompts import as_prompts, shots_curve
 from course_lib.episodes import Episode
 from course_lib.families.prompt_worlds import TOKENS, WORDS, Worlds
 from course_lib.language_models.tiny_gpt import Size, TinyGPT

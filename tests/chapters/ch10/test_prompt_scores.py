@@ -1,8 +1,8 @@
 """Prompts in batches: the same words as written by hand, and scores of the right place."""
 
 import torch
-
 from course_lib.chapters.ch10.prompts import as_prompts, choose, shots_curve
+
 from course_lib.families.prompt_worlds import TOKENS, Worlds, text
 from course_lib.language_models.tiny_gpt import Size, TinyGPT
 
@@ -14,7 +14,7 @@ def episode(ways=2, tasks=5):
 
 def test_a_prompt_reads_as_written_by_hand():
     some = episode()
-    labels = [TOKENS[i] for i in some.hidden["labels"][0]]
+    labels = [TOKENS[i] for i in some.names["labels"][0]]
     lines = [
         f"{TOKENS[x]} : {labels[y]}" for x, y in zip(some.support_x[0, :2, 0], some.support_y[0])
     ]
@@ -47,7 +47,7 @@ def test_scores_are_those_of_the_labels_after_the_prompt():
     model, some = TinyGPT(Size(len(TOKENS)), seed=0), episode(4)
     scores = choose(model, some, 3)
     assert scores.shape == (5, 2, 4)
-    alone = model(as_prompts(some, 3)[2, 1][None])[0, -1][some.hidden["labels"][2]]
+    alone = model(as_prompts(some, 3)[2, 1][None])[0, -1][some.names["labels"][2]]
     torch.testing.assert_close(scores[2, 1], alone)
 
 

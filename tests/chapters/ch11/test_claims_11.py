@@ -6,9 +6,10 @@ import nbformat
 import own_models
 import pytest
 import torch
+from course_lib.chapters.ch10.prompts import as_prompts, choose
+from course_lib.learners.tuned_parts import questions
 
 from course_lib import ROOT
-from course_lib.chapters.ch10.prompts import as_prompts, choose
 from course_lib.chapters.ch11.explorers import bill, compare, cost, path
 from course_lib.chapters.ch11.study import (
     FAMILIES,
@@ -26,7 +27,6 @@ from course_lib.chapters.ch11.study import (
 )
 from course_lib.families.pretraining_prompts import WORDINGS
 from course_lib.families.prompt_worlds import KINDS, TOKENS
-from course_lib.learners.tuned_parts import questions
 from course_lib.learners.tuning import Adapter, FineTune, LoRA, SoftPrompt
 from course_lib.training.evaluation import Score, paired
 from course_lib.training.pretraining import shipped_model
@@ -85,7 +85,7 @@ def test_the_queries_use_other_words_than_the_examples_and_two_kinds_share_a_lab
         assert not set(support_x.flatten().tolist()) & set(query_x.flatten().tolist())
     assert (
         tasks_of("kinds", 16).hidden["kinds"].shape[1]
-        == 2 * tasks_of("kinds", 16).hidden["labels"].shape[1]
+        == 2 * tasks_of("kinds", 16).names["labels"].shape[1]
     )
 
 
@@ -314,10 +314,10 @@ def test_tuning_learns_a_wrong_label_by_heart_too(model):
     """All labels of a task turned round: the tuned model answers the wrong ones."""
     tasks = tasks_of("kinds", 16, 3)
     learner = FineTune(model, steps=50, lr=3e-4)
-    parts = learner.adapt(tasks.support_x, 1 - tasks.support_y, tasks.hidden["labels"])
+    parts = learner.adapt(tasks.support_x, 1 - tasks.support_y, tasks.names["labels"])
     with torch.no_grad():
         logits = torch.func.vmap(learner.logits)(
-            parts, *questions(tasks.support_x), tasks.hidden["labels"]
+            parts, *questions(tasks.support_x), tasks.names["labels"]
         )
     assert (logits.argmax(-1) == 1 - tasks.support_y).float().mean() > 0.99
 

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-
 from course_lib.chapters.ch10.prompts import as_prompts
+from course_lib.learners.tuned_parts import behind
+
 from course_lib.chapters.ch11 import study as tuning_line_up
-from course_lib.chapters.ch11.forgetting import chosen, elsewhere, forgetting, of_group
+from course_lib.chapters.ch11.forgetting import elsewhere, forgetting, of_group
 from course_lib.chapters.ch11.study import (
     CHOICE_GROUPS,
     FAMILIES,
@@ -30,7 +31,6 @@ from course_lib.chapters.ch11.study import (
     tuned_scores,
 )  # fmt: skip
 from course_lib.episodes import Episode
-from course_lib.learners.tuned_parts import behind
 from course_lib.learners.tuning import FineTune, InContextTuning, LoRA, SoftPrompt
 from course_lib.training.evaluation import evaluate
 from course_lib.training.outer_loop import Plan
@@ -158,7 +158,7 @@ def test_the_stored_prompts_are_repeated_exactly(model):
 
 
 def few(tasks: Episode) -> Episode:
-    return chosen(tasks, torch.arange(5))
+    return tasks[:5]
 
 
 @pytest.mark.parametrize("who", ["lora", "soft 5", "full"])
@@ -167,7 +167,7 @@ def test_a_stored_row_is_repeated_on_its_first_tasks(model, who):
     learner = made(who, model)
     again = (
         right(
-            learner, learner.adapt(tasks.support_x, tasks.support_y, tasks.hidden["labels"]), tasks
+            learner, learner.adapt(tasks.support_x, tasks.support_y, tasks.names["labels"]), tasks
         )
         / QUERIES
     )

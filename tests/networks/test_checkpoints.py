@@ -12,9 +12,9 @@ from safetensors.torch import save, save_file
 
 from course_lib.families import Sinusoids
 from course_lib.learners import MAML
+from course_lib.networks import checkpoints
+from course_lib.networks.checkpoints import CheckpointError
 from course_lib.networks.small import mlp
-from course_lib.training import checkpoints
-from course_lib.training.checkpoints import CheckpointError
 from course_lib.training.outer_loop import resume
 
 TENSORS = {

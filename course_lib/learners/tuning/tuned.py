@@ -5,6 +5,7 @@ same form. The loss is the cross-entropy of the answer over the full vocabulary,
 The model that they start from never changes: the trained numbers are kept beside it.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -15,15 +16,8 @@ from torch.func import vmap
 from course_lib.episodes import Episode, at_least_one
 from course_lib.language_models.tiny_gpt import TinyGPT
 from course_lib.learners.base import Learner
-from course_lib.learners.tuned_parts import (
-    Body,
-    at,
-    finite_above_0,
-    fitting,
-    label_ids,
-    labels_of,
-    questions,
-)
+from course_lib.learners.in_context import one_task
+from course_lib.learners.token_prompts import at, fits, label_ids, labels_of, questions
 
 Parts = dict[str, Tensor]  # what a task trains, by name
 SIDE_BY_SIDE = 10  # tasks trained at a time
@@ -37,7 +31,7 @@ class Tuned(Learner):
     Args:
         model: the trained model. It is shared and stays as it is.
         steps, lr: of Adam.
-        labels: the label word of each class. None: each task brings its own, ``episode.hidden["labels"]`` (T, N) of token ids.
+        labels: the label word of each class. None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
         seed: of what starts at random; every task starts from the same numbers.
 
     Raises:
@@ -50,12 +44,8 @@ class Tuned(Learner):
         super().__init__()
         at_least_one(steps=steps)
         finite_above_0(lr=lr)
-        self.body, self.steps, self.lr, self.seed = Body(model), steps, lr, seed
+        self.model, self.steps, self.lr, self.seed = model, steps, lr, seed
         self.labels = None if labels is None else label_ids(labels, self.device)
-
-    @property
-    def model(self) -> TinyGPT:
-        return self.body.model
 
     @property
     def device(self) -> torch.device:
@@ -95,7 +85,9 @@ class Tuned(Learner):
 
         The tensors are those that the next step changes: use them before you go on.
         """
-        fitting(support_x, support_y, labels)
+        if support_y.numel() == 0:
+            raise ValueError("the support set is empty: tuning needs at least 1 example")
+        fits(support_x, support_y, labels)
         tokens, place = questions(support_x)
         starts = [self.start(one, self.drawing()) for one in labels]
         parts = {
@@ -118,38 +110,22 @@ class Tuned(Learner):
             optimizer.step()
             yield now, loss.detach()
 
-    @torch.no_grad()
-    def answer(
-        self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels: Tensor
-    ) -> Tensor:
-        """T tasks side by side -> (T, Q, N)."""
-        parts = self.adapt(support_x, support_y, labels)
-        return vmap(self.logits)(parts, *questions(query_x), labels)
-
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor, labels=None) -> Tensor:
         """One task: (S, l) token ids, (S,) classes and (Q, l) token ids -> (Q, N).
 
         Args:
             labels: the label word of each class, as a word or a token id; None takes the learner's.
         """
-        labels = (
-            self.labels
-            if labels is None and self.labels is not None
-            else label_ids(labels, self.device)
-        )
-        return self.answer(support_x[None], support_y[None], query_x[None], labels[None])[0]
+        return self(one_task(support_x, support_y, query_x, labels, self.labels))[0]
 
     def forward(self, episode: Episode) -> Tensor:
         """All tasks of an episode: (T, Q, N)."""
-        four = (
-            episode.support_x,
-            episode.support_y,
-            episode.query_x,
-            labels_of(episode, self.labels, self.device),
-        )
-        return torch.cat(
-            [self.answer(*part) for part in zip(*(tensor.split(SIDE_BY_SIDE) for tensor in four))]
-        )
+        return torch.cat([self.trained_on(part)(part) for part in parts_of(episode, SIDE_BY_SIDE)])
+
+    def trained_on(self, episode: Episode) -> "Trained":
+        """What is left after tuning on the support sets of these tasks: it answers their queries, and cannot be trained further."""
+        labels = labels_of(episode, self.labels)
+        return Trained(self, self.adapt(episode.support_x, episode.support_y, labels))
 
     def outer_loss(self, episode: Episode) -> Tensor:
         raise ValueError(
@@ -184,3 +160,50 @@ class Tuned(Learner):
 
     def settings(self) -> dict:
         return super().settings() | {"steps": self.steps, "lr": self.lr, "seed": self.seed}
+
+
+class Trained(Learner):
+    """A tuning method after its training on some tasks. It answers these tasks, in their order, without a look at their examples.
+
+    Args:
+        tuned: the method.   parts: what each task trained, with tasks in front.
+    """
+
+    def __init__(self, tuned: Tuned, parts: Parts):
+        super().__init__()
+        self.tuned, self.parts = tuned, parts
+
+    @torch.no_grad()
+    def forward(self, episode: Episode) -> Tensor:
+        """The tasks that it was trained on: (T, Q, N).
+
+        Raises:
+            ValueError: the episode has more or fewer tasks.
+        """
+        if any(len(part) != len(episode) for part in self.parts.values()):
+            raise ValueError(
+                f"an episode of {len(episode)} tasks, and others were trained on: ask with the same ones, in one batch"
+            )
+        labels = labels_of(episode, self.tuned.labels)
+        return vmap(self.tuned.logits)(self.parts, *questions(episode.query_x), labels)
+
+    def model_of(self, task: int) -> Callable[[Tensor], Tensor]:
+        """The language model that one task has left behind: tokens (B, L) -> scores (B, L, V)."""
+        own = {name: part[task] for name, part in self.parts.items()}
+        return lambda tokens: self.tuned.scores(own, tokens)
+
+
+def parts_of(episode: Episode, size: int) -> Iterator[Episode]:
+    """The episode in pieces of at most ``size`` tasks."""
+    return (episode[first : first + size] for first in range(0, len(episode), size))
+
+
+def finite_above_0(**numbers: float) -> None:
+    """Refuse settings that are not finite numbers above 0.
+
+    Raises:
+        ValueError: names the setting.
+    """
+    for name, number in numbers.items():
+        if not (math.isfinite(number) and number > 0):
+            raise ValueError(f"{name}={number}: it must be a finite number above 0")

@@ -10,10 +10,10 @@ from toys import DEVICES
 from course_lib.chapters.ch10 import regressions as runs
 from course_lib.episodes import Episode
 from course_lib.families import LinearRegressions
-from course_lib.learners import MAML, InContextRegression, LeastSquares, Ridge
-from course_lib.learners.in_context import linear_attention
+from course_lib.learners import MAML, InContextRegression, LeastSquares, Ridge, linear_attention
 from course_lib.learners.inner_loop import predict_with, written_out
-from course_lib.training import checkpoints, shipped
+from course_lib.networks import checkpoints
+from course_lib.training import shipped
 from course_lib.training.evaluation import evaluate, paired
 from course_lib.training.outer_loop import Plan, meta_train
 

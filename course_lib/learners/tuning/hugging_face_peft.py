@@ -18,7 +18,7 @@ from course_lib.families import prompt_worlds as worlds
 from course_lib.language_models.hugging_face import TransformersModel
 from course_lib.language_models.label_scores import ModelError
 from course_lib.learners.prompting import Prompting, Template, fill, word
-from course_lib.learners.tuned_parts import finite_above_0
+from course_lib.learners.tuning.tuned import finite_above_0
 from course_lib.networks.small import seeded
 
 HOW_TO_INSTALL = 'this needs the package peft, which the course does not install by itself: pip install "peft==0.21.2"'
@@ -67,7 +67,7 @@ class PeftTuning(Prompting):
         super().__init__(model, template, labels, read=read, shots=0, neutral=neutral)
         if not isinstance(model, TransformersModel):
             raise ValueError(
-                f"{type(model).__name__} is no model of Hugging Face: tune the small model of the course with learners/tuning.py"
+                f"{type(model).__name__} is no model of Hugging Face: tune the small model of the course with learners/tuning"
             )
         if method not in RATES:
             raise ValueError(f"method={method!r}: choose one of {', '.join(RATES)}")
