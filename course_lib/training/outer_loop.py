@@ -92,7 +92,7 @@ def meta_train(
     save_every: int = 1000,
     progress: bool = True,
 ) -> Training:
-    """Train a learner over a family of tasks. Learner and family must be on the same device.
+    """Train a learner over a family of tasks. Learner and family must be on the same device; the learner is left in training mode.
 
     Args:
         checkpoint: a path; the run saves there and, if the file exists, resumes from it. On one thread a resumed
@@ -106,6 +106,7 @@ def meta_train(
     """
     at_least_one(save_every=save_every)
     settings = run_settings(learner, family, plan)
+    learner.train()
     optimizer = torch.optim.Adam(learner.parameters(), lr=plan.beta)
     generator = family.generator(plan.seed)
     run = Training()

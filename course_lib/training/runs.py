@@ -98,11 +98,18 @@ class Run(Named):
         """The learner of a file of this run, in eval mode; of the one that ships, unless told.
 
         Raises:
-            CheckpointError: the file is damaged, or was made by another run.
+            CheckpointError: the file is damaged, was made by another run, or otherwise than this run is made now.
         """
-        tensors, about = checkpoints.read(path or self.file)
-        learner = self.prepared(**made_with(self, about, path or self.file))[0]
-        checkpoints.load_weights(learner, checkpoints.weights(tensors), source=self.name)
+        path = path or self.file
+        tensors, about = checkpoints.read(path)
+        learner, family, plan = self.prepared(**made_with(self, about, path))
+        checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path.name)
+        settings = run_settings(learner, family, plan)
+        settings["start"] = about["settings"]["start"]  # the weights are trained by now
+        if differing := differences(about["settings"], settings):
+            raise checkpoints.CheckpointError(
+                f"{path.name} was trained otherwise than the code does it now: {differing}. Train it again"
+            )
         return learner.eval()
 
     def ready(self, seed: int = 0, folder: Path = DATA, **changed) -> tuple[Learner, str]:
@@ -153,13 +160,15 @@ class Run(Named):
         o = self.settings(made.pop("seed"), device, **made | changed)
         self.evaluate(self.load(path).to(device), o)
 
-    def write(self, path, learner: Learner, settings: dict, run: Training, **about) -> None:
+    def write(self, path, learner: Learner, settings: dict, training: Training, **about) -> None:
         """Write a finished run as a small file: weights, averaged losses, settings, and what else is worth knowing."""
         tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
-        whole = len(run.losses) // STRIDE * STRIDE
-        tensors["losses"] = torch.tensor(run.losses[:whole]).view(whole // STRIDE, STRIDE).mean(1)
-        tensors["first_losses"] = torch.tensor(run.losses[:STRIDE], dtype=torch.float64)
-        seconds = round(run.seconds, 1)
+        whole = len(training.losses) // STRIDE * STRIDE
+        tensors["losses"] = (
+            torch.tensor(training.losses[:whole]).view(whole // STRIDE, STRIDE).mean(1)
+        )
+        tensors["first_losses"] = torch.tensor(training.losses[:STRIDE], dtype=torch.float64)
+        seconds = round(training.seconds, 1)
         checkpoints.write(path, tensors, {"settings": settings, "seconds": seconds, **about})
 
 

@@ -8,13 +8,13 @@ import torch
 from pretend_omniglot import runs as pretend
 from pretend_omniglot import zipped
 
+from course_lib import ROOT
 from course_lib.__main__ import main
+from course_lib.chapters import named_run
 from course_lib.commands import one_shot_runs as runs
-from course_lib.commands.train import trained
 from course_lib.families import Omniglot
 from course_lib.families.picture_files import PictureError
 from course_lib.learners import Learner
-from course_lib.training import shipped
 from course_lib.training.evaluation import evaluate, test_episodes
 
 
@@ -253,23 +253,9 @@ def test_the_command_puts_trained_files_into_the_table(tmp_path, monkeypatch, ca
     (tmp_path / "all_runs.zip").write_bytes(zipped(pretend()))
     monkeypatch.setenv("OMNIGLOT_ROOT", str(tmp_path))
     file = tmp_path / "mine.safetensors"
-    words = [
-        "--data",
-        "strokes",
-        "--ways",
-        "3",
-        "--queries",
-        "2",
-        "--scripts",
-        "2",
-        "--channels",
-        "4",
-        "--outer-steps",
-        "2",
-        "--episodes",
-        "2",
-    ]
-    assert main(["train", *words, "--out", str(file)]) == 0
+    few = ["outer_steps=2", "episodes=2", "ways=3", "queries=2", "scripts=2", "channels=4"]
+    words = ["strokes_prototypical_small", "--device", "cpu", "--out", str(file), "--set", *few]
+    assert main(["train", *words]) == 0
     assert main(["runs", str(file)]) == 0
     assert any(
         line.startswith("mine  ") and "over 400 trials" in line
@@ -281,9 +267,9 @@ def test_the_command_puts_trained_files_into_the_table(tmp_path, monkeypatch, ca
 
 
 def test_the_shipped_run_has_the_error_that_the_readme_prints(omniglot_root):
-    learner, _ = trained(shipped.DATA / "strokes_prototypical.safetensors")
+    learner = named_run("strokes_prototypical").load()
     error = runs.over_trials(runs.one_shot_error(learner, omniglot_root))
-    readme = (shipped.DATA.parent / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     printed = float(re.search(r"\*\*error\*\* \| ([\d.]+) ±", readme)[1])
     assert error.mean < 15 and error.mean == pytest.approx(
         printed, abs=0.6
@@ -292,7 +278,7 @@ def test_the_shipped_run_has_the_error_that_the_readme_prints(omniglot_root):
 
 @pytest.mark.parametrize("ways, least", [(5, 0.95), (20, 0.85)])
 def test_from_generated_characters_only_real_ones_are_told_apart(omniglot_root, ways, least):
-    learner, _ = trained(shipped.DATA / "strokes_prototypical.safetensors")
+    learner = named_run("strokes_prototypical").load()
     family = Omniglot(ways=ways, part="all", root=omniglot_root)
     assert family.classes == 242
     score = evaluate(learner, test_episodes(family, 200, shots=1, queries=5, seed=1), batch=20)

@@ -12,8 +12,6 @@ from course_lib.episodes import Episode
 from course_lib.families import LinearRegressions
 from course_lib.learners import MAML, InContextRegression, LeastSquares, Ridge, linear_attention
 from course_lib.learners.inner_loop import predict_with, written_out
-from course_lib.networks import checkpoints
-from course_lib.training import shipped
 from course_lib.training.evaluation import evaluate, paired
 from course_lib.training.outer_loop import Plan, meta_train
 
@@ -237,8 +235,7 @@ def test_from_another_start_than_zero_it_is_not():
 @pytest.fixture(scope="module")
 def scores():
     """The errors of all three on the same 1000 episodes, by name and number of examples."""
-    learner, sentence = runs.trained()
-    assert sentence.startswith(f"loaded {runs.NAME}.safetensors"), sentence
+    learner = runs.RUN.load()
     family = LinearRegressions()
     tasks = runs.episodes(family, 1000, seed=7)
     everyone = {"in context": learner, **runs.yardsticks(family)}
@@ -248,40 +245,14 @@ def scores():
     }
 
 
-def test_training_still_begins_as_it_did_for_the_shipped_run():
-    tensors, about = checkpoints.read(shipped.DATA / f"{runs.NAME}.safetensors")
-    learner, family, plan = runs.prepare()
-    generator, optimizer, losses = (
-        family.generator(plan.seed),
-        torch.optim.Adam(learner.parameters()),
-        [],
-    )
-    for step in range(10):
-        loss = learner.outer_loss(
-            family.sample(plan.tasks, shots=plan.shots, queries=plan.queries, generator=generator)
-        )
-        optimizer.param_groups[0]["lr"] = plan.beta_at(step)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses == pytest.approx(tensors["first_losses"][:10].tolist(), rel=1e-3), (
-        "raise CODE_VERSION and train again"
-    )
-    assert (
-        "/" not in about["command"]
-        and (shipped.DATA / f"{runs.NAME}.safetensors").stat().st_size < 2**20
-    )
-
-
 def test_the_shipped_weights_still_score_as_they_did():
-    about = checkpoints.read(shipped.DATA / f"{runs.NAME}.safetensors")[1]
-    learner, tasks = runs.trained()[0], runs.episodes(LinearRegressions(), about["test_episodes"])
-    for k, (mean, half_width) in about["test_mse"].items():
-        score = runs.error_after(learner, tasks, int(k))
-        assert score.mean == pytest.approx(mean, rel=1e-3) and score.half_width == pytest.approx(
-            half_width, rel=1e-2
-        )
+    about, learner = runs.RUN.about(), runs.RUN.load()
+    tasks = runs.episodes(LinearRegressions(), about["test_episodes"])
+    for k in runs.COUNTS:
+        score = runs.error_after(learner, tasks, k)
+        mean, half_width = about["figures"][f"as in training, in context, {k} examples"]
+        assert score.mean == pytest.approx(mean, rel=1e-3)
+        assert score.half_width == pytest.approx(half_width, rel=1e-2)
 
 
 def test_every_example_helps_up_to_eight(scores):
@@ -315,17 +286,17 @@ def test_with_larger_x_than_in_training_it_no_longer_follows_ridge(scale, times)
     family = LinearRegressions(scale=scale)
     tasks = runs.episodes(family, 500)
     ours, ridge = (
-        runs.error_after(who, tasks, 8) for who in (runs.trained()[0], Ridge(family.best_penalty))
+        runs.error_after(who, tasks, 8) for who in (runs.RUN.load(), Ridge(family.best_penalty))
     )
     assert ours.mean - ours.half_width > times * ridge.mean
 
 
 def test_without_noise_it_gains_but_does_not_find_the_exact_answer_that_least_squares_has():
     tasks = runs.episodes(LinearRegressions(noise=0.0), 500)
-    ours, plain = (runs.error_after(who, tasks, 8) for who in (runs.trained()[0], LeastSquares()))
+    ours, plain = (runs.error_after(who, tasks, 8) for who in (runs.RUN.load(), LeastSquares()))
     assert (
         ours.mean
-        < runs.error_after(runs.trained()[0], runs.episodes(LinearRegressions(), 500), 8).mean
+        < runs.error_after(runs.RUN.load(), runs.episodes(LinearRegressions(), 500), 8).mean
     )
     assert ours.mean - ours.half_width > 0.02 and plain.mean < 1e-9
 
@@ -350,12 +321,12 @@ def test_it_beats_the_best_single_gradient_step(scores):
 
 
 def test_without_examples_it_answers_about_0():
-    learner, tasks = runs.trained()[0], runs.episodes(LinearRegressions(), 200)
+    learner, tasks = runs.RUN.load(), runs.episodes(LinearRegressions(), 200)
     assert runs.answers_after(learner, tasks, 0).abs().mean() < 0.1
 
 
 def test_error_after_all_examples_is_what_evaluate_says():
-    learner, tasks = runs.trained()[0], runs.episodes(LinearRegressions(), 100)
+    learner, tasks = runs.RUN.load(), runs.episodes(LinearRegressions(), 100)
     for who in (learner, Ridge(0.36), LeastSquares()):
         torch.testing.assert_close(
             runs.error_after(who, tasks, 16).per_episode,
@@ -363,32 +334,6 @@ def test_error_after_all_examples_is_what_evaluate_says():
             rtol=1e-3,
             atol=1e-6,
         )
-
-
-def test_other_settings_are_trained_and_said(monkeypatch):
-    plan = Plan(outer_steps=2, tasks=2, shots=3, queries=1)
-    prepared = (runs.prepare()[0], LinearRegressions(), plan)
-    monkeypatch.setattr(runs, "prepare", lambda seed: prepared)
-    assert runs.trained()[1].startswith("trained for ")
-
-
-def test_the_command_trains_prints_and_writes(monkeypatch, tmp_path, capsys):
-    tiny = lambda seed: (
-        small(seed).float(),
-        LinearRegressions(),
-        Plan(outer_steps=2, tasks=2, shots=3, queries=1, seed=seed),
-    )  # noqa: E731
-    monkeypatch.setattr(runs, "prepare", tiny)
-    monkeypatch.setattr(shipped, "DATA", tmp_path)
-    monkeypatch.setattr(runs, "EPISODES", 20)
-    assert runs.main(["--seed", "1"]) == 0 and not list(tmp_path.iterdir())
-    assert runs.main([]) == 0
-    printed, about = (
-        capsys.readouterr().out,
-        checkpoints.read(tmp_path / f"{runs.NAME}.safetensors")[1],
-    )
-    assert set(about["test_mse"]) == {str(k) for k in runs.COUNTS} and about["test_episodes"] == 20
-    assert all(where in printed for where in runs.ELSEWHERE) and "least squares" in printed
 
 
 def test_episodes_are_the_same_for_everyone():

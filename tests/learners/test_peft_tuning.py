@@ -10,9 +10,9 @@ import torch
 from course_lib.families import Vocabulary
 from course_lib.families.prompt_worlds import Worlds
 from course_lib.language_models.opening import ModelError, TinyModel, TransformersModel
+from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners.prompting import Prompting, Template
 from course_lib.learners.tuning.hugging_face_peft import HOW_TO_INSTALL, RATES, PeftTuning
-from course_lib.training.pretraining import shipped_model
 
 try:
     import peft

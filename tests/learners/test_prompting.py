@@ -4,16 +4,16 @@ import math
 
 import pytest
 import torch
-from course_lib.chapters.ch10.prompts import choose
 from toys import DEVICES
 
 from course_lib.families import Vocabulary
 from course_lib.families.intents import SentenceClasses
 from course_lib.families.prompt_worlds import ID, TOKENS, Worlds
 from course_lib.language_models.opening import TinyModel
+from course_lib.language_models.tiny_gpt import shipped_model
+from course_lib.learners.in_context import InContext
 from course_lib.learners.prompting import Prompting, Template, calibrated
 from course_lib.training.evaluation import evaluate
-from course_lib.training.pretraining import shipped_model
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_scores_equal_those_of_the_direct_way(model):
     episode = held_out(40)
     with torch.no_grad():
         through_text = Prompting(model)(episode)
-    direct = choose(model.network, episode, 8)
+    direct = InContext(model.network, 8)(episode)
     torch.testing.assert_close(
         through_text.log_softmax(-1), direct.log_softmax(-1), rtol=1e-3, atol=1e-3
     )

@@ -5,9 +5,9 @@ import torch
 
 from course_lib.chapters.ch11.forgetting import forgetting
 from course_lib.families.prompt_worlds import ID, Worlds
+from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners.tuning import Adapter, FineTune, InContextTuning, LoRA, SoftPrompt
 from course_lib.training.evaluation import evaluate
-from course_lib.training.pretraining import shipped_model
 
 METHODS = [SoftPrompt, LoRA, Adapter, FineTune]
 

@@ -2,20 +2,20 @@
 
 import pytest
 import torch
-from course_lib.chapters.ch10.prompts import shots_curve
 
 from course_lib.__main__ import main
-from course_lib.families.pretraining_prompts import WORDINGS, PromptMixture
+from course_lib.chapters import named_run
+from course_lib.families.pretraining_prompts import WORDINGS, PromptMixture, instructed
 from course_lib.families.prompt_worlds import TOKENS, Worlds, covered
-from course_lib.language_models.tiny_gpt import Size, TinyGPT
+from course_lib.language_models.tiny_gpt import Size, TinyGPT, shipped_model
+from course_lib.learners.in_context import InContext
 from course_lib.networks import checkpoints
 from course_lib.training import pretraining as language_training
+from course_lib.training.evaluation import evaluate
 from course_lib.training.pretraining import (
-    LanguagePlan,
+    PretrainingPlan,
     next_token_loss,
     optimizers,
-    shipped_history,
-    shipped_model,
     train_language_model,
 )
 
@@ -57,7 +57,7 @@ def test_every_weight_has_one_optimiser():
 
 
 def test_training_is_repeatable_and_lowers_the_loss():
-    plan = LanguagePlan(steps=12, batch=4, length=24, warm_up=4)
+    plan = PretrainingPlan(steps=12, batch=4, length=24, warm_up=4)
     one, _, history, _ = train_language_model(plan, watch=6, progress=False)
     same, _, again, _ = train_language_model(plan, watch=6, progress=False)
     assert history == again and all(
@@ -67,7 +67,7 @@ def test_training_is_repeatable_and_lowers_the_loss():
 
 
 def test_the_rate_warms_up_and_sinks():
-    plan = LanguagePlan()
+    plan = PretrainingPlan()
     rates = [plan.rate_at(step) for step in range(plan.steps)]
     assert (
         rates[0] < plan.rate / 50
@@ -81,104 +81,69 @@ def test_the_rate_warms_up_and_sinks():
 )
 def test_impossible_plans_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        LanguagePlan(**wrong)
+        PretrainingPlan(**wrong)
 
 
 def test_two_labels_reach_their_ceiling(final):
     episode = held_out()
-    curve = shots_curve(final, episode)
+    curve = {k: evaluate(InContext(final, k), episode) for k in (0, 4, 8, 16)}
     assert abs(curve[0].mean - 0.5) < 0.08 and curve[8].mean >= 0.97 and curve[16].mean >= 0.98
     assert curve[4].mean == pytest.approx(covered(episode, 4).float().mean().item(), abs=0.06)
 
 
 def test_four_labels(final):
-    curve = shots_curve(final, held_out(4))
+    curve = {k: evaluate(InContext(final, k), held_out(4)) for k in (0, 8, 16)}
     assert abs(curve[0].mean - 0.25) < 0.08 and curve[8].mean >= 0.85 and curve[16].mean >= 0.95
 
 
 @pytest.mark.parametrize("wording", WORDINGS)
 def test_a_known_instruction_needs_no_examples(final, wording):
-    assert shots_curve(final, held_out(), (0,), wording=wording)[0].mean >= 0.98
+    assert evaluate(InContext(final, 0), instructed(held_out(), wording)).mean >= 0.98
 
 
 def test_the_early_model_stands_in_the_middle(final):
     episode = held_out()
-    early = shots_curve(shipped_model("tiny_gpt_early"), episode, (8,))[8]
-    assert 0.55 < early.mean < 0.9 < shots_curve(final, episode, (8,))[8].mean
+    early = evaluate(InContext(shipped_model("tiny_gpt_early"), 8), episode)
+    assert 0.55 < early.mean < 0.9 < evaluate(InContext(final, 8), episode).mean
 
 
 def test_the_history_shows_a_sudden_change():
     """Accuracy stays near chance for 500 steps and passes from below 0.6 to above 0.9 within 100."""
-    history = shipped_history()
+    history = named_run("tiny_gpt").about()["history"]
     assert all(abs(accuracy - 0.5) < 0.1 for step, _, accuracy in history if step <= 500)
     low = max(step for step, _, accuracy in history if accuracy < 0.6)
     high = min(step for step, _, accuracy in history if accuracy > 0.9)
     assert 0 < high - low <= 100
 
 
-def test_the_command_trains_writes_and_evaluates(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(language_training, "EARLY", -1.0)
-    monkeypatch.setattr(
-        language_training,
-        "train_language_model",
-        lambda plan, device: train_language_model(plan, early=-1.0, progress=False, device=device),
-    )
+@pytest.fixture
+def quick(monkeypatch):
+    """Training that takes any accuracy for the phase change, without a bar."""
+
+    def train(plan, device):
+        return train_language_model(plan, early=-1.0, progress=False, device=device)
+
+    monkeypatch.setattr(language_training, "train_language_model", train)
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt", "tiny_gpt_early"])
+def test_the_command_trains_writes_and_evaluates(name, quick, tmp_path, capsys):
     out = tmp_path / "mine.safetensors"
-    assert (
-        main(
-            [
-                "train",
-                "--data",
-                "worlds",
-                "--outer-steps",
-                "25",
-                "--seed",
-                "3",
-                "--episodes",
-                "20",
-                "--device",
-                "cpu",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
-    about = checkpoints.read(out)[1]
-    assert (
-        about["settings"]["seed"] == 3
-        and "--data worlds" in about["command"]
-        and "--outer-steps 25" in about["command"]
-    )
-    assert [row[0] for row in shipped_history("mine", tmp_path)] == [25]
-    assert isinstance(shipped_model("mine_early", tmp_path), TinyGPT)
-    capsys.readouterr()
-    assert main(["evaluate", str(out), "--data", "worlds", "--episodes", "20"]) == 0
-    assert "4 labels, 1 kinds each, 8 shots: accuracy" in capsys.readouterr().out
+    few = ["--set", "steps=25", "episodes=20"]
+    assert main(["train", name, *few, "--seed", "3", "--device", "cpu", "--out", str(out)]) == 0
+    first, about = capsys.readouterr().out, checkpoints.read(out)[1]
+    assert about["settings"]["seed"] == 3 and [row[0] for row in about["history"]] == [25]
+    assert about["run"] == {"name": name, "set": {"steps": 25, "episodes": 20}, "seed": 3}
+    words = f"train {name} --set steps=25 --set episodes=20 --seed 3"
+    assert about["command"] == f"python -m course_lib {words}"
+    assert isinstance(shipped_model("mine", tmp_path), TinyGPT)
+    assert main(["evaluate", str(out), "--device", "cpu"]) == 0
+    again = capsys.readouterr().out.splitlines()
+    assert any("4 labels, 1 kinds each, 8 shots: accuracy" in line for line in again)
+    assert all(line in first for line in again)
 
 
-def test_options_of_other_data_are_refused(capsys):
-    for words in (["--ways", "5"], ["--shots", "1"], ["--alpha", "0.1"], ["--method", "maml"]):
-        assert main(["train", "--data", "worlds", *words]) == 2
-        assert words[0] in capsys.readouterr().err
-
-
-def test_one_seed_does_not_overwrite_another(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    plan_seen = []
-
-    def trained(plan, device):
-        plan_seen.append(plan.seed)
-        model = TinyGPT(
-            Size(len(TOKENS), layers=1, width=8, heads=1, slopes=(0.0,)), seed=plan.seed
-        )
-        return model, {}, {"settings": {}, "size": model.settings(), "seconds": 0.0, "history": []}
-
-    monkeypatch.setattr(language_training, "run", trained)
-    monkeypatch.setattr(language_training, "report", lambda model, tasks: {})
-    for seed in ("0", "1"):
-        assert main(["train", "--data", "worlds", "--seed", seed, "--device", "cpu"]) == 0
-    assert plan_seen == [0, 1] and {path.name for path in (tmp_path / "runs").glob("*")} == {
-        "tiny_gpt.safetensors",
-        "tiny_gpt_seed1.safetensors",
-    }
+def test_an_early_model_that_never_came_is_said(tmp_path, capsys):
+    words = ["train", "tiny_gpt_early", "--set", "steps=3", "--device", "cpu"]
+    assert main([*words, "--out", str(tmp_path / "mine")]) == 2
+    assert "accuracy with 8 examples never passed 0.75 in 3 steps" in capsys.readouterr().err

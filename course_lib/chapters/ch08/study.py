@@ -58,7 +58,7 @@ def baseline_plus_plus(o, classes):
 def meta_baseline(o, classes):
     """It starts from the encoder of a classifier that was trained for as many outer steps."""
     start = once(run_of("classifier"), o.seed, outer_steps=o.outer_steps)
-    return MetaBaseline(copy.deepcopy(start.encoder))
+    return MetaBaseline(copy.deepcopy(start.encoder)).train()
 
 
 def report(learner: Learner, o) -> dict[str, Score]:

@@ -114,7 +114,13 @@ RUN_OF = {run.name.removeprefix("intents_"): run for run in RUNS}
 
 
 def prepare(name: str, seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
-    """One learner before its training, its family and its plan."""
+    """One learner before its training, its family and its plan.
+
+    Raises:
+        ValueError: there is no such learner.
+    """
+    if name not in RUN_OF:
+        raise ValueError(f"{name!r}: choose one of {', '.join(RUN_OF)}")
     return RUN_OF[name].prepared(seed)
 
 

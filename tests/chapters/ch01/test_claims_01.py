@@ -5,8 +5,8 @@ from functools import lru_cache
 
 import pytest
 import torch
-from course_lib.training.shipped import shipped_network
 
+from course_lib.chapters import named_run
 from course_lib.chapters.ch01.explorers import (
     KNOWLEDGE,
     box_of_tasks,
@@ -79,7 +79,7 @@ def tasks_of(name: str, tasks: int = 300) -> Episode:
 
 @lru_cache
 def adapted(run: str, alpha: float, name: str = "own", steps: int = 10) -> list[Score]:
-    learner = MAML(shipped_network(f"sinusoids_{run}_10shot"), alpha=alpha, way="vmap")
+    learner = MAML(named_run(f"sinusoids_{run}_10shot").load().network, alpha=alpha, way="vmap")
     return evaluate_each_step(learner, tasks_of(name), steps)
 
 
@@ -315,7 +315,7 @@ def test_after_ten_steps_the_error_of_the_meta_learned_network_is_less_than_a_th
 
 def test_with_longer_steps_than_the_chosen_alpha_the_middle_task_gains_a_little_but_a_few_blow_up():
     tasks = test_episodes(FAMILY, 300, shots=10, queries=100, seed=1)
-    network = shipped_network("sinusoids_joint_10shot")
+    network = named_run("sinusoids_joint_10shot").load().network
     errors = {
         a: evaluate_each_step(MAML(network, alpha=a, way="vmap"), tasks, 10)[10].per_episode
         for a in (0.01, 0.02, 0.03, 0.05)
@@ -330,7 +330,7 @@ def test_with_longer_steps_than_the_chosen_alpha_the_middle_task_gains_a_little_
 def test_transfer_gains_with_patience_and_stays_behind():
     few = tasks_of("own", 100)
     transfer = evaluate_each_step(
-        MAML(shipped_network("sinusoids_joint_10shot"), alpha=0.02, way="vmap"), few, 100
+        MAML(named_run("sinusoids_joint_10shot").load().network, alpha=0.02, way="vmap"), few, 100
     )
     assert (
         adapted("maml", 0.01)[10].mean
@@ -386,7 +386,10 @@ def test_on_taller_waves_ten_steps_blow_up_in_a_few_tasks_and_in_none_of_the_fam
 
 
 def test_taller_waves_have_larger_gradients():
-    network, x = shipped_network("sinusoids_maml_10shot"), torch.linspace(-5, 5, 10)[:, None]
+    network, x = (
+        named_run("sinusoids_maml_10shot").load().network,
+        torch.linspace(-5, 5, 10)[:, None],
+    )
     size = {}
     for A in (2.0, 8.0):
         loss = (network(x) - sine(x, A, 1.0)).square().mean()

@@ -4,8 +4,8 @@ import math
 
 import torch
 import torch.nn.functional as F
-from course_lib.training.shipped import shipped_network
 
+from course_lib.chapters import named_run
 from course_lib.chapters.ch02.explorers import one_task, walk_on_map
 from course_lib.families import Sinusoids
 from course_lib.families.sinusoids import sine
@@ -109,7 +109,9 @@ def test_the_pretrained_start_begins_at_the_best_single_curve_and_ten_steps_take
     family = Sinusoids()
     tasks = test_episodes(family, 2000, shots=5, queries=100, seed=11)
     steps = evaluate_each_step(
-        MAML(shipped_network("sinusoids_joint_5shot"), alpha=0.01, way="vmap"), tasks, steps=10
+        MAML(named_run("sinusoids_joint_5shot").load().network, alpha=0.01, way="vmap"),
+        tasks,
+        steps=10,
     )
     best = (family.best_single_function(tasks.query_x) - tasks.query_y).square().mean().item()
     assert abs(steps[0].mean - best) < 0.05

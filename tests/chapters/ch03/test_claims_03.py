@@ -6,10 +6,10 @@ import higher
 import pytest
 import torch
 import torch.nn.functional as F
-from course_lib.training.shipped import shipped_network
 from torch.func import functional_call
 from torch.nn.utils import parameters_to_vector
 
+from course_lib.chapters import named_run
 from course_lib.chapters.ch03.explorers import (
     AMPLITUDES,
     PHASES,
@@ -38,7 +38,7 @@ def best_start(k, alpha):
 def scores():
     return {
         name: evaluate_each_step(
-            MAML(shipped_network(f"sinusoids_{name}_5shot"), alpha=0.01, way="vmap"),
+            MAML(named_run(f"sinusoids_{name}_5shot").load().network, alpha=0.01, way="vmap"),
             TASKS,
             steps=10,
         )
@@ -149,7 +149,7 @@ def test_our_maml_reaches_the_published_figures(scores):
 
 
 def test_at_three_times_alpha_the_error_grows_without_bound_on_a_good_part_of_the_tasks():
-    maml = MAML(shipped_network("sinusoids_maml_5shot"), alpha=0.03, way="vmap")
+    maml = MAML(named_run("sinusoids_maml_5shot").load().network, alpha=0.03, way="vmap")
     errors = evaluate_each_step(maml, TASKS, steps=10)[10].per_episode
     exploded = ~(errors < 100)
     assert 0.2 < exploded.float().mean() < 0.5
@@ -172,7 +172,7 @@ def test_the_start_of_maml_is_about_five_times_as_curved_as_the_joint_start_and_
     some = test_episodes(FAMILY, 60, shots=5, queries=1, seed=9)
     curvatures = {("joint", 0): [], ("maml", 0): [], ("maml", 1): []}
     for (name, k), found in curvatures.items():
-        network = shipped_network(f"sinusoids_{name}_5shot")
+        network = named_run(f"sinusoids_{name}_5shot").load().network
         for x, y, _, _ in some:
             phi = inner_loop.written_out(
                 network, F.mse_loss, x, y, alpha=0.01, steps=k, first_order=True

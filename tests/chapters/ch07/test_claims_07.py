@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from course_lib.training.shipped import load_or_train
 from torch import nn
 
+from course_lib.chapters import named_run
 from course_lib.chapters.ch07 import explorers
 from course_lib.chapters.ch07.exercises import border, left_out, one_more
 from course_lib.chapters.ch07.explorers import (
@@ -263,25 +263,20 @@ def test_relation_trained_at_one_shot_falls_to_near_chance_at_five_and_means_in_
 
 
 def test_matching_and_prototypes_come_out_alike_at_one_shot_and_relation_lies_behind(drawn):
-    scores = {name: evaluate(shipped_learner(name), drawn[1], batch=20) for name in explorers.MAKE}
+    scores = {
+        name: evaluate(shipped_learner(name), drawn[1], batch=20)
+        for name in ("matching", "prototypical", "relation")
+    }
     for name, least in (("matching", -0.04), ("relation", -0.09)):
         gap = paired(scores[name], scores["prototypical"])
         assert least < gap.mean < (0.04 if name == "matching" else -gap.half_width)
 
 
-def test_the_network_trained_with_20_ways_is_better_at_5_ways_and_every_run_is_the_one_that_the_notebook_asks_for(
-    drawn,
-):
-    wide, narrow = Prototypical(conv4(32, seed=0)), shipped_learner("prototypical")
-    plan = Plan(outer_steps=1000, tasks=1, shots=1, queries=2, beta=0.002, seed=0, decay=True)
-    assert load_or_train(
-        "strokes_prototypical_20way_small", wide, Strokes(ways=20), plan
-    ).startswith("loaded")
+def test_the_network_trained_with_20_ways_is_better_at_5_ways(drawn):
+    wide = named_run("strokes_prototypical_20way_small").load()
+    narrow = shipped_learner("prototypical")
     gain = paired(evaluate(wide, drawn[1], batch=20), evaluate(narrow, drawn[1], batch=20))
     assert gain.mean > gain.half_width
-    plan = Plan(outer_steps=1000, tasks=2, shots=1, queries=5, beta=0.002, seed=0, decay=True)
-    for name, make in explorers.MAKE.items():
-        assert load_or_train(f"strokes_{name}_small", make(), Strokes(), plan).startswith("loaded")
 
 
 def test_order_matters_to_a_full_context_network_whatever_its_weights_and_not_to_plain_matching():

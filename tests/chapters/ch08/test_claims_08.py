@@ -3,21 +3,20 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from course_lib.training.shipped import DATA
 
+from course_lib.chapters import named_run
 from course_lib.chapters.ch08 import study as closer_look
 from course_lib.chapters.ch08.explorers import SIZES, binomial, intervals, read_claim, wilson
 from course_lib.chapters.ch08.study import (
     LINE_UP,
     asked_in_groups,
     episodes,
-    prepare,
+    run_of,
     trained,
     with_statistics,
 )
 from course_lib.episodes import Episode
 from course_lib.learners.baseline import HEAD
-from course_lib.networks import checkpoints
 from course_lib.training.evaluation import Score, evaluate, paired
 
 METRIC = ("prototypical", "matching", "relation", "siamese")
@@ -29,7 +28,7 @@ def stored():
     """Accuracies by "domain/name", from the file that ships."""
     return {
         key: Score(right.double() / 25, "accuracy", 0.2)
-        for key, right in checkpoints.read(DATA / "look_scores.safetensors")[0].items()
+        for key, right in named_run("look_scores").tensors().items()
     }
 
 
@@ -37,7 +36,7 @@ def stored():
 def more():
     return {
         key: Score(right.double() / 25, "accuracy", 0.2)
-        for key, right in checkpoints.read(DATA / "look_more.safetensors")[0].items()
+        for key, right in named_run("look_more").tensors().items()
     }
 
 
@@ -48,7 +47,7 @@ def tasks():
 
 @pytest.fixture(scope="module")
 def transductive():
-    return with_statistics(trained("maml, running")[0], "query")
+    return with_statistics(trained("maml, running"), "query")
 
 
 def clear(difference: Score) -> bool:
@@ -95,19 +94,19 @@ def test_there_are_1250_base_classes_in_fifty_scripts_and_twenty_scripts_held_ou
     kept, held_out = closer_look.scripts()
     assert closer_look.BASE_CLASSES == 1250 == (kept.only[1] - kept.only[0]) * 25
     assert kept.only[1] == held_out.only[0] == 50 and held_out.only[1] == 70
-    assert trained("baseline")[0].classifier.weight.shape == (1250, 32)
+    assert trained("baseline").classifier.weight.shape == (1250, 32)
 
 
 def test_the_head_is_trained_with_the_settings_that_the_notebook_writes_out():
     assert HEAD == {"lr": 0.01, "momentum": 0.9, "dampening": 0.9, "weight_decay": 1e-3}
-    plus = trained("baseline++")[0]
+    plus = trained("baseline++")
     assert (plus.scale, plus.head_scale) == (10.0, 2.0)
 
 
 def test_meta_baseline_spends_half_of_its_steps_on_pretraining():
     assert (
-        prepare("classifier")[2].outer_steps
-        == prepare("meta-baseline")[2].outer_steps
+        run_of("classifier").prepared()[2].outer_steps
+        == run_of("meta-baseline").prepared()[2].outer_steps
         == closer_look.STEPS // 2
     )
 
@@ -116,7 +115,7 @@ def test_every_learner_of_the_table_answers_each_query_by_itself(tasks):
     few = tasks[:2]
     alone = few.map(lambda t: t)
     for name in LINE_UP:
-        learner = trained(name)[0].eval()
+        learner = trained(name).eval()
         with torch.no_grad():
             together = learner(few)
             one = torch.stack([learner.predict(*part[:2], part[2][:1]) for part in alone])[:, 0]
@@ -137,7 +136,7 @@ def test_the_best_of_those_who_practised_is_a_metric_learner_and_clearly_ahead_o
 
 
 def test_practice_lifts_meta_baseline_far_above_the_classifier_that_it_started_from(tasks):
-    classifier, meta = trained("classifier")[0], trained("meta-baseline")[0]
+    classifier, meta = trained("classifier"), trained("meta-baseline")
     before = evaluate(type(meta).after(classifier), tasks)
     gain = paired(evaluate(meta, tasks), before)
     assert gain.mean - gain.half_width > 0.05
@@ -167,7 +166,7 @@ def test_four_times_the_episodes_halve_an_interval(stored):
 def test_with_four_times_the_steps_plain_transfer_passes_the_best_of_1000_and_only_a_point_of_the_lead_is_left(
     more, tasks
 ):
-    baseline, best = (evaluate(trained(name)[0], tasks) for name in ("baseline", "siamese"))
+    baseline, best = (evaluate(trained(name), tasks) for name in ("baseline", "siamese"))
     assert clear(paired(more["longer/baseline"], best))
     lead = paired(best, baseline), paired(more["longer/siamese"], more["longer/baseline"])
     assert lead[0].mean > 0.05 and 0 < lead[1].mean < 0.015
@@ -184,7 +183,7 @@ def test_the_two_baselines_come_in_the_other_order_than_in_the_paper(stored):
 
 def test_three_seeds_of_one_learner_lie_about_a_point_apart(more, tasks):
     means = [
-        evaluate(trained("prototypical")[0], tasks).mean,
+        evaluate(trained("prototypical"), tasks).mean,
         *(more[f"seed {seed}/prototypical"].mean for seed in (1, 2)),
     ]
     assert 0.003 < max(means) - min(means) < 0.02
@@ -261,7 +260,7 @@ def test_sorted_by_class_the_batch_gives_less_away_and_accuracy_falls(tasks, tra
 
 
 def test_support_statistics_cost_little_and_leak_nothing(stored, tasks, transductive):
-    support = trained("maml, support")[0]
+    support = trained("maml, support")
     difference = paired(evaluate(transductive, tasks), evaluate(support, tasks))
     assert (
         abs(difference.mean)

@@ -34,7 +34,7 @@ def bag():
 @pytest.fixture(scope="module")
 def table(bag):
     learners = {"bag": bag, "untrained": prepare("prototypical")[0]} | {
-        name: trained(name)[0] for name in NAMES
+        name: trained(name) for name in NAMES
     }
     return {name: scores(learner) for name, learner in learners.items()}
 
@@ -210,7 +210,7 @@ def test_from_one_example_to_five_everyone_gains_about_thirty_points(table):
 
 
 def test_maml_before_its_inner_loop_is_at_chance_and_one_step_does_most_of_the_work():
-    steps = evaluate_each_step(trained("maml")[0], episodes(5, count=100), 5)
+    steps = evaluate_each_step(trained("maml"), episodes(5, count=100), 5)
     assert abs(steps[0].mean - 0.2) < 0.03
     assert steps[1].mean - 0.2 > 0.9 * (steps[-1].mean - 0.2)
 
@@ -314,7 +314,7 @@ def test_a_request_without_its_cue_word_hangs_on_little_words():
 
 
 def test_the_settings_are_those_that_the_chapter_names():
-    maml = trained("maml")[0]
+    maml = trained("maml")
     assert (maml.alpha, maml.steps, maml.first_order) == (
         5.0,
         5,

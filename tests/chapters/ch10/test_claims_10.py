@@ -5,7 +5,6 @@ import own_models
 import pytest
 import torch
 import torch.nn.functional as F
-from course_lib.chapters.ch10.prompts import as_prompts, choose, shots_curve
 
 from course_lib import ROOT
 from course_lib.chapters.ch10.advice import (
@@ -20,16 +19,24 @@ from course_lib.chapters.ch10.advice import (
 )
 from course_lib.chapters.ch10.heads import accuracy_without_each, head_scores, without_head
 from course_lib.chapters.ch10.regressions import answers_after, episodes, error_after, trained
+from course_lib.chapters.ch10.study import history
 from course_lib.families import LinearRegressions
-from course_lib.families.pretraining_prompts import UNSEEN_WORDINGS, WORDINGS, PromptMixture
+from course_lib.families.pretraining_prompts import (
+    UNSEEN_WORDINGS,
+    WORDINGS,
+    PromptMixture,
+    instructed,
+)
 from course_lib.families.prompt_tokens import KINDS, LABELS, SEPARATORS
 from course_lib.families.prompt_worlds import ID, KIND_GROUP, LABEL_GROUP, TOKENS, Worlds, covered
 from course_lib.language_models.opening import TinyModel
+from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners import linear_attention
+from course_lib.learners.in_context import InContext
 from course_lib.learners.least_squares import LeastSquares, Ridge
 from course_lib.learners.prompting import Prompting
-from course_lib.training.evaluation import paired
-from course_lib.training.pretraining import shipped_history, shipped_model
+from course_lib.learners.token_prompts import as_prompts
+from course_lib.training.evaluation import evaluate, paired
 
 TASKS, SEED = 150, 31
 NOTEBOOK = ROOT / "notebooks" / "10_few_shot_prompting.ipynb"
@@ -113,13 +120,16 @@ def test_every_test_task_consists_of_such_pairs():
 def test_with_one_example_it_answers_with_the_label_that_it_has_seen(model):
     for ways in (2, 4):
         tasks = held_out(ways)
-        assert (choose(model, tasks, 1).argmax(-1) == tasks.support_y[:, :1]).float().mean() > 0.98
+        assert (
+            InContext(model, 1)(tasks).argmax(-1) == tasks.support_y[:, :1]
+        ).float().mean() > 0.98
 
 
 def test_from_one_example_on_the_curve_and_its_ceiling_all_but_coincide(model):
     for ways in (2, 4):
         tasks = held_out(ways, 500)
-        for k, score in shots_curve(model, tasks, (1, 2, 4, 8, 16)).items():
+        for k in (1, 2, 4, 8, 16):
+            score = evaluate(InContext(model, k), tasks)
             assert abs(score.mean - covered(tasks, k).float().mean().item()) < 0.04, (ways, k)
 
 
@@ -127,7 +137,7 @@ def test_from_one_example_on_the_curve_and_its_ceiling_all_but_coincide(model):
 
 
 def test_reading_appears_within_about_a_hundred_steps_long_after_the_loss_has_begun_to_fall():
-    step, loss, accuracy = torch.tensor(shipped_history()).T
+    step, loss, accuracy = torch.tensor(history()).T
     assert len(step) == 60 and step[-1] == 1500 and set(step.diff().tolist()) == {25.0}
     flat, done = step[accuracy < 0.6].max(), step[accuracy > 0.9].min()
     assert flat >= 500 and done - flat <= 100
@@ -139,7 +149,7 @@ def test_reading_appears_within_about_a_hundred_steps_long_after_the_loss_has_be
 
 def test_a_few_heads_do_the_reading_and_the_others_can_go_without_a_trace(model):
     tasks = held_out(tasks=150, shots=8)
-    whole = shots_curve(model, tasks, [8])[8]
+    whole = evaluate(InContext(model, 8), tasks)
     costs = {
         place: paired(whole, score).mean
         for place, score in accuracy_without_each(model, tasks, 8).items()
@@ -169,9 +179,9 @@ def test_head_1_1_looks_almost_only_at_its_own_token(model):
 
 def test_head_3_3_is_a_stand_in_for_3_4(model):
     tasks = held_out(tasks=200, shots=8)
-    both = shots_curve(without_head(without_head(model, 2, 3), 2, 2), tasks, [8])[8]
-    one = shots_curve(without_head(model, 2, 3), tasks, [8])[8]
-    other = shots_curve(without_head(model, 2, 2), tasks, [8])[8]
+    both = evaluate(InContext(without_head(without_head(model, 2, 3), 2, 2), 8), tasks)
+    one = evaluate(InContext(without_head(model, 2, 3), 8), tasks)
+    other = evaluate(InContext(without_head(model, 2, 2), 8), tasks)
     assert other.mean > 0.95 and paired(one, both).mean > 0.1 and abs(both.mean - 0.5) < 0.12
 
 
@@ -260,7 +270,7 @@ def test_with_one_kind_of_each_label_queries_of_that_kind_are_read_and_the_other
         some, torch.tensor([0, 1] * 4).expand(TASKS, -1)
     )  # kinds 0 and 1 are shown, 2 and 3 are not
     right, shown = (
-        choose(model, one_kind, 8).argmax(-1) == one_kind.query_y,
+        InContext(model, 8)(one_kind).argmax(-1) == one_kind.query_y,
         place(some, some.query_x) < 2,
     )
     assert right[shown].float().mean() > 0.97 and abs(right[~shown].float().mean() - 0.5) < 0.12
@@ -339,9 +349,10 @@ def test_new_wordings_that_name_the_label_first_are_below_chance_and_with_four_e
     model,
 ):
     tasks = held_out(tasks=600, shots=4)
-    alone = shots_curve(model, tasks, [4])[4]
+    alone = evaluate(InContext(model, 4), tasks)
     for wording in WORDINGS + UNSEEN_WORDINGS:
-        curve = shots_curve(model, tasks, (0, 4), wording=wording)
+        told = instructed(tasks, wording)
+        curve = {k: evaluate(InContext(model, k), told) for k in (0, 4)}
         if wording in WORDINGS:
             assert curve[0].mean > 0.98
         else:
@@ -354,7 +365,7 @@ def test_new_wordings_that_name_the_label_first_are_below_chance_and_with_four_e
 
 
 def test_at_four_examples_the_transformer_is_near_ridge_and_better_than_one_step_and_at_sixteen_least_squares_beats_it():
-    reader, family = trained()[0], LinearRegressions()
+    reader, family = trained(), LinearRegressions()
     tasks = episodes(family, 400, seed=SEED)
     part = tasks.support_x[:, :4], tasks.support_y[:, :4], tasks.query_x
     step = min(
@@ -375,7 +386,7 @@ def test_at_four_examples_the_transformer_is_near_ridge_and_better_than_one_step
 
 
 def test_with_x_three_times_as_large_it_no_longer_follows_ridge():
-    reader, family = trained()[0], LinearRegressions(scale=3.0)
+    reader, family = trained(), LinearRegressions(scale=3.0)
     tasks = episodes(family, 300, seed=SEED)
     assert (
         error_after(reader, tasks, 8).mean

@@ -1,16 +1,19 @@
 """The exercises of chapter 10 say the same as the library that the chapter runs: prompts, ceiling, and one step as linear attention."""
 
 import torch
-from course_lib.chapters.ch10.prompts import as_prompts, choose
 
-from course_lib.chapters.ch10 import exercise_calibrate as calibrate
-from course_lib.chapters.ch10 import exercise_ceiling as ceiling
-from course_lib.chapters.ch10 import exercise_label_score as label_score
-from course_lib.chapters.ch10 import exercise_one_step as one_step
-from course_lib.chapters.ch10 import exercise_write_prompt as write_prompt
+from course_lib.chapters.ch10.exercises import (
+    calibrate,
+    ceiling,
+    label_score,
+    one_step,
+    write_prompt,
+)
 from course_lib.families.prompt_worlds import TOKENS, Worlds, covered, encode, text
+from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners import linear_attention
-from course_lib.training.pretraining import shipped_model
+from course_lib.learners.in_context import InContext
+from course_lib.learners.token_prompts import as_prompts
 
 
 def episodes(tasks=20, ways=4, shots=4):
@@ -28,7 +31,7 @@ def written(episode, task):
         )
     )
     names = [TOKENS[i] for i in episode.names["labels"][task].tolist()]
-    return write_prompt.write_prompt([TOKENS[i] for i in x[:, 0].tolist()], y.tolist(), names)
+    return write_prompt([TOKENS[i] for i in x[:, 0].tolist()], y.tolist(), names)
 
 
 def test_the_prompt_is_the_one_that_the_model_reads():
@@ -48,37 +51,36 @@ def test_without_its_separator_the_next_token_is_the_separator():
 
 def test_the_score_of_a_label_is_the_one_that_the_course_reads():
     model, episode = shipped_model(), episodes(5)
-    scores, prompts = choose(model, episode, 4).log_softmax(-1)[:, 0], as_prompts(episode, 4)[:, 0]
+    scores, prompts = (
+        InContext(model, 4)(episode).log_softmax(-1)[:, 0],
+        as_prompts(episode, 4)[:, 0],
+    )
     for task, ids in enumerate(prompts):
         mine = []
         for label in episode.names["labels"][task]:
             tokens = torch.cat([ids, label[None]])
             with torch.no_grad():
-                mine.append(
-                    label_score.label_score(
-                        model(tokens[None])[0].log_softmax(-1), tokens, len(ids)
-                    )
-                )
+                mine.append(label_score(model(tokens[None])[0].log_softmax(-1), tokens, len(ids)))
         assert torch.allclose(torch.stack(mine).log_softmax(0), scores[task], atol=1e-4)
 
 
 def test_the_ceiling_is_the_share_of_queries_whose_label_is_shown():
     for ways, k in ((2, 2), (4, 0), (4, 4), (4, 8)):
         episode = episodes(4000, ways, 8)
-        assert abs(float(covered(episode, k).float().mean()) - ceiling.ceiling(k, ways)) < 0.025
+        assert abs(float(covered(episode, k).float().mean()) - ceiling(k, ways)) < 0.025
 
 
 def test_one_step_is_linear_attention():
-    for x, y, x_q, eta in one_step.step_cases(torch.Generator().manual_seed(1)):
+    for x, y, x_q, eta in step_cases(torch.Generator().manual_seed(1)):
         assert torch.allclose(
-            one_step.one_step(x, y, x_q, eta),
+            one_step(x, y, x_q, eta),
             linear_attention(x, y[:, None], x_q[None], eta)[0, 0],
             atol=1e-6,
         )
 
 
 def test_a_query_without_content_is_calibrated_to_even_shares():
-    for _, p_cf in calibrate.calibration_cases(torch.Generator().manual_seed(1)):
+    for _, p_cf in calibration_cases(torch.Generator().manual_seed(1)):
         assert torch.allclose(
-            calibrate.calibrate(p_cf[None], p_cf), torch.full((1, len(p_cf)), 1 / len(p_cf))
+            calibrate(p_cf[None], p_cf), torch.full((1, len(p_cf)), 1 / len(p_cf))
         )

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from course_lib.chapters.ch10.prompts import as_prompts, shots_curve
 
 from course_lib.chapters.ch10.heads import accuracy_without_each, head_scores, shares, without_head
 from course_lib.episodes import Episode
 from course_lib.families.prompt_worlds import TOKENS, WORDS, Worlds
-from course_lib.language_models.tiny_gpt import Size, TinyGPT
-from course_lib.training.evaluation import paired
-from course_lib.training.pretraining import shipped_model
+from course_lib.language_models.tiny_gpt import Size, TinyGPT, shipped_model
+from course_lib.learners.in_context import InContext
+from course_lib.learners.token_prompts import as_prompts
+from course_lib.training.evaluation import evaluate, paired
 
 
 def by_hand():
@@ -110,7 +110,7 @@ def episode():
 
 def test_three_heads_carry_the_answer_and_no_other_is_needed(episode):
     model = shipped_model()
-    whole = shots_curve(model, episode, [8])[8]
+    whole = evaluate(InContext(model, 8), episode)
     lost = {
         place: paired(whole, score)
         for place, score in accuracy_without_each(model, episode, 8).items()

@@ -1,10 +1,14 @@
 """Prompts in batches: the same words as written by hand, and scores of the right place."""
 
+import pytest
 import torch
-from course_lib.chapters.ch10.prompts import as_prompts, choose, shots_curve
 
+from course_lib.families.pretraining_prompts import instructed
 from course_lib.families.prompt_worlds import TOKENS, Worlds, text
 from course_lib.language_models.tiny_gpt import Size, TinyGPT
+from course_lib.learners.in_context import InContext
+from course_lib.learners.token_prompts import as_prompts
+from course_lib.training.evaluation import evaluate
 
 
 def episode(ways=2, tasks=5):
@@ -26,11 +30,10 @@ def test_what_stands_before_and_between():
     some = episode()
     words = text(
         as_prompts(
-            some,
+            instructed(some, "{kind} means {label}"),
             3,
             separators=("->", "="),
             end=";",
-            wording="{kind} means {label}",
             before="please answer",
         )[0, 0].tolist()
     ).split()
@@ -45,12 +48,15 @@ def test_what_stands_before_and_between():
 
 def test_scores_are_those_of_the_labels_after_the_prompt():
     model, some = TinyGPT(Size(len(TOKENS)), seed=0), episode(4)
-    scores = choose(model, some, 3)
+    scores = InContext(model, 3)(some)
     assert scores.shape == (5, 2, 4)
     alone = model(as_prompts(some, 3)[2, 1][None])[0, -1][some.names["labels"][2]]
     torch.testing.assert_close(scores[2, 1], alone)
 
 
-def test_a_curve_names_its_chance():
-    curve = shots_curve(TinyGPT(Size(len(TOKENS)), seed=0), episode(4), (0, 2))
-    assert list(curve) == [0, 2] and curve[2].chance == 0.25 and len(curve[0]) == 5
+def test_a_score_names_its_chance_and_more_shots_than_examples_are_refused():
+    model = TinyGPT(Size(len(TOKENS)), seed=0)
+    score = evaluate(InContext(model, 2), episode(4, tasks=30))
+    assert score.chance == 0.25 and len(score) == 30
+    with pytest.raises(ValueError, match="shots=5: choose from 0 to the 4 examples"):
+        InContext(model, 5)(episode())

@@ -1,13 +1,12 @@
 """What chapter 11 says about prompting and tuning, each sentence as a test."""
 
 import math
+from dataclasses import replace
 
 import nbformat
 import own_models
 import pytest
 import torch
-from course_lib.chapters.ch10.prompts import as_prompts, choose
-from course_lib.learners.tuned_parts import questions
 
 from course_lib import ROOT
 from course_lib.chapters.ch11.explorers import bill, compare, cost, path
@@ -15,21 +14,22 @@ from course_lib.chapters.ch11.study import (
     FAMILIES,
     GRID,
     METHODS,
-    QUERIES,
     SEEN,
     SHOTS,
+    from_counts,
     points,
-    prompted,
-    score,
     stored,
     stored_score,
     tasks_of,
+    timed,
 )
-from course_lib.families.pretraining_prompts import WORDINGS
+from course_lib.families.pretraining_prompts import WORDINGS, instructed
 from course_lib.families.prompt_worlds import KINDS, TOKENS
+from course_lib.language_models.tiny_gpt import shipped_model
+from course_lib.learners.in_context import InContext
+from course_lib.learners.token_prompts import as_prompts
 from course_lib.learners.tuning import Adapter, FineTune, LoRA, SoftPrompt
-from course_lib.training.evaluation import Score, paired
-from course_lib.training.pretraining import shipped_model
+from course_lib.training.evaluation import Score, evaluate, paired
 
 TUNED = tuple(name for name, method in METHODS.items() if not method.scratch)
 
@@ -76,8 +76,7 @@ def test_without_examples_and_without_a_rule_nobody_can_know_a_made_up_label():
 
 def test_an_instruction_in_a_wording_that_the_model_knows_says_everything(model):
     tasks = tasks_of("kinds", 16)
-    right = (choose(model, tasks, 0, wording=WORDINGS[0]).argmax(-1) == tasks.query_y).float()
-    assert right.mean() > 0.95
+    assert evaluate(InContext(model, 0), instructed(tasks, WORDINGS[0])).mean > 0.95
 
 
 def test_the_queries_use_other_words_than_the_examples_and_two_kinds_share_a_label():
@@ -124,8 +123,8 @@ def test_a_soft_prompt_of_20_vectors_is_level_with_the_same_32_examples_in_the_p
     gaps = [paired(stored_score("kinds/32/soft 20"), stored_score("kinds/32/prompt"))]
     gaps += [
         paired(
-            score(tensors[f"seed {s}/kinds/32/soft 20"]),
-            score(tensors[f"seed {s}/kinds/32/prompt"]),
+            from_counts(tensors[f"seed {s}/kinds/32/soft 20"]),
+            from_counts(tensors[f"seed {s}/kinds/32/prompt"]),
         )
         for s in about["seeds"]
     ]
@@ -148,7 +147,7 @@ def test_what_limits_everyone_at_4_examples_is_that_a_kind_may_be_missing(model)
     tasks = tasks_of("kinds", 4)
     kind = lambda x: (x[..., 0] - 1) // 12  # noqa: E731
     seen = (kind(tasks.query_x)[..., None] == kind(tasks.support_x)[:, None]).any(-1)
-    right = choose(model, tasks, 4).argmax(-1) == tasks.query_y
+    right = InContext(model, 4)(tasks).argmax(-1) == tasks.query_y
     assert right[seen].float().mean() > 0.9 > 0.75 > right[~seen].float().mean()
 
 
@@ -314,17 +313,16 @@ def test_tuning_learns_a_wrong_label_by_heart_too(model):
     """All labels of a task turned round: the tuned model answers the wrong ones."""
     tasks = tasks_of("kinds", 16, 3)
     learner = FineTune(model, steps=50, lr=3e-4)
-    parts = learner.adapt(tasks.support_x, 1 - tasks.support_y, tasks.names["labels"])
-    with torch.no_grad():
-        logits = torch.func.vmap(learner.logits)(
-            parts, *questions(tasks.support_x), tasks.names["labels"]
-        )
-    assert (logits.argmax(-1) == 1 - tasks.support_y).float().mean() > 0.99
+    turned = replace(
+        tasks, support_y=1 - tasks.support_y, query_x=tasks.support_x, query_y=1 - tasks.support_y
+    )
+    assert evaluate(learner, turned).mean > 0.99
 
 
 def test_prompted_and_stored_scores_are_of_the_same_tasks(model):
-    counts, seconds = prompted(model, tasks_of("kinds", 8), 8)
-    torch.testing.assert_close(counts / QUERIES, stored_score("kinds/8/prompt").per_episode.float())
+    score, seconds = timed(InContext(model), tasks_of("kinds", 8))
+    stored_one = stored_score("kinds/8/prompt").per_episode
+    torch.testing.assert_close(score.per_episode.double(), stored_one)
     assert seconds > 0 and len(KINDS) == 24
 
 

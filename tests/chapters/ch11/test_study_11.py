@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from course_lib.chapters.ch10.prompts import as_prompts
-from course_lib.learners.tuned_parts import behind
 
 from course_lib.chapters.ch11 import study as tuning_line_up
 from course_lib.chapters.ch11.forgetting import elsewhere, forgetting, of_group
@@ -22,19 +20,19 @@ from course_lib.chapters.ch11.study import (
     made,
     points,
     practise,
-    prompted,
     reads_more,
-    right,
     stored,
     stored_score,
     tasks_of,
     tuned_scores,
 )  # fmt: skip
-from course_lib.episodes import Episode
+from course_lib.language_models.tiny_gpt import shipped_model
+from course_lib.learners.in_context import InContext
+from course_lib.learners.token_prompts import as_prompts
 from course_lib.learners.tuning import FineTune, InContextTuning, LoRA, SoftPrompt
+from course_lib.learners.tuning.soft_prompt import behind
 from course_lib.training.evaluation import evaluate
 from course_lib.training.outer_loop import Plan
-from course_lib.training.pretraining import shipped_model
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +94,10 @@ def test_counts_are_what_evaluate_and_forgetting_find(model):
         FineTune(model, "new", steps=3),
     ):
         others = elsewhere(tasks, shots=OTHER_SHOTS, others=10, seed=1)
-        counts, there, seconds = tuned_scores(learner, tasks, others)
-        torch.testing.assert_close(counts / QUERIES, evaluate(learner, tasks).per_episode)
+        score, there, seconds = tuned_scores(learner, tasks, others)
+        torch.testing.assert_close(score.per_episode, evaluate(learner, tasks).per_episode)
         torch.testing.assert_close(
-            there / 10,
+            there.per_episode,
             forgetting(learner, tasks, shots=OTHER_SHOTS, others=10, seed=1).per_episode,
             atol=0.11,
             rtol=0,
@@ -151,26 +149,14 @@ def test_every_score_of_the_table_is_there():
 def test_the_stored_prompts_are_repeated_exactly(model):
     for family in FAMILIES:
         for shots in (4, 32):
-            counts, _ = prompted(reads_more(model), tasks_of(family, shots), shots)
-            torch.testing.assert_close(
-                counts / QUERIES, stored_score(f"{family}/{shots}/prompt").per_episode.float()
-            )
-
-
-def few(tasks: Episode) -> Episode:
-    return tasks[:5]
+            score = evaluate(InContext(reads_more(model)), tasks_of(family, shots))
+            kept = stored_score(f"{family}/{shots}/prompt").per_episode
+            torch.testing.assert_close(score.per_episode.double(), kept)
 
 
 @pytest.mark.parametrize("who", ["lora", "soft 5", "full"])
 def test_a_stored_row_is_repeated_on_its_first_tasks(model, who):
-    tasks = few(tasks_of("lists", 8))
-    learner = made(who, model)
-    again = (
-        right(
-            learner, learner.adapt(tasks.support_x, tasks.support_y, tasks.names["labels"]), tasks
-        )
-        / QUERIES
-    )
+    again = evaluate(made(who, model), tasks_of("lists", 8)[:5]).per_episode
     torch.testing.assert_close(
         again, stored_score(f"lists/8/{who}").per_episode[:5].float(), atol=0.16, rtol=0
     )
