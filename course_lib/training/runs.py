@@ -128,8 +128,8 @@ class Run(Named):
             reason = differences(about["settings"], run_settings(learner, family, plan))
             if not reason:
                 checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path.name)
-                took = f"{plan.outer_steps} outer steps that took {duration(about['seconds'])}"
-                return learner, f"loaded {path.name}: {took} when it was made"
+                took = f"{plan.outer_steps} outer steps, which took {duration(about['seconds'])}"
+                return learner, f"loaded {path.name}: {took}"
         else:
             reason = f"the course ships no {path.name}"
         run = meta_train(learner, family, plan)

@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from course_lib.classroom import exercises, progress
-from course_lib.classroom.exercises import Exercise, Mistake, check, hint, solution_text
+from course_lib.classroom import exercises, progress_file
+from course_lib.classroom.exercises import Exercise, check, hint, solution_text, statements, told
+from course_lib.classroom.exercises.wrong_lines import functions_of
 
 
 def cases(generator):
@@ -38,42 +39,26 @@ def step_again(x, y, theta, alpha):
     return (theta - alpha * g).detach()
 
 
-def uphill(x, y, theta, alpha):
-    return 2 * theta - step(x, y, theta, alpha)
-
-
 def gradient_only(x, y, theta, alpha):
     return (theta - step(x, y, theta, alpha)) / alpha
 
 
-def crash(x, y, theta, alpha):
-    return theta.grad * alpha
-
-
 STEP = Exercise(
     id="98.step",
-    title="One step",
-    minutes=5,
-    difficulty=1,
     cases=cases,
     solution=step,
     others=(step_again,),
-    mistakes=(
-        Mistake(
-            "uphill",
-            uphill,
-            "your step climbs: the first weight is {got:.3f} where {wanted:.3f} is lower",
-            "One step down",
+    read="One step down",
+    mistakes={
+        "2 * theta - step(x, y, theta, alpha)": (
+            "your step climbs: the first weight is {got:.3f} where {wanted:.3f} is lower"
         ),
-        Mistake(
-            "gradient_only",
-            gradient_only,
-            lambda n: f"this is the gradient ({n.got:.2f}), not the step to {n.wanted:.2f}",
-            "One step down",
+        gradient_only: lambda n: (
+            f"this is the gradient ({n.got:.2f}), not the step to {n.wanted:.2f}"
         ),
-        Mistake("no_backward", crash, "theta has no .grad before backward", "Autograd"),
-    ),
-    hints=("Which way is down?", "theta - alpha * gradient"),
+        "theta.grad * alpha": told("theta has no .grad before backward", read="Autograd"),
+        "/ len(y) -> / 1": "you summed where the loss takes the mean",
+    },
     seconds=2.0,
 )
 
@@ -83,15 +68,7 @@ def scalar_cases(generator):
 
 
 LOSS = Exercise(
-    id="98.loss",
-    title="Mean of squares",
-    minutes=3,
-    difficulty=1,
-    cases=scalar_cases,
-    solution=lambda x: (x**2).mean(),
-    mistakes=(),
-    hints=("a", "b"),
-    seconds=2.0,
+    id="98.loss", cases=scalar_cases, solution=lambda x: (x**2).mean(), mistakes={}, seconds=2.0
 )
 
 
@@ -111,33 +88,21 @@ def inner_first_order(theta, alpha):
 
 GRAPH = Exercise(
     id="98.graph",
-    title="Through the step",
-    minutes=10,
-    difficulty=2,
     cases=graph_cases,
     solution=inner,
     gradients=True,
-    mistakes=(
-        Mistake(
-            "first_order",
-            inner_first_order,
-            "the path through the gradient is cut: {got:.2f} and not {wanted:.2f}",
-            "Gradient paths",
-        ),
-    ),
-    hints=("a", "b"),
+    mistakes={
+        inner_first_order: "the path through the gradient is cut: {got:.2f} and not {wanted:.2f}"
+    },
+    read="Gradient paths",
 )
 
 
 TABLE = Exercise(
     id="98.table",
-    title="Several outputs",
-    minutes=3,
-    difficulty=1,
     cases=lambda generator: [dict(n=3), dict(n=1)],
     solution=lambda n: {"mean": torch.ones(n), "parts": (n, [torch.zeros(n, 2), float(n)])},
-    mistakes=(),
-    hints=("a", "b"),
+    mistakes={},
     properties=(
         (
             "repeatable",
@@ -162,15 +127,10 @@ def descend(model, rate):
 
 DESCEND = Exercise(
     id="98.descend",
-    title="In place",
-    minutes=3,
-    difficulty=1,
     solution=descend,
-    hints=("a", "b"),
     cases=lambda generator: [(torch.nn.Linear(2, 1), rate) for rate in (0.1, 0.2)],
-    mistakes=(
-        Mistake("adds", lambda model, rate: descend(model, -rate), "it adds: {got:.2f}", "x"),
-    ),
+    mistakes={"p -= rate -> p += rate": "it adds: {got:.2f}"},
+    read="x",
 )
 
 
@@ -179,6 +139,16 @@ def sample_chapter(monkeypatch):
     chapter = types.ModuleType("sample")
     chapter.EXERCISES = (STEP, LOSS, GRAPH, TABLE, DESCEND)
     monkeypatch.setitem(sys.modules, "course_lib.chapters.ch98.exercises", chapter)
+    said = statements.Statement(
+        title="One step",
+        difficulty=1,
+        minutes=5,
+        hints=("Which way is down?", "theta - alpha * gradient"),
+        solution="def step(x, y, theta, alpha): ...",
+    )
+    stated = lambda number: {"98.step": said} if number == "98" else statements_of(number)  # noqa: E731
+    statements_of = statements.statements
+    monkeypatch.setattr(statements, "statements", stated)
 
 
 # --- what passes ---------------------------------------------------------------------------------------------------------------
@@ -208,7 +178,7 @@ def sample_chapter(monkeypatch):
 def test_right_forms_pass(identity, function):
     verdict = check(identity, function)
     assert verdict.passed and verdict.name == "passed", verdict
-    assert progress.read()["exercises"][identity]["passed"] is True
+    assert progress_file.read()["exercises"][identity]["passed"] is True
     assert "Passed" in verdict._repr_html_() and "Traceback" not in verdict._repr_html_()
 
 
@@ -217,8 +187,8 @@ def test_right_forms_pass(identity, function):
 
 @pytest.mark.parametrize("exercise", [STEP, GRAPH, DESCEND], ids=lambda e: e.id)
 def test_each_mistake_meets_its_own_diagnosis(exercise):
-    for mistake in exercise.mistakes:
-        assert check(exercise.id, mistake.wrong).name == f"mistake:{mistake.name}"
+    for row in exercise.rows:
+        assert check(exercise.id, row.wrong).name == f"mistake:{row.name}"
 
 
 def test_a_diagnosis_uses_the_readers_numbers_and_names_a_section():
@@ -246,31 +216,54 @@ def test_a_mistake_with_many_forms_is_recognised_by_what_it_leaves():
         return a, b.flip(0), c, d.flip(0)
 
     assert (
-        check("01.split", own_order).name == "mistake:other_split"
+        "A valid split, but the checks compare" in check("01.split", own_order).text
         and check("01.split", torn).name == "different"
     )
     drawn = check("01.split", with_replacement)  # the leak is named, and not the shape
-    assert (
-        drawn.name == "mistake:drawn_twice"
-        and "points are in neither set: you drew twice" in drawn.text
-    )
+    assert "points are in neither set: you drew twice" in drawn.text
     assert check("01.split", lambda x, y, shots, order: (x[:shots], None, 3, y)).name == "type"
-    assert (
-        check(
-            "01.relabel", lambda names, support, query: ([0] * len(support), [0] * len(query))
-        ).name
-        == "mistake:two_lists"
+    lists = check(
+        "01.relabel", lambda names, support, query: ([0] * len(support), [0] * len(query))
     )
+    assert "Your two results are lists" in lists.text
 
 
 def test_a_mistake_that_agrees_only_on_some_cases_is_not_named():
     assert (
         check(
             "98.step",
-            lambda x, y, theta, alpha: uphill(x, y, theta, alpha) if len(y) > 1 else theta * 7,
+            lambda x, y, theta, alpha: (
+                2 * theta - step(x, y, theta, alpha) if len(y) > 1 else theta * 7
+            ),
         ).name
         == "different"
     )
+
+
+def test_a_row_is_named_by_its_wrong_line_or_its_function():
+    names = [row.name for row in STEP.rows]
+    assert names[0] == "2 * theta - step(x, y, theta, alpha)" and names[1] == "gradient_only"
+
+
+@pytest.mark.parametrize(
+    "key, says",
+    [
+        ("theta +", "is no Python"),
+        ("theta - -> theta + )", "is no Python"),
+        ("alpha * 3 -> alpha * 2", "'alpha \\* 3' stands nowhere in step"),
+    ],
+)
+def test_a_key_that_means_nothing_is_refused(key, says):
+    with pytest.raises(ValueError, match=says):
+        functions_of(key, step)
+
+
+def test_a_tuple_of_keys_is_one_misconception_with_several_forms():
+    forms = functions_of(("theta", "alpha * theta", "2 * x.T -> 3 * x.T"), step)
+    case = cases(torch.Generator().manual_seed(0))[0]
+    results = [form(*case) for form in forms]
+    assert results[0].equal(case[2]) and results[1].equal(0.1 * case[2])
+    torch.testing.assert_close(results[2] - case[2], 1.5 * (step(*case) - case[2]))
 
 
 # --- general diagnoses -----------------------------------------------------------------------------------------------------------
@@ -451,21 +444,12 @@ def test_the_random_state_of_the_notebook_is_left_alone():
     first = torch.rand(1), random.random()
     torch.manual_seed(5)
     random.seed(5)
-    check("98.step", uphill)
+    check("98.step", gradient_only)
     assert (torch.rand(1), random.random()) == first
 
 
 def test_a_fault_of_the_checker_is_one_sentence(monkeypatch):
-    broken = Exercise(
-        id="98.broken",
-        title="",
-        minutes=1,
-        difficulty=1,
-        cases=lambda g: 1 / 0,
-        solution=step,
-        mistakes=(),
-        hints=("", ""),
-    )
+    broken = Exercise(id="98.broken", cases=lambda g: 1 / 0, solution=step, mistakes={})
     monkeypatch.setattr(sys.modules["course_lib.chapters.ch98.exercises"], "EXERCISES", (broken,))
     assert check("98.broken", step).name == "checker"
 
@@ -474,7 +458,7 @@ def test_tries_are_counted_and_a_pass_stays():
     check("98.loss", forgot_return)
     check("98.loss", LOSS.solution)
     check("98.loss", forgot_return)
-    entry = progress.read()["exercises"]["98.loss"]
+    entry = progress_file.read()["exercises"]["98.loss"]
     assert (
         entry["tries"] == 3 and entry["passed"] and entry["last"] == "none" and entry["passed_at"]
     )

@@ -1,6 +1,7 @@
 """The promises every chapter keeps: its exercises diagnose their own mistakes, and notebook and exercise file tell the same story."""
 
 import ast
+import dataclasses
 import math
 import re
 import sys
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from course_lib import ROOT
-from course_lib.classroom.exercises import Exercise, Mistake, all_exercises, check
+from course_lib.classroom.exercises import Exercise, all_exercises, check, statements, told
 from course_lib.classroom.exercises.judging import judge, outcomes
 from course_lib.classroom.exercises.running import Raised
 
@@ -47,22 +48,33 @@ def flaws(exercise: Exercise) -> list[str]:
     for right in (exercise.solution, *exercise.others):
         if not judge(exercise, right).passed:
             found.append(f"a right form does not pass: {judge(exercise, right)}")
-    verdicts = {mistake.name: judge(exercise, mistake.wrong) for mistake in exercise.mistakes}
+    try:
+        rows = exercise.rows
+    except ValueError as error:  # a wrong line that does not parse, or edits what is not there
+        return [*found, str(error)]
+    verdicts = {row.name: judge(exercise, row.wrong) for row in rows}
     found += [
         f"{name} is met by {verdict.name}: {verdict}"
         for name, verdict in verdicts.items()
         if verdict.name != f"mistake:{name}"
     ]
+    for row in rows:
+        for form in row.forms[1:]:
+            if (verdict := judge(exercise, form)).name != f"mistake:{row.name}":
+                found.append(f"another form of {row.name} is met by {verdict.name}")
+    stated = exercise.statement
     texts = [verdict.text for verdict in verdicts.values()]
     wholes = {
         "fewer than three mistakes": len(texts) >= 3,
         "two mistakes say the same": len(set(texts)) == len(texts),
-        "a mistake names no section": all(mistake.read for mistake in exercise.mistakes),
+        "a mistake names no section": all(row.read for row in rows),
         "a number is not filled in": not any(re.search(r"\{(got|wanted)", text) for text in texts),
         "no other right form": len(exercise.others) >= 1,
-        "not two hints": len(exercise.hints) == 2 and all(exercise.hints),
-        "difficulty is 1, 2 or 3 and minutes are above 0": exercise.difficulty in (1, 2, 3)
-        and exercise.minutes > 0,
+        "two rows have one name": len(verdicts) == len(rows),
+        "no title or no solution in the notebook": bool(stated.title and stated.solution),
+        "not two hints": len(stated.hints) == 2 and all(stated.hints),
+        "difficulty is 1, 2 or 3 and minutes are above 0": stated.difficulty in (1, 2, 3)
+        and stated.minutes > 0,
         "fewer than three cases": len(exercise.fresh()) >= 3,
     }
     return found + [word for word, fine in wholes.items() if not fine]
@@ -207,8 +219,44 @@ def test_a_notebook_and_its_exercises_agree(path):
 
 
 @each_notebook
-def test_each_prediction_has_its_reveal(path):
-    assert prediction_flaws(nbformat.read(path, 4), path.stem[:2]) == []
+def test_each_prediction_has_its_reveal_and_its_row(path):
+    notebook, number = nbformat.read(path, 4), path.stem[:2]
+    assert prediction_flaws(notebook, number) == []
+    table = import_module(f"course_lib.chapters.ch{number}.predictions").PREDICTIONS
+    assert {i for _, i, _ in calls(notebook, "predict")} == {f"{number}.{name}" for name in table}
+
+
+@each_notebook
+def test_little_of_a_notebook_is_plumbing_of_predictions(path):
+    """The lines of statements that predict or reveal, of all lines of code."""
+    notebook = nbformat.read(path, 4)
+    plumbing = sum(
+        node.end_lineno - node.lineno + 1
+        for cell in notebook.cells
+        for node in code(cell).body
+        if any(
+            getattr(getattr(call, "func", None), "id", "") in ("predict", "reveal")
+            for call in ast.walk(node)
+        )
+    )
+    lines = sum(
+        bool(line.strip())
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for line in cell.source.splitlines()
+    )
+    assert plumbing <= lines / 10, f"{plumbing} of {lines} lines"
+
+
+@each_notebook
+def test_a_notebook_imports_from_few_faces(path):
+    found = [
+        ast.unparse(node)
+        for cell in nbformat.read(path, 4).cells
+        for node in ast.walk(code(cell))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert len(found) <= 8, found
 
 
 # --- these tests, tested on a chapter written here ---------------------------------------------------------------------------------
@@ -220,19 +268,27 @@ def double(x):
 
 GOOD = Exercise(
     id="98.double",
-    title="Twice",
-    minutes=1,
-    difficulty=1,
     solution=double,
     others=(lambda x: x + x,),
-    hints=("a", "b"),
     cases=lambda generator: [(torch.rand(n, generator=generator),) for n in (1, 2, 3)],
-    mistakes=(
-        Mistake("square", lambda x: x * x, "{got:.2f}, not {wanted:.2f}", "a"),
-        Mistake("same", lambda x: x * 1, "it stays {got:.2f}", "b"),
-        Mistake("half", lambda x: x / 2, "half: {got:.2f}", "c"),
-    ),
+    read="a",
+    mistakes={
+        "x * x": "{got:.2f}, not {wanted:.2f}",
+        ("x * 1", "2 * x -> x"): "it stays {got:.2f}",
+        "x / 2": told("half: {got:.2f}", read="c"),
+    },
 )
+STATED = statements.Statement("Twice", difficulty=1, minutes=1, hints=("a", "b"), solution="def")
+
+
+@pytest.fixture(autouse=True)
+def stated(monkeypatch):
+    """What a notebook of chapter 98 would say."""
+    real = statements.statements
+    said = lambda number: {"98.double": STATED} if number == "98" else real(number)  # noqa: E731
+    monkeypatch.setattr(statements, "statements", said)
+
+
 STUB, SOLUTION = (
     'def double(x):\n    """Twice x."""\n    ...',
     "<details>\n\n```python\ndef double(x):\n    return factor * x\n```\n</details>",
@@ -280,33 +336,42 @@ def test_a_flawed_chapter_is_noticed(cells, says):
     )
 
 
+def changed(**fields) -> Exercise:
+    return dataclasses.replace(GOOD, **fields)
+
+
 def test_an_exercise_whose_mistakes_are_not_told_apart_is_noticed():
-    twins = (
-        Mistake("a", lambda x: x * x, "{got:.2f}", "a"),
-        Mistake("b", lambda x: x**2, "{got:.2f}", "a"),
-        Mistake("c", double, "right", ""),
-    )
-    found = flaws(Exercise(**{**GOOD.__dict__, "mistakes": twins}))
+    twins = {"x * x": "{got:.2f}", "x**2": "{got:.2f}", double: "right"}
+    found = flaws(changed(mistakes=twins, read=""))
     assert len([flaw for flaw in found if "is met by" in flaw]) == 2
     assert "two mistakes say the same" in found and "a mistake names no section" in found
 
 
 @pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("x +", "is no Python"),
+        ("3 * x -> x", "stands nowhere in double"),
+        ("x + x", "x + x is met by passed"),
+        ("x * x * 1", "x * x * 1 is met by mistake:x * x"),
+        (("x - 1", "x * x"), "another form of x - 1 is met by mistake:x * x"),
+    ],
+)
+def test_a_wrong_key_is_noticed(key, says):
+    """It does not parse, edits what is not there, is right, or is what another row is."""
+    found = flaws(changed(mistakes=GOOD.mistakes | {key: "something else: {got:.2f}"}))
+    assert any(says in flaw for flaw in found), found
+
+
+@pytest.mark.parametrize(
     "cells, says",
     [
-        (('predict("98.a", "Q?", {})',), "exactly one reveal"),
-        (('predict("98.a", "Q?", {})\nreveal("98.a", right=1, says={})',), "in a later cell"),
-        (('reveal("98.a", right=1, says={})',), "has no predict"),
-        (('predict("97.a", "Q?", {})', 'reveal("97.a", right=1, says={})'), "does not belong"),
-        (
-            (
-                'predict("98.a", "Q?", {})',
-                'predict("98.a", "Q?", {})',
-                'reveal("98.a", right=1, says={})',
-            ),
-            "2 times",
-        ),
-        (('predict("98.a", "Q?", {})', 'reveal("98.a", right=1, says={})'), "1 predictions"),
+        (('predict("98.a")',), "exactly one reveal"),
+        (('predict("98.a")\nreveal("98.a", 1)',), "in a later cell"),
+        (('reveal("98.a", 1)',), "has no predict"),
+        (('predict("97.a")', 'reveal("97.a", 1)'), "does not belong"),
+        (('predict("98.a")', 'predict("98.a")', 'reveal("98.a", 1)'), "2 times"),
+        (('predict("98.a")', 'reveal("98.a", 1)'), "1 predictions"),
     ],
 )
 def test_a_prediction_without_its_reveal_is_noticed(cells, says):
@@ -315,12 +380,7 @@ def test_a_prediction_without_its_reveal_is_noticed(cells, says):
 
 def test_three_predictions_with_reveals_are_fine():
     cells = [
-        line
-        for name in "abc"
-        for line in (
-            f'predict("98.{name}", "Q?", {{}})',
-            f'reveal("98.{name}", right=1, says={{}})',
-        )
+        line for name in "abc" for line in (f'predict("98.{name}")', f'reveal("98.{name}", 1)')
     ]
     assert prediction_flaws(sample(*cells), "98") == []
 

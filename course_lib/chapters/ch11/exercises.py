@@ -50,6 +50,7 @@ def counted(soft=1, lora=2, matrices=2, places=2, biases=True):
             layers * places * per_adapter,
         )
 
+    count.__name__ = f"counted({soft}, {lora}, {matrices}, {places}, {biases})"
     return count
 
 

@@ -4,9 +4,11 @@ import torch
 
 from course_lib.chapters.ch10.exercises import (
     calibrate,
+    calibration_cases,
     ceiling,
     label_score,
     one_step,
+    step_cases,
     write_prompt,
 )
 from course_lib.families.prompt_worlds import TOKENS, Worlds, covered, encode, text
