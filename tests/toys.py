@@ -1,5 +1,7 @@
 """Small things that the tests of the core share."""
 
+import os
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,10 @@ from course_lib.episodes import Episode
 from course_lib.families import Sinusoids
 from course_lib.networks.small import mlp
 
+TIMED = pytest.mark.skipif(
+    not os.environ.get("COURSE_TIMES"),
+    reason="NOT TIMED: a clock tells little on a busy machine; set COURSE_TIMES=1 on a quiet one",
+)
 WAYS = ("autograd", "higher", "vmap")
 NO_GPU = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="NOT TESTED ON A GPU: this machine has none"

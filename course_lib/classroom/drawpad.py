@@ -1,8 +1,9 @@
 """A draw pad: a row of papers for mouse, finger or pen. Python gets 28 x 28 pictures as its networks know them, and answers live.
 
-    pad = DrawPad(["one", "other"], on_change=lambda pad: f"distance {distance(*pad.pictures):.2f}")
+    pad = DrawPad(["one", "other"], hand_drawn, on_change=lambda pad: f"distance {distance(*pad.pictures):.2f}")
 
-The browser sends strokes, one request at a time and always the newest; Python renders them with the pen of the generated characters.
+The browser sends strokes, one request at a time and always the newest. The pad knows no family of pictures: whoever makes it
+brings the pen that renders them.
 """
 
 import html
@@ -18,8 +19,6 @@ import traitlets
 from torch import Tensor
 
 from course_lib.classroom.figures import COLOURS, new_figure, picture
-from course_lib.families.hand_drawn import SHAPES, check, render
-from course_lib.families.strokes import SIZE
 
 HERE = Path(__file__).parent
 STATIC = "Run this cell in JupyterLab to draw."
@@ -46,6 +45,8 @@ class DrawPad(anywidget.AnyWidget):
 
     Args:
         names: one for each paper.
+        pen: what turns strokes into pictures, an object with ``check(strokes)``, ``render(strokes)`` -> (28, 28) and ``SHAPES``, ready-made
+            strokes by name: `course_lib.families.hand_drawn`.
         on_change: called with the pad when something was drawn and no paper is empty; returns a sentence or `Said`. Keep it under 100 ms.
         question: the heading.
         start: ready-made strokes by name, shown until the reader draws over them, so that nothing is empty in a fresh notebook.
@@ -70,6 +71,7 @@ class DrawPad(anywidget.AnyWidget):
     def __init__(
         self,
         names,
+        pen,
         on_change: Callable | None = None,
         *,
         question="Draw on the papers",
@@ -78,6 +80,7 @@ class DrawPad(anywidget.AnyWidget):
         size=None,
     ):
         self.names, self.on_change, self.question = tuple(map(str, names)), on_change, question
+        self.pen = pen
         start, colours = dict(start or {}), dict(colours or {})
         if not self.names or len(set(self.names)) < len(self.names):
             raise ValueError(f"names={list(names)}: give each paper a name of its own")
@@ -86,7 +89,7 @@ class DrawPad(anywidget.AnyWidget):
         if unknown := set(colours.values()) - COLOURS.keys():
             raise ValueError(f"no colour is named {sorted(unknown)}: choose from {sorted(COLOURS)}")
         self._lock = threading.RLock()
-        self._papers = {name: check(start.get(name, [])) for name in self.names}
+        self._papers = {name: pen.check(start.get(name, [])) for name in self.names}
         self._ready = {name for name in self.names if start.get(name)}
         self._seen = {}
         frames = [COLOURS.get(colours.get(name)) for name in self.names]
@@ -97,7 +100,7 @@ class DrawPad(anywidget.AnyWidget):
                 "names": list(self.names),
                 "frames": frames,
                 "size": size,
-                "shapes": SHAPES,
+                "shapes": pen.SHAPES,
             }
         )
         self._tell()
@@ -125,7 +128,7 @@ class DrawPad(anywidget.AnyWidget):
         if name not in self._papers:
             raise ValueError(f"no paper is named {name!r}: there are {list(self.names)}")
         with self._lock:
-            self._papers[name] = check(strokes)
+            self._papers[name] = self.pen.check(strokes)
             self._ready.discard(name)
             self._tell()
 
@@ -141,7 +144,7 @@ class DrawPad(anywidget.AnyWidget):
             try:
                 papers = change["new"]["papers"]
                 self._papers = {
-                    name: check(paper["strokes"])
+                    name: self.pen.check(paper["strokes"])
                     for name, paper in zip(self.names, papers, strict=True)
                 }
                 self._ready = {
@@ -193,7 +196,7 @@ class DrawPad(anywidget.AnyWidget):
         """Rendered once for each drawing."""
         key, strokes = str(self._papers[name]), self._papers[name]
         if self._seen.get(name, ("",))[0] != key:
-            self._seen[name] = key, render(strokes)
+            self._seen[name] = key, self.pen.render(strokes)
         return self._seen[name][1]
 
     # Without a kernel
@@ -229,7 +232,7 @@ class DrawPad(anywidget.AnyWidget):
         axes.set_aspect("equal")
         shown = picture(
             figure,
-            f"{count} drawings of {SIZE} by {SIZE} pixels, ink on white paper: {', '.join(self.names)}.",
+            f"{count} drawings of {image.shape[1]} by {image.shape[0]} pixels, ink on white paper: {', '.join(self.names)}.",
         )
         said = f"<p>{escape(self.answer['text'] or self.answer['error'])}</p>"
         return f"<p><strong>{escape(self.question)}</strong></p>{shown._repr_html_()}{said}<p><em>{STATIC}</em></p>"

@@ -30,14 +30,14 @@ export default () => {
   // Shared by all views of one explorer.
   const me = Math.random().toString(36).slice(2);
   const views = new Set();
-  const shared = { values: {}, fit: {}, waiting: null, stale: false };
+  const shared = { values: {}, touched: {}, turn: 0, fit: {}, waiting: null, stale: false };
   let serial = 0, count = 0, timer;
 
   function send(model) {
     shared.stale = shared.waiting !== null;
     if (!shared.stale) {
       shared.waiting = `${me}:${++serial}`;
-      model.set("request", { serial: shared.waiting, values: shared.values, ...shared.fit });
+      model.set("request", { serial: shared.waiting, values: shared.values, touched: { ...shared.touched }, ...shared.fit });
       model.save_changes();
       clearTimeout(timer);
       timer = setTimeout(() => views.forEach((view) => view.wait(shared.waiting !== null)), WAIT_MS);
@@ -63,7 +63,11 @@ export default () => {
     const id = `course-${me}-${++count}`;
     const painters = [], handles = [];
     const next = () => (handles.length > 1 ? ", N takes the next one." : ".");
-    const change = (name, value) => { shared.values = { ...shared.values, [name]: value }; send(model); };
+    const change = (name, value) => {
+      shared.values = { ...shared.values, [name]: value };
+      shared.touched[name] = ++shared.turn; // Python sees which control was moved after which
+      send(model);
+    };
 
     const root = make("div", "course-explorer", el, { role: "group", "aria-labelledby": id });
     root.style.maxWidth = `${natural + 8}px`;

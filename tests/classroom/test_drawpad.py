@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from course_lib.classroom.drawpad import STATIC, DrawPad, Said
-from course_lib.families import Strokes
+from course_lib.families import Strokes, hand_drawn
 from course_lib.families.hand_drawn import PEN, SHAPES, another_hand, check, render, turned
 from course_lib.families.strokes import SIZE
 
@@ -99,7 +99,7 @@ def test_points_outside_the_paper_are_brought_back_and_too_many_are_refused():
 
 
 def test_pictures_come_in_the_order_of_the_names():
-    pad = DrawPad(["a", "b"], start={"b": SHAPES["cross"]})
+    pad = DrawPad(["a", "b"], hand_drawn, start={"b": SHAPES["cross"]})
     assert pad.pictures.shape == (2, 1, SIZE, SIZE) and pad.pictures[0].sum() == 0
     assert torch.equal(pad.pictures[1, 0], render(SHAPES["cross"]))
     assert pad.answer["text"] == "Still empty: a." and pad.strokes["a"] == []
@@ -109,6 +109,7 @@ def test_drawing_from_code_asks_python_and_the_browser_gets_all_of_it():
     seen = []
     pad = DrawPad(
         ["a", "b"],
+        hand_drawn,
         on_change=lambda pad: (
             seen.append(pad.pictures) or Said("A says", {"a": (1.7, "D = 0.1")}, best="a")
         ),
@@ -138,6 +139,7 @@ def test_drawing_from_code_asks_python_and_the_browser_gets_all_of_it():
 def test_strokes_from_the_browser_are_rendered_and_answered_with_their_serial():
     pad = DrawPad(
         ["a", "b"],
+        hand_drawn,
         on_change=lambda pad: f"{pad.pictures.sum():.1f}",
         start={"a": SHAPES["circle"], "b": SHAPES["cross"]},
     )
@@ -152,7 +154,7 @@ def test_strokes_from_the_browser_are_rendered_and_answered_with_their_serial():
 
 
 def test_a_message_that_is_no_drawing_changes_nothing_and_is_told(caplog):
-    pad = DrawPad(["a"], start={"a": SHAPES["circle"]})
+    pad = DrawPad(["a"], hand_drawn, start={"a": SHAPES["circle"]})
     with caplog.at_level(logging.CRITICAL):
         send(pad, [{"strokes": [[[0.1]]], "ready": False}], serial="x:1")
         assert "ValueError" in pad.answer["error"] and pad.answer["serial"] == "x:1"
@@ -162,7 +164,7 @@ def test_a_message_that_is_no_drawing_changes_nothing_and_is_told(caplog):
 
 
 def test_a_failing_answer_is_told_and_the_drawing_stays(caplog):
-    pad = DrawPad(["a"], on_change=lambda pad: 1 / 0)
+    pad = DrawPad(["a"], hand_drawn, on_change=lambda pad: 1 / 0)
     with caplog.at_level(logging.CRITICAL):
         pad.draw("a", SHAPES["circle"])
         assert "ZeroDivisionError" in pad.answer["error"] and pad.pictures.sum() > 0
@@ -177,6 +179,7 @@ def test_a_failing_answer_is_told_and_the_drawing_stays(caplog):
 def test_without_a_kernel_there_is_a_picture_with_alt_text():
     pad = DrawPad(
         ["a <b>", "c"],
+        hand_drawn,
         on_change=lambda pad: "1 < 2",
         start={"a <b>": SHAPES["circle"], "c": SHAPES["cross"]},
         question="Same & equal?",
@@ -194,7 +197,7 @@ def test_without_a_kernel_there_is_a_picture_with_alt_text():
 
 
 def test_the_pixels_trait_takes_bytes_as_the_browser_sends_them():
-    pad = DrawPad(["a"])
+    pad = DrawPad(["a"], hand_drawn)
     pad.pixels = memoryview(b"\x01" * 784)
     assert pad.pixels == b"\x01" * 784
 
@@ -202,12 +205,15 @@ def test_the_pixels_trait_takes_bytes_as_the_browser_sends_them():
 @pytest.mark.parametrize(
     "make, says",
     [
-        (lambda: DrawPad([]), "a name of its own"),
-        (lambda: DrawPad(["a", "a"]), "a name of its own"),
-        (lambda: DrawPad(["a"], start={"b": SHAPES["cross"]}), r"no paper is named \['b'\]"),
-        (lambda: DrawPad(["a"], colours={"a": "pink"}), "no colour is named"),
-        (lambda: DrawPad(["a"]).draw("b", []), "no paper is named 'b'"),
-        (lambda: DrawPad(["a"]).draw("a", [[(0, math.inf)]]), "NaN or infinity"),
+        (lambda: DrawPad([], hand_drawn), "a name of its own"),
+        (lambda: DrawPad(["a", "a"], hand_drawn), "a name of its own"),
+        (
+            lambda: DrawPad(["a"], hand_drawn, start={"b": SHAPES["cross"]}),
+            r"no paper is named \['b'\]",
+        ),
+        (lambda: DrawPad(["a"], hand_drawn, colours={"a": "pink"}), "no colour is named"),
+        (lambda: DrawPad(["a"], hand_drawn).draw("b", []), "no paper is named 'b'"),
+        (lambda: DrawPad(["a"], hand_drawn).draw("a", [[(0, math.inf)]]), "NaN or infinity"),
     ],
 )
 def test_bad_input_is_refused_in_words(make, says):

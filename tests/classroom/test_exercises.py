@@ -5,7 +5,6 @@ import os
 import random
 import sys
 import threading
-import time
 import types
 
 import pytest
@@ -422,9 +421,8 @@ def test_a_strange_result_is_escaped():
 
 def test_an_endless_function_leaves_no_thread():
     before = threading.active_count()
-    start = time.monotonic()
     assert check("98.loss", forever).name == "time"
-    assert time.monotonic() - start < 10 and threading.active_count() == before
+    assert threading.active_count() == before
 
 
 def test_exit_and_recursion_do_not_escape():

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from toys import TIMED
 
 from course_lib.families import Strokes
 from course_lib.families.scripts import BASES, CONTROL, KINDS, POINTS
@@ -191,6 +192,7 @@ def test_one_hand_draws_alike(family):
     assert near.mean() < far.mean()
 
 
+@TIMED
 def test_at_least_5000_images_a_second_on_one_core(family):
     classes = torch.arange(family.classes)
     family.draw(classes[:500])

@@ -1,7 +1,6 @@
 """Explorers of chapter 00: a quiz on one example each, a copy slid over its original, and how often pixels are right."""
 
 from functools import lru_cache
-from time import monotonic
 
 import numpy as np
 import torch
@@ -215,22 +214,28 @@ def quiz_alt(result: dict) -> str:
 
 
 class Quiz(Explorer):
-    """An explorer that asks: a new round takes the old answer away, and the first answer of each round counts."""
+    """An explorer that asks: a new round takes the old answer away, and the first answer of each round counts.
+
+    A slider that is drawn quickly sends the old answer along. So the browser numbers the moves of the controls, and an answer
+    that was chosen before the last move of a slider is none, however late it comes.
+    """
 
     def __init__(self, **declared):
-        self.tally, self._taken, self._until = {}, UNANSWERED, 0.0
+        self.tally = {}
         super().__init__(number=self._sentence, **declared)
 
     def _answer(self, request):
         values, old = dict(request.get("values", {})), self.state
         new = old | {c.name: c.unpack(values[c.name]) for c in self.controls if c.name in values}
-        moved = any(new[name] != old[name] for name in ("round", "sloppiness"))
-        if (moved or monotonic() < self._until) and new["answer"] in (old["answer"], self._taken):
-            # A slider that is drawn quickly sends the old answer once or twice more.
-            self._taken, self._until = new["answer"], monotonic() + 0.3
+        moves, sliders = request.get("touched"), ("round", "sloppiness")
+        if moves is None:  # moved from code, not in a browser
+            older = new["answer"] == old["answer"] and any(new[n] != old[n] for n in sliders)
+        else:
+            older = moves.get("answer", 0) < max(moves.get(name, 0) for name in sliders)
+        if older:
             values["answer"] = 0
         elif new["answer"] != UNANSWERED:
-            asked, self._taken = quiz_state(**new), UNANSWERED
+            asked = quiz_state(**new)
             first = asked["picked"] == asked["answer"], asked["pixels"] == asked["answer"]
             self.tally.setdefault((asked["round"], asked["sloppiness"]), first)
         super()._answer({**request, "values": values})

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from course_lib.chapters import named_run
 from course_lib.classroom.drawpad import DrawPad, Said
 from course_lib.classroom.figures import Picture, new_figure, picture
-from course_lib.families import Strokes
+from course_lib.families import Strokes, hand_drawn
 from course_lib.families.hand_drawn import SHAPES, another_hand
 from course_lib.learners.siamese import distance, pairs_of
 
@@ -64,6 +64,7 @@ def two_drawings(
     start = {"one": SHAPES["zigzag"], "other": another_hand(SHAPES["zigzag"], 1)}
     return DrawPad(
         ["one", "other"],
+        hand_drawn,
         answer,
         question=question,
         start=start,
@@ -96,6 +97,7 @@ def symbols(
     }
     return DrawPad(
         [*five, "new"],
+        hand_drawn,
         answer,
         question=question,
         start=start or ready,

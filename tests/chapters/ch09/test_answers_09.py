@@ -64,39 +64,48 @@ def in_front(words, ids, buckets, length):
 
 
 ENCODED = {
-    "hash_of_python": [hashed],
-    "one_bucket_more": [one_more],
-    "behind_the_buckets": [from_buckets],
-    "an_id_each": [dictionary_grows, places],
-    "end_kept": [
+    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + hash(word) % buckets)": [
+        hashed
+    ],
+    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + zlib.crc32(word.encode()) % (buckets + 1))": [
+        one_more
+    ],
+    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + buckets + zlib.crc32(word.encode()) % buckets)": [
+        from_buckets
+    ],
+    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + len(unknown))": [
+        dictionary_grows,
+        places,
+    ],
+    "encode(words[-length:], ids, buckets, length)": [
         last_ones,
         lambda words, ids, buckets, length: fill(row_of(words[-length:], ids, buckets), length),
     ],
-    "end_of_the_zeros": [last_of_the_zeros],
-    "filled_and_not_cut": [
+    "(encode(words, ids, buckets, len(words)) + [0] * length)[-length:]": [last_of_the_zeros],
+    "encode(words, ids, buckets, len(words)) + [0] * length": [
         lambda words, ids, buckets, length: row_of(words, ids, buckets) + [0] * length
     ],
-    "not_filled": [
+    "encode(words, ids, buckets, len(words))[:length]": [
         lambda words, ids, buckets, length: row_of(words, ids, buckets)[:length],
         lambda words, ids, buckets, length: row_of(words, ids, buckets),
     ],
-    "padded_in_front": [in_front],
+    "([0] * length + encode(words, ids, buckets, len(words)))[-length:]": [in_front],
 }
 
 
 # --- means ---------------------------------------------------------------------------------------------------------------------
 
 MEANS = {
-    "weighted_by_ids": [
+    "(vectors * ids[..., None]).sum(1) / (ids != 0).sum(1, keepdim=True)": [
         lambda vectors, ids: (
             torch.einsum("nld,nl->nd", vectors, ids.float()) / (ids > 0).sum(1)[:, None]
         ),
         lambda vectors, ids: (vectors * ids.unsqueeze(-1)).sum(1) / ids.sum(1, keepdim=True),
     ],
-    "divided_by_batch": [
+    "sum_alone(vectors, ids) / len(vectors)": [
         lambda vectors, ids: (vectors * (ids != 0).unsqueeze(-1)).sum(1) / vectors.shape[0]
     ],
-    "one_word_more": [
+    "sum_alone(vectors, ids) / (1 + (ids != 0).sum(1, keepdim=True))": [
         lambda vectors, ids: torch.stack(
             [v[i > 0].sum(0) / (len(i[i > 0]) + 1) for v, i in zip(vectors, ids)]
         )
@@ -130,28 +139,38 @@ def first_zero(rows, words):
 
 WEIGHTS = {
     "counts_tokens": [lambda rows, words: bincount(rows, words, words)],
-    "counts_tokens_and_padding": [lambda rows, words: bincount(rows, words, words, True)],
+    "torch.log((1 + len(rows)) / (1 + torch.bincount(rows.flatten(), minlength=words)))": [
+        lambda rows, words: bincount(rows, words, words, True)
+    ],
     "counts_tokens_seen": [lambda rows, words: bincount(rows, words)],
-    "counts_tokens_seen_and_padding": [lambda rows, words: bincount(rows, words, padding=True)],
-    "one_missing_above": [lambda rows, words: torch.log(len(rows) / (1 + held_by(rows, words)))],
-    "one_missing_below": [lambda rows, words: torch.log((1 + len(rows)) / held_by(rows, words))],
-    "not_smoothed": [lambda rows, words: torch.log(len(rows) / held_by(rows, words))],
-    "one_added_behind": [
+    "torch.log((1 + len(rows)) / (1 + torch.bincount(rows.flatten())))": [
+        lambda rows, words: bincount(rows, words, padding=True)
+    ],
+    "torch.log(len(rows) / (1 + held_by(rows, words)))": [
+        lambda rows, words: torch.log(len(rows) / (1 + held_by(rows, words)))
+    ],
+    "torch.log((1 + len(rows)) / held_by(rows, words))": [
+        lambda rows, words: torch.log((1 + len(rows)) / held_by(rows, words))
+    ],
+    "torch.log(len(rows) / held_by(rows, words))": [
+        lambda rows, words: torch.log(len(rows) / held_by(rows, words))
+    ],
+    "idf(rows, words) + 1": [
         lambda rows, words: torch.log((1 + len(rows)) / (1 + held_by(rows, words))) + 1
     ],
     "padding_set_to_zero": [first_zero],
-    "tiny_number_below": [
+    "torch.log(len(rows) / (held_by(rows, words) + 1e-8))": [
         lambda rows, words: torch.log(len(rows) / (held_by(rows, words) + 1e-8)),
         lambda rows, words: torch.log(len(rows) / held_by(rows, words).clamp(min=1e-6)),
         lambda rows, words: torch.log((1 + len(rows)) / (held_by(rows, words) + 1e-12)),
     ],
-    "another_logarithm": [
+    "torch.log10(idf(rows, words).exp())": [
         lambda rows, words: torch.log10((1 + len(rows)) / (1 + held_by(rows, words))),
         lambda rows, words: torch.tensor(
             [math.log2((1 + len(rows)) / (1 + h)) for h in held_by(rows, words).tolist()]
         ),
     ],
-    "tokens_above": [
+    "len(rows) -> (rows != 0).sum()": [
         lambda rows, words: torch.log((1 + rows.numel()) / (1 + held_by(rows, words)))
     ],
 }
@@ -205,19 +224,27 @@ def transposed_and_turned(f, y, W, b, alpha):
 
 
 STEPS = {
-    "bias_forgotten": [
+    "inner_step(f, y, W, b, alpha)[0], b": [
         stepped(right_W, lambda f, e, alpha: alpha * e.mean()),
         stepped(right_W, lambda f, e, alpha: 0),
     ],
-    "bias_summed": [stepped(right_W, lambda f, e, alpha: alpha * e.sum(0))],
-    "weights_summed": [stepped(lambda f, e, alpha: alpha * e.T @ f, right_b)],
-    "summed": [by_autograd(lambda f, y, W, b: F.cross_entropy(f @ W.T + b, y, reduction="sum"))],
-    "bias_over_classes": [stepped(right_W, lambda f, e, alpha: alpha * e.mean(1))],
-    "transposed": [
+    "inner_step(f, y, W, b, alpha)[0], b - alpha * errors(f, y, W, b).sum(0)": [
+        stepped(right_W, lambda f, e, alpha: alpha * e.sum(0))
+    ],
+    "W - alpha * errors(f, y, W, b).T @ f, inner_step(f, y, W, b, alpha)[1]": [
+        stepped(lambda f, e, alpha: alpha * e.T @ f, right_b)
+    ],
+    "inner_step(f, y, W, b, alpha * len(f))": [
+        by_autograd(lambda f, y, W, b: F.cross_entropy(f @ W.T + b, y, reduction="sum"))
+    ],
+    "inner_step(f, y, W, b, alpha)[0], b - alpha * errors(f, y, W, b).mean(1)": [
+        stepped(right_W, lambda f, e, alpha: alpha * e.mean(1))
+    ],
+    "W - alpha * f.T @ errors(f, y, W, b) / len(f), inner_step(f, y, W, b, alpha)[1]": [
         stepped(lambda f, e, alpha: alpha * f.T @ e / len(f), right_b),
         transposed_and_turned,
     ],
-    "without_alpha": [
+    "inner_step(f, y, W, b, 1)": [
         stepped(lambda f, e, alpha: e.T @ f / len(f), lambda f, e, alpha: e.mean(0)),
         stepped(lambda f, e, alpha: e.T @ f / len(f), right_b),
         stepped(right_W, lambda f, e, alpha: e.mean(0)),
@@ -225,7 +252,7 @@ STEPS = {
     "softmax_twice": [
         by_autograd(lambda f, y, W, b: F.cross_entropy((f @ W.T + b).softmax(-1), y))
     ],
-    "logits_without_b": [
+    "(f @ W.T + b).softmax(1) - F.one_hot(y, len(W)) -> errors(f, y, W, torch.zeros_like(b))": [
         lambda f, y, W, b, alpha: (
             stepped(right_W, right_b)(f, y, W, 0 * b, alpha)[:1]
             + (b - right_b(f, error(f, y, W, 0 * b), alpha),)
@@ -253,7 +280,8 @@ def test_an_answer_meets_its_diagnosis(identity, name, form):
 
 
 @pytest.mark.parametrize(
-    ("form", "said"), list(zip(STEPS["without_alpha"], ("of W and b:", "of W:", "of b:")))
+    ("form", "said"),
+    list(zip(STEPS["inner_step(f, y, W, b, 1)"], ("of W and b:", "of W:", "of b:"))),
 )
 def test_the_step_without_alpha_is_named(form, said):
     assert said in check("09.inner_step", form).text
@@ -262,13 +290,16 @@ def test_the_step_without_alpha_is_named(form, said):
 def test_the_base_of_the_logarithm_is_named():
     assert [
         check("09.idf", form).text.split(":")[0].split()[-1]
-        for form in WEIGHTS["another_logarithm"]
+        for form in WEIGHTS["torch.log10(idf(rows, words).exp())"]
     ] == ["10", "2"]
 
 
 def test_padding_is_named_only_where_it_was_counted():
     told = [
         "the padding" in check("09.idf", WEIGHTS[name][0]).text
-        for name in ("counts_tokens_seen", "counts_tokens_seen_and_padding")
+        for name in (
+            "counts_tokens_seen",
+            "torch.log((1 + len(rows)) / (1 + torch.bincount(rows.flatten())))",
+        )
     ]
     assert told == [False, True]

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+from toys import TIMED
 
 from course_lib.chapters.ch09.explorers import words_that_count, your_own_intents
 from course_lib.chapters.ch09.sentence_typist import (
@@ -224,6 +225,7 @@ def test_whatever_is_typed_there_is_an_answer():
         explorer.picture(support=support, query=query)
 
 
+@TIMED
 @each_learner
 def test_it_follows_the_keys(name):
     """60 ms is the limit for a key. Counted is the time of this thread: what others do on the machine meanwhile is not the learner's."""

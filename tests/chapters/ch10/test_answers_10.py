@@ -46,16 +46,22 @@ def label_taken_out(words, y, names):
 
 
 PROMPTS = {
-    "only_the_last": [assigned],
-    "only_the_query": [lambda words, y, names: words[-1] + " :"],
-    "zipped_with_names": [lambda words, y, names: paired(words, y, names, words[:-1], names)],
-    "counted_from_one": [
+    '"".join(_examples(words, y, names).splitlines(keepends=True)[-1:]) + f"{words[-1]} :"': [
+        assigned
+    ],
+    'f"{words[-1]} :"': [lambda words, y, names: words[-1] + " :"],
+    '"".join(f"{word} : {name}\\n" for word, name in zip(words[:-1], names)) + f"{words[-1]} :"': [
+        lambda words, y, names: paired(words, y, names, words[:-1], names)
+    ],
+    '"".join(f"{word} : {names[n - 1]}\\n" for word, n in zip(words[:-1], y[:-1])) + f"{words[-1]} :"': [
         lambda words, y, names: paired(words, y, names, words[:-1], [names[n - 1] for n in y])
     ],
-    "label_of_the_next": [
+    '"".join(f"{word} : {names[n]}\\n" for word, n in zip(words[:-1], y[1:])) + f"{words[-1]} :"': [
         lambda words, y, names: paired(words, y, names, words[:-1], [names[n] for n in y[1:]])
     ],
-    "labels_in_order": [by_place],
+    '"".join(f"{word} : {names[i % len(names)]}\\n" for i, word in enumerate(words[:-1])) + f"{words[-1]} :"': [
+        by_place
+    ],
 }
 
 
@@ -74,38 +80,38 @@ def added(log_p, tokens, start, places, row=-1, ahead=0, log=lambda term: term):
 
 
 SCORES = {
-    "last_left_out": [
+    "sum(log_p[i - 1, tokens[i]] for i in range(start, len(tokens) - 1))": [
         lambda log_p, tokens, start: added(log_p, tokens, start, range(start, len(tokens) - 1)),
         lambda log_p, tokens, start: log_p[
             rows(start - 1, len(tokens) - 2), tokens[start:-1]
         ].sum(),
     ],
-    "token_before": [
+    "log_p[torch.arange(start, len(tokens)), tokens[start - 1 : -1]].sum()": [
         lambda log_p, tokens, start: log_p[rows(start, len(tokens)), tokens[start - 1 : -1]].sum()
     ],
-    "two_rows_early": [
+    "log_p[torch.arange(start - 2, len(tokens) - 2), tokens[start:]].sum()": [
         lambda log_p, tokens, start: log_p[rows(start - 2, len(tokens) - 2), tokens[start:]].sum(),
         lambda log_p, tokens, start: added(log_p, tokens, start, range(start, len(tokens)), -2),
     ],
-    "own_place_from_the_prompt": [
+    "log_p[torch.arange(start - 1, len(tokens)), tokens[start - 1 :]].sum()": [
         lambda log_p, tokens, start: log_p[rows(start - 1, len(tokens)), tokens[start - 1 :]].sum(),
         lambda log_p, tokens, start: added(log_p, tokens, start, range(start - 1, len(tokens)), 0),
     ],
-    "every_pair": [
+    "log_p[start - 1 : -1][:, tokens[start:]].sum()": [
         lambda log_p, tokens, start: log_p[start - 1 :, tokens[start:]],
         lambda log_p, tokens, start: log_p[start - 1 :, tokens[start:]].sum(),
         lambda log_p, tokens, start: log_p[start - 1 : -1, tokens[start:]],
         lambda log_p, tokens, start: log_p[start:, tokens[start:]].sum().item(),
     ],
-    "last_row_for_all": [
+    "log_p[-1, tokens[start:]].sum()": [
         lambda log_p, tokens, start: log_p[-1, tokens[start:]].sum(),
         lambda log_p, tokens, start: sum(log_p[-1][t] for t in tokens[start:]),
     ],
-    "whole_rows": [
+    "log_p[start - 1 : -1].sum()": [
         lambda log_p, tokens, start: log_p[range(start - 1, len(tokens) - 1)].sum(),
         lambda log_p, tokens, start: log_p[tokens[start:]].sum(),
     ],
-    "logarithm_of_logarithm": [
+    "sum(math.log(term) for term in _terms(log_p, tokens, start))": [
         lambda log_p, tokens, start: added(
             log_p, tokens, start, range(start, len(tokens)), log=math.log
         ),
@@ -113,12 +119,12 @@ SCORES = {
             log_p[rows(start - 1, len(tokens) - 1), tokens[start:]].log().sum()
         ),
     ],
-    "past_the_end": [
+    "sum(log_p[i, tokens[i + 1]] for i in range(start - 1, len(tokens)))": [
         lambda log_p, tokens, start: added(
             log_p, tokens, start, range(start - 1, len(tokens)), 0, 1
         )
     ],
-    "a_row_too_many": [
+    "log_p[torch.arange(start - 1, len(tokens)), tokens[start:]].sum()": [
         lambda log_p, tokens, start: log_p[rows(start - 1, len(tokens)), tokens[start:]].sum(),
         lambda log_p, tokens, start: log_p[rows(start, len(tokens)), tokens[start - 1 :]].sum(),
     ],
@@ -128,14 +134,17 @@ SCORES = {
 # --- ceilings ------------------------------------------------------------------------------------------------------------------
 
 CEILINGS = {
-    "times_k": [lambda k, ways: (1 - 1 / ways) * k, lambda k, ways: 1 - (1 - 1 / ways) * k],
-    "one_example_fewer": [lambda k, ways: 1 - ((ways - 1) / ways) ** (k - 1)],
-    "exchanged": [
+    "** k -> * k": [lambda k, ways: (1 - 1 / ways) * k, lambda k, ways: 1 - (1 - 1 / ways) * k],
+    "** k -> ** (k - 1)": [lambda k, ways: 1 - ((ways - 1) / ways) ** (k - 1)],
+    "1 - (1 - 1 / k) ** ways if k else 0.0": [
         lambda k, ways: 1 - (1 - 1 / k) ** ways,
         lambda k, ways: 1 - (1 - 1 / k) ** ways if k else 0,
     ],
-    "whole_division": [lambda k, ways: 1 - (1 - 1 // ways) ** k],
-    "caret": [lambda k, ways: 1 - (1 - 1 / ways) ^ k, lambda k, ways: 1 - ((1 - 1 / ways) ^ k)],
+    "1 / -> 1 //": [lambda k, ways: 1 - (1 - 1 // ways) ** k],
+    "** k -> ^ k": [
+        lambda k, ways: 1 - (1 - 1 / ways) ^ k,
+        lambda k, ways: 1 - ((1 - 1 / ways) ^ k),
+    ],
 }
 
 
@@ -147,50 +156,50 @@ def shares(q):
 
 
 CALIBRATIONS = {
-    "nothing_calibrated": [
+    "_shares(p)": [
         lambda p, p_cf: shares(p),
         lambda p, p_cf: p / p_cf.sum(),
         lambda p, p_cf: shares(p / p_cf.max()),
         lambda p, p_cf: p,
     ],
-    "softmax_of_differences": [
+    "(p - p_cf).softmax(-1)": [
         lambda p, p_cf: (p - p_cf).softmax(-1),
         lambda p, p_cf: F.softmax(p - p_cf, dim=1),
     ],
-    "shares_of_logarithms": [
+    "_shares(p.log() - p_cf.log())": [
         lambda p, p_cf: shares(p.log() - p_cf.log()),
         lambda p, p_cf: shares((p / p_cf).log()),
     ],
-    "logarithms_of_ratios": [
+    "p.log() - p_cf.log()": [
         lambda p, p_cf: p.log() - p_cf.log(),
         lambda p, p_cf: (p / p_cf).log(),
     ],
-    "logits_divided": [
+    "(p.log() / p_cf.log()).softmax(-1)": [
         lambda p, p_cf: p.log() / p_cf.log(),
         lambda p, p_cf: shares(p.log() / p_cf.log()),
     ],
-    "not_renormalised": [lambda p, p_cf: p / p_cf, lambda p, p_cf: p * (1 / len(p_cf)) / p_cf],
-    "logarithms_returned": [
+    "p / p_cf": [lambda p, p_cf: p / p_cf, lambda p, p_cf: p * (1 / len(p_cf)) / p_cf],
+    "(p.log() - p_cf.log()).log_softmax(-1)": [
         lambda p, p_cf: (p.log() - p_cf.log()).log_softmax(-1),
         lambda p, p_cf: shares(p / p_cf).log(),
     ],
-    "length_one": [
+    "torch.nn.functional.normalize(p / p_cf, dim=-1)": [
         lambda p, p_cf: F.normalize(p / p_cf),
         lambda p, p_cf: p / p_cf / (p / p_cf).norm(dim=1, keepdim=True),
     ],
-    "differences_over_their_sum": [
+    "_shares(p - p_cf)": [
         lambda p, p_cf: shares(p - p_cf),
         lambda p, p_cf: (p - p_cf) / (p.sum(1, keepdim=True) - p_cf.sum()),
     ],
-    "sums_without_a_column": [
+    "1, keepdim=True -> 1": [
         lambda p, p_cf: (p / p_cf) / (p / p_cf).sum(-1),
         lambda p, p_cf: (p / p_cf) / torch.sum(p / p_cf, dim=1),
     ],
-    "column_of_beliefs": [
+    "_shares(p / p_cf[:, None])": [
         lambda p, p_cf: p / p_cf.unsqueeze(1),
         lambda p, p_cf: shares(p / p_cf.view(-1, 1)),
     ],
-    "mean_of_the_queries": [lambda p, p_cf: shares(p / p.mean(0))],
+    "_shares(p / p.mean(0))": [lambda p, p_cf: shares(p / p.mean(0))],
 }
 
 
@@ -216,24 +225,29 @@ STEPS = {
         lambda x, y, x_q, eta: stepped(x, y, x_q, eta, F.mse_loss),
         lambda x, y, x_q, eta: eta * 2 / len(y) * (y * (x @ x_q)).sum(),
     ],
-    "mean_of_examples": [
+    "sum -> mean": [
         lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: 0.5 * F.mse_loss(p, y))
     ],
-    "twice": [lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: ((p - y) ** 2).sum())],
+    "2 * one_step(x, y, x_q, eta)": [
+        lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: ((p - y) ** 2).sum())
+    ],
     "example_by_example": [in_turn, lambda x, y, x_q, eta: in_turn(x, y, x_q, 2 * eta)],
-    "no_step": [lambda x, y, x_q, eta: torch.zeros(len(x_q)) @ x_q, lambda x, y, x_q, eta: 0.0],
-    "gradient_at_the_query": [lambda x, y, x_q, eta: ((torch.zeros(len(y)) - y) @ x) @ x_q],
-    "sum_times_sum": [lambda x, y, x_q, eta: eta * y.sum() * (x.sum(0) @ x_q)],
-    "scaled_attention": [
+    "torch.zeros(x.shape[1]) @ x_q": [
+        lambda x, y, x_q, eta: torch.zeros(len(x_q)) @ x_q,
+        lambda x, y, x_q, eta: 0.0,
+    ],
+    "-(y @ (x @ x_q))": [lambda x, y, x_q, eta: ((torch.zeros(len(y)) - y) @ x) @ x_q],
+    "eta * y.sum() * (x.sum(0) @ x_q)": [lambda x, y, x_q, eta: eta * y.sum() * (x.sum(0) @ x_q)],
+    "eta * (y @ (x @ x_q)) / x.shape[1] ** 0.5": [
         lambda x, y, x_q, eta: eta * (y * (x @ x_q) / len(x_q) ** 0.5).sum(),
         lambda x, y, x_q, eta: y @ (x @ x_q) / math.sqrt(x.shape[1]),
     ],
-    "shares_of_the_products": [
+    "y @ (x @ x_q) / (x @ x_q).sum()": [
         lambda x, y, x_q, eta: y * (x @ x_q) / (x @ x_q).sum(),
         lambda x, y, x_q, eta: (y * (x @ x_q) / (x @ x_q).sum()).sum(),
         lambda x, y, x_q, eta: eta * (y @ ((x @ x_q) / (x @ x_q).sum())),
     ],
-    "answers_to_the_examples": [lambda x, y, x_q, eta: x @ (eta * y @ x)],
+    "eta * x @ (y @ x)": [lambda x, y, x_q, eta: x @ (eta * y @ x)],
 }
 
 TABLES = {
@@ -268,7 +282,7 @@ def test_a_prompt_that_takes_from_the_readers_lists_does_not_pass(answer, what):
 def test_a_mistake_before_the_lists_are_changed_is_named_first():
     assert (
         check("10.write_prompt", lambda words, y, names: taken_out(words, y, names) + "\n").name
-        == "mistake:newline_after"
+        == 'mistake:write_prompt(words, y, names) + "\\n"'
     )
 
 
@@ -280,6 +294,4 @@ def test_each_diagnosis_sends_to_a_section_that_exists():
         for line in cell.source.splitlines()
     ]
     headings = {line.lstrip("# ") for line in lines if line.startswith("#")}
-    assert {
-        mistake.read for exercise in prompting.EXERCISES for mistake in exercise.mistakes
-    } <= headings
+    assert {row.read for exercise in prompting.EXERCISES for row in exercise.rows} <= headings

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from toys import TIMED
 
 from course_lib.chapters.ch10.prompt_editor import (
     EXAMPLES,
@@ -94,6 +95,7 @@ def test_heads_that_do_not_exist(layer, head):
         compute("dog", layer, head)
 
 
+@TIMED
 def test_it_is_quick():
     prompt, times = " ".join(["dog"] * 70), []
     for _ in range(21):

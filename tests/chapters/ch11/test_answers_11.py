@@ -47,88 +47,133 @@ WRONG = {
     "11.trainable": {
         "lora_of_one_block": [lambda *s: (every(*s)[0], 4 * s[3] * s[0], every(*s)[2])],
         "adapters_of_one_block": [lambda *s: (*every(*s)[:2], every(*s)[2] // s[1])],
-        "first_bias_only": [lambda *s: (*every(*s)[:2], every(*s)[2] - 2 * s[1] * s[0])],
-        "second_bias_only": [lambda *s: (*every(*s)[:2], every(*s)[2] - 2 * s[1] * s[4])],
-        "order": [
+        "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * width + size))": [
+            lambda *s: (*every(*s)[:2], every(*s)[2] - 2 * s[1] * s[0])
+        ],
+        "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * width + width))": [
+            lambda *s: (*every(*s)[:2], every(*s)[2] - 2 * s[1] * s[4])
+        ],
+        "<lambda>": [
             lambda *s: every(*s)[::-1],
             lambda *s: (every(*s)[1], every(*s)[0], every(*s)[2]),
         ],
-        "half_of_lora": [lambda *s: (every(*s)[0], 2 * s[1] * s[3] * s[0], every(*s)[2])],
+        "counted(1, 1, 2, 2, True)": [
+            lambda *s: (every(*s)[0], 2 * s[1] * s[3] * s[0], every(*s)[2])
+        ],
     },
     "11.soft_prompt": {
-        "shifted_by_the_rows": [lambda e, p, v: (in_front(e, v), p + len(e))],
-        "shifted_by_the_words": [lambda e, p, v: (in_front(e, v), p + e.size(1))],
-        "mean_vector": [
+        "soft_prompt(embedded, place, vectors)[0], place + len(embedded)": [
+            lambda e, p, v: (in_front(e, v), p + len(e))
+        ],
+        "soft_prompt(embedded, place, vectors)[0], place + embedded.shape[1]": [
+            lambda e, p, v: (in_front(e, v), p + e.size(1))
+        ],
+        "soft_prompt(embedded, place, vectors.mean(0, keepdim=True))": [
             lambda e, p, v: (in_front(e, v.mean(0)[None]), p + 1),
             lambda e, p, v: (in_front(e, v.mean(0, keepdim=True)), p + len(v)),
         ],
-        "detached": [copied, lambda e, p, v: (in_front(e, v.data), p + len(v))],
-        "all_detached": [lambda e, p, v: (in_front(e, v).detach(), p + len(v))],
+        "soft_prompt(embedded, place, vectors.detach())": [
+            copied,
+            lambda e, p, v: (in_front(e, v.data), p + len(v)),
+        ],
+        "soft_prompt(embedded.detach(), place, vectors.detach())": [
+            lambda e, p, v: (in_front(e, v).detach(), p + len(v))
+        ],
     },
     "11.lora": {
-        "frozen_not_transposed": [lambda x, W0, A, B, a: x @ W0 + a / len(A) * x @ A.T @ B.T],
-        "minus_the_update": [lambda x, W0, A, B, a: x @ W0.T - a / len(A) * x @ A.T @ B.T],
-        "a_detached": [lambda x, W0, A, B, a: x @ (W0 + a / len(A) * B @ A.detach()).T],
-        "b_detached": [lambda x, W0, A, B, a: x @ (W0 + a / len(A) * B.data @ A).T],
-        "both_detached": [
+        "x @ W0 + a / len(A) * x @ (B @ A).T": [
+            lambda x, W0, A, B, a: x @ W0 + a / len(A) * x @ A.T @ B.T
+        ],
+        "+ a -> - a": [lambda x, W0, A, B, a: x @ W0.T - a / len(A) * x @ A.T @ B.T],
+        "lora(x, W0, A.detach(), B, a)": [
+            lambda x, W0, A, B, a: x @ (W0 + a / len(A) * B @ A.detach()).T
+        ],
+        "lora(x, W0, A, B.detach(), a)": [
+            lambda x, W0, A, B, a: x @ (W0 + a / len(A) * B.data @ A).T
+        ],
+        "lora(x, W0, A.detach(), B.detach(), a)": [
             nothing_kept,
             lambda x, W0, A, B, a: x @ (W0 + a / len(A) * (B @ A).detach()).T,
         ],
     },
     "11.answer_loss": {
-        "without_filling": [
+        "F.cross_entropy(scores[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=0)": [
             lambda s, t, p: F.cross_entropy(s[:, :-1].transpose(1, 2), t[:, 1:], ignore_index=0)
         ],
-        "every_own_place": [
+        "F.cross_entropy(scores.flatten(0, 1), tokens.flatten())": [
             lambda s, t, p: F.cross_entropy(s.transpose(1, 2), t),
             lambda s, t, p: F.cross_entropy(s.flatten(0, 1), t.flatten(), ignore_index=0),
         ],
-        "last_scores": [
+        "F.cross_entropy(scores[:, -1], tokens[torch.arange(len(tokens)), place])": [
             lambda s, t, p: F.cross_entropy(s[:, -1], t[rows(t), p]),
             lambda s, t, p: F.cross_entropy(s[:, -1], t[:, -1]),
         ],
-        "last_but_one_scores": [lambda s, t, p: F.cross_entropy(s[:, -2], t[rows(t), p])],
-        "softmax_twice": [
+        "F.cross_entropy(scores[:, -2], tokens[torch.arange(len(tokens)), place])": [
+            lambda s, t, p: F.cross_entropy(s[:, -2], t[rows(t), p])
+        ],
+        "answer_loss(scores.softmax(-1), tokens, place)": [
             lambda s, t, p: F.cross_entropy(F.softmax(s[rows(t), p - 1], dim=-1), t[rows(t), p])
         ],
-        "two_places_before": [lambda s, t, p: F.cross_entropy(s[rows(t), p - 2], t[rows(t), p])],
-        "token_after": [
+        "- 1 -> - 2": [lambda s, t, p: F.cross_entropy(s[rows(t), p - 2], t[rows(t), p])],
+        "place - 1], tokens[rows, place -> place], tokens[rows, place + 1": [
             lambda s, t, p: F.cross_entropy(s[rows(t), p], t[rows(t), p + 1]),
             lambda s, t, p: F.cross_entropy(s[rows(t), p - 1], t[rows(t), p + 1]),
         ],
     },
     "11.forgotten": {
-        "mean_of_groups": [falls_of_groups],
-        "never_below_zero": [
+        "torch.stack([(before[group == g] - after[group == g]).mean() for g in group.unique() if g != mine]).mean()": [
+            falls_of_groups
+        ],
+        "forgotten(before, after, group, mine).clamp(min=0)": [
             lambda b, a, g, mine: max(0, (b - a)[g != mine].mean()),
             lambda b, a, g, mine: F.relu((b - a)[g != mine].mean()),
         ],
-        "size_of_the_mean": [lambda b, a, g, mine: abs((b - a)[g != mine].mean())],
-        "sizes": [lambda b, a, g, mine: (a - b)[g != mine].abs().mean()],
-        "relative": [lambda b, a, g, mine: ((b - a) / b)[g != mine].mean()],
-        "middle": [lambda b, a, g, mine: (b - a)[g != mine].median()],
-        "one_task_left_out": [lambda b, a, g, mine: (b - a)[torch.arange(len(b)) != mine].mean()],
+        "forgotten(before, after, group, mine).abs()": [
+            lambda b, a, g, mine: abs((b - a)[g != mine].mean())
+        ],
+        "(before - after)[group != mine].abs().mean()": [
+            lambda b, a, g, mine: (a - b)[g != mine].abs().mean()
+        ],
+        "((before - after) / before)[group != mine].mean()": [
+            lambda b, a, g, mine: ((b - a) / b)[g != mine].mean()
+        ],
+        "(before - after)[group != mine].median()": [
+            lambda b, a, g, mine: (b - a)[g != mine].median()
+        ],
+        "(before - after)[torch.arange(len(before)) != mine].mean()": [
+            lambda b, a, g, mine: (b - a)[torch.arange(len(b)) != mine].mean()
+        ],
     },
     "11.break_even": {
-        "enough_to_be_equal": [
+        "None if tuned >= prompted else math.ceil(training / (prompted - tuned))": [
             pays(lambda c, t, p: math.ceil(c / (p - t))),
             pays(lambda c, t, p: -int(-c // (p - t))),
         ],
-        "one_above_ceil": [pays(lambda c, t, p: math.ceil(c / (p - t)) + 1)],
-        "rounded_alone": [pays(lambda c, t, p: round(c / (p - t)))],
-        "rounded": [pays(lambda c, t, p: round(c / (p - t)) + 1)],
-        "a_query_with_the_training": [pays(lambda c, t, p: math.floor((c + t) / (p - t)) + 1)],
-        "over_the_tuned": [
+        "enough_to_be_equal(training, tuned, prompted) + 1 if tuned < prompted else None": [
+            pays(lambda c, t, p: math.ceil(c / (p - t)) + 1)
+        ],
+        "None if tuned >= prompted else round(training / (prompted - tuned))": [
+            pays(lambda c, t, p: round(c / (p - t)))
+        ],
+        "None if tuned >= prompted else round(training / (prompted - tuned)) + 1": [
+            pays(lambda c, t, p: round(c / (p - t)) + 1)
+        ],
+        "None if tuned >= prompted else math.floor((training + tuned) / (prompted - tuned)) + 1": [
+            pays(lambda c, t, p: math.floor((c + t) / (p - t)) + 1)
+        ],
+        "None if tuned >= prompted else math.floor(training / tuned) + 1": [
             lambda c, t, p: c / t,
             pays(lambda c, t, p: c / t),
             pays(lambda c, t, p: int(c / t) + 1),
         ],
-        "equality_not_guarded": [
+        "None if tuned > prompted else math.floor(training / (prompted - tuned)) + 1": [
             pays(lambda c, t, p: int(c / (p - t)) + 1, lambda t, p: t > p),
             pays(lambda c, t, p: math.ceil(c / (p - t)), lambda t, p: t > p),
             pays(lambda c, t, p: c / (p - t), lambda t, p: t > p),
         ],
-        "nothing_guarded": [lambda c, t, p: math.floor(c / (p - t)) + 1],
+        "math.floor(training / (prompted - tuned)) + 1": [
+            lambda c, t, p: math.floor(c / (p - t)) + 1
+        ],
     },
 }
 
@@ -172,5 +217,5 @@ def test_a_copy_of_the_vectors_is_told_that_the_graph_is_cut():
 
 
 def test_half_of_lora_is_told_both_ways_to_get_it():
-    said = check("11.trainable", WRONG["11.trainable"]["half_of_lora"][0]).text
+    said = check("11.trainable", WRONG["11.trainable"]["counted(1, 1, 2, 2, True)"][0]).text
     assert "A without B" in said and "one change in each block" in said
