@@ -51,6 +51,13 @@ class Size:
             )
 
 
+def in_order(length: int, device=None) -> tuple[Tensor, Tensor]:
+    """How many tokens token j lies behind token i, (L, L), and whether j is hidden from i because it is still to come."""
+    place = torch.arange(length, device=device)
+    distance = place[:, None] - place
+    return distance, distance < 0
+
+
 class Attention(nn.Module):
     """Each token gathers from itself and the tokens before it (Vaswani et al. 2017, equation 1, with ALiBi)."""
 
@@ -156,9 +163,7 @@ class TinyGPT(nn.Module):
             raise ValueError(
                 f"the prompt has {x.shape[1]} tokens and the model reads {self.size.context}: use fewer or shorter examples"
             )
-        place = torch.arange(x.shape[1], device=x.device)
-        distance = place[:, None] - place  # (L, L), negative for the tokens to come
-        x, attention = self.through(x, distance, distance < 0, change)
+        x, attention = self.through(x, *in_order(x.shape[1], x.device), change)
         return x[:, -tokens.shape[1] :], attention
 
     def through(self, x: Tensor, distance: Tensor, unseen: Tensor, change=as_is):

@@ -52,9 +52,9 @@ class MetricLearner(Learner):
         x = torch.cat([episode.support_x, episode.query_x], dim=1)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half and self.training):
             f = self.encoder(x.flatten(0, 1))
-        f = f.to(x.dtype if x.is_floating_point() else next(self.encoder.parameters()).dtype).view(
-            *x.shape[:2], -1
-        )  # word ids are whole numbers
+        # word ids are whole numbers; an encoder without weights of its own answers as it likes
+        weights = next(self.encoder.parameters(), f)
+        f = f.to((x if x.is_floating_point() else weights).dtype).view(*x.shape[:2], -1)
         return f.split([episode.support_x.shape[1], episode.query_x.shape[1]], dim=1)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:

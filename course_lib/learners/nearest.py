@@ -1,6 +1,7 @@
 """The nearest example: the simplest yardstick of all, and the one to put into every table."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.learners.base import Learner
@@ -18,6 +19,8 @@ class Nearest(Learner):
     Args:
         encoder: where items are compared, (n, ...) -> (n, d). None compares them as they are, pixel by pixel.
     """
+
+    loss_fn = staticmethod(F.cross_entropy)
 
     def __init__(self, encoder: nn.Module | None = None):
         super().__init__()

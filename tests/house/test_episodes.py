@@ -15,6 +15,7 @@ def classes() -> Episode:
         torch.tensor([[0, 1, 2], [2, 1, 0]]),
         torch.arange(40.0).view(2, 5, 4),
         torch.zeros(2, 5, dtype=torch.long),
+        names={"classes": torch.tensor([[4, 5, 6], [6, 5, 4]])},
         hidden={"name": torch.tensor([7, 8])},
     )
 
@@ -53,12 +54,42 @@ def test_iterating_gives_one_task_at_a_time():
         assert query_x.equal(episode.query_x[i]) and query_y.equal(episode.query_y[i])
 
 
+def whole(episode: Episode) -> list[torch.Tensor]:
+    return [*episode.four, episode.names["classes"], episode.hidden["name"]]
+
+
+@pytest.mark.parametrize(
+    "which",
+    [slice(1, None), slice(0, 1), [1], [1, 0, 1], torch.tensor([1]), torch.tensor([False, True])],
+)
+def test_an_episode_is_cut_whole(which):
+    episode = classes()
+    for part, all_of_it in zip(whole(episode[which]), whole(episode), strict=True):
+        assert part.equal(all_of_it[which])
+
+
+def test_one_number_is_no_cut():
+    with pytest.raises(TypeError, match=r"an episode of one task is episode\[1:2\]"):
+        classes()[1]
+
+
+@pytest.mark.parametrize("name", ["names", "hidden"])
+def test_what_is_known_of_other_tasks_is_refused(name):
+    with pytest.raises(ValueError, match=rf"{name}\['a'\] tells of 3 tasks and the episode has 2"):
+        Episode(SUPPORT, SUPPORT, QUERY, QUERY, **{name: {"a": torch.zeros(3)}})
+
+
+def test_a_map_that_cuts_is_refused():
+    with pytest.raises(ValueError, match=r"cut both alike, with episode\[first:last\]"):
+        classes().map(lambda tensor: tensor[:1])
+
+
 def test_map_changes_the_four_tensors_and_keeps_what_is_hidden():
     episode = classes()
     changed = episode.map(lambda tensor: tensor + 1)
     for name in ("support_x", "support_y", "query_x", "query_y"):
         assert getattr(changed, name).equal(getattr(episode, name) + 1)
-    assert changed.hidden == episode.hidden
+    assert changed.hidden == episode.hidden and changed.names == episode.names
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_lib.language_models.tiny_gpt import Attention, Size, TinyGPT
+from course_lib.language_models.tiny_gpt import Attention, Size, TinyGPT, in_order
 
 SMALL = Size(words=30, layers=2, width=16, heads=4, context=12)
 
@@ -37,8 +37,8 @@ def test_only_distance_counts_not_place(model):
     """Without a beginning in sight, moving a prompt changes nothing: with one layer the last token sees the same differences."""
     attention = Attention(SMALL).double()
     x = torch.randn(1, 8, 16, dtype=torch.double, generator=torch.Generator().manual_seed(1))
-    scores = attention(x)[1][0, 0]
-    steep, flat = scores[-1], attention(x)[1][0, 3][-1]
+    scores = attention(x, *in_order(x.shape[1]))[1][0, 0]
+    steep, flat = scores[-1], attention(x, *in_order(x.shape[1]))[1][0, 3][-1]
     q, k = (
         project(x).view(1, 8, 4, 4).transpose(1, 2)[0, :, :]
         for project in (attention.q, attention.k)
@@ -61,7 +61,8 @@ def test_attention_equals_torchs_own():
     bias = bias.masked_fill(here[:, None] < here, -torch.inf).double()
     wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
     torch.testing.assert_close(
-        attention(x)[0], attention.out(wanted.transpose(1, 2).reshape(2, 6, 16))
+        attention(x, *in_order(x.shape[1]))[0],
+        attention.out(wanted.transpose(1, 2).reshape(2, 6, 16)),
     )
 
 

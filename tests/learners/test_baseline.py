@@ -323,7 +323,7 @@ def test_a_class_without_a_support_example_is_refused(name):
 @each_baseline
 def test_pretraining_refuses_what_it_cannot_learn_from(name):
     learner, tasks = made(name), episode()
-    with pytest.raises(ValueError, match=r'no hidden\["classes"\]'):
+    with pytest.raises(ValueError, match=r'no names\["classes"\]'):
         learner.outer_loss(Episode(tasks.support_x, tasks.support_y, tasks.query_x, tasks.query_y))
     with pytest.raises(ValueError, match="classes=7, and an item is of base class 9"):
         learner.outer_loss(

@@ -211,7 +211,7 @@ def test_impossible_settings_are_refused(own, settings, says):
 @needs_peft
 def test_what_cannot_be_tuned_is_refused(own):
     with pytest.raises(
-        ValueError, match="TinyModel is no model of Hugging Face: tune .* with learners/tuning.py"
+        ValueError, match="TinyModel is no model of Hugging Face: tune .* with learners/tuning"
     ):
         PeftTuning(TinyModel(shipped_model()))
     with pytest.raises(ValueError, match="support set is empty"):

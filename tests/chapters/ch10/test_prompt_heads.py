@@ -6,7 +6,7 @@ import torch
 from course_lib.chapters.ch10.heads import accuracy_without_each, head_scores, shares, without_head
 from course_lib.episodes import Episode
 from course_lib.families.prompt_worlds import TOKENS, WORDS, Worlds
-from course_lib.language_models.tiny_gpt import Size, TinyGPT, shipped_model
+from course_lib.language_models.tiny_gpt import Size, TinyGPT, in_order, shipped_model
 from course_lib.learners.in_context import InContext
 from course_lib.learners.token_prompts import as_prompts
 from course_lib.training.evaluation import evaluate, paired
@@ -80,11 +80,11 @@ def test_removing_a_head_takes_away_its_own_contribution_and_nothing_else():
     )
     full, cut = model.blocks[1].attention, less.blocks[1].attention
     with torch.no_grad():
-        gathered, looks = full(x)
+        gathered, looks = full(x, *in_order(x.shape[1]))
         values = full.v(x).view(2, 7, 4, 24)[:, :, 2]  # of that head: (B, L, D)
         own = (looks[:, 2] @ values) @ full.out.weight[:, 48:72].T
-        torch.testing.assert_close(cut(x)[0], gathered - own)
-        assert own.abs().max() > 0.01 and torch.equal(cut(x)[1], looks)
+        torch.testing.assert_close(cut(x, *in_order(x.shape[1]))[0], gathered - own)
+        assert own.abs().max() > 0.01 and torch.equal(cut(x, *in_order(x.shape[1]))[1], looks)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items()), (
         "the model itself was changed"
     )

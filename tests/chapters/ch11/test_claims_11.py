@@ -352,7 +352,7 @@ def test_the_cell_for_your_own_model_runs_with_one(tmp_path, capsys):
     notebook = ROOT / "notebooks" / "11_prompt_or_tune.ipynb"
     cells = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
     space = {}
-    exec(next(source for source in cells if "import open_model" in source), space)
+    exec(next(source for source in cells if "open_model" in source), space)
     source = next(source for source in cells if source.startswith("MODEL = None"))
     exec(
         source.replace("MODEL = None", f"MODEL = {str(folder)!r}")
