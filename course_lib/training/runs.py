@@ -94,15 +94,16 @@ class Run(Named):
         """Learner, family and plan, before training."""
         return self.prepare(self.settings(seed, device, **changed))
 
-    def load(self, path: Path | None = None) -> Learner:
-        """The learner of a file of this run, in eval mode; of the one that ships, unless told.
+    def load(self, path: Path | None = None, device: str = "cpu", **changed) -> Learner:
+        """The learner of a file of this run, in eval mode; of the one that ships, unless told. Settings may change, such as alpha.
 
         Raises:
             CheckpointError: the file is damaged, was made by another run, or otherwise than this run is made now.
         """
         path = path or self.file
         tensors, about = checkpoints.read(path)
-        learner, family, plan = self.prepared(**made_with(self, about, path))
+        made = made_with(self, about, path)
+        learner, family, plan = self.prepared(**made)
         checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path.name)
         settings = run_settings(learner, family, plan)
         settings["start"] = about["settings"]["start"]  # the weights are trained by now
@@ -110,7 +111,10 @@ class Run(Named):
             raise checkpoints.CheckpointError(
                 f"{path.name} was trained otherwise than the code does it now: {differing}. Train it again"
             )
-        return learner.eval()
+        if changed:
+            learner = self.prepared(**made | changed)[0]
+            checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path.name)
+        return learner.to(device).eval()
 
     def ready(self, seed: int = 0, folder: Path = DATA, **changed) -> tuple[Learner, str]:
         """The learner with the shipped weights, or trained now when any setting differs.
@@ -158,7 +162,7 @@ class Run(Named):
         """Print the scores of a file's learner on fresh tasks; settings may change where that makes sense, such as shots."""
         made = made_with(self, self.about(path), path)
         o = self.settings(made.pop("seed"), device, **made | changed)
-        self.evaluate(self.load(path).to(device), o)
+        self.evaluate(self.load(path, device, **changed), o)
 
     def write(self, path, learner: Learner, settings: dict, training: Training, **about) -> None:
         """Write a finished run as a small file: weights, averaged losses, settings, and what else is worth knowing."""

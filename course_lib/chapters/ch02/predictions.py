@@ -2,8 +2,10 @@
 
 import torch
 
+from course_lib.chapters.ch01.explorers import floor_of
 from course_lib.classroom.figures import COLOURS, new_figure
 from course_lib.classroom.predictions import Outcome, Prediction
+from course_lib.families import Sinusoids
 
 
 def alpha(losses):
@@ -31,6 +33,17 @@ def alpha(losses):
     )
 
 
+ZERO, BEST_CURVE = floor_of(Sinusoids())  # MSE over all tasks, without adapting
+
+
+def yardsticks(axes) -> None:
+    """Two lines that need no learning."""
+    label = f"always answer 0: {ZERO:.2f}"
+    axes.axhline(ZERO, color=COLOURS["chance"], ls="--", lw=1, label=label)
+    label = f"best single curve: {BEST_CURVE:.2f}"
+    axes.axhline(BEST_CURVE, color=COLOURS["truth"], ls=":", lw=1, label=label)
+
+
 def start(scores, best):
     pretrained = scores["joint training"][10].mean
     figure, axes = new_figure(8, 3.2)
@@ -38,14 +51,14 @@ def start(scores, best):
         mean, half = torch.tensor([[s.mean, s.half_width] for s in steps]).T
         axes.plot(mean, "-o", color=colour, label=name)
         axes.fill_between(range(11), mean - half, mean + half, color=colour, alpha=0.25, lw=0)
-    axes.axhline(4.25, color=COLOURS["chance"], ls="--", lw=1, label="always answer 0: 4.25")
-    axes.axhline(3.01, color=COLOURS["truth"], ls=":", lw=1, label="best single curve: 3.01")
+    yardsticks(axes)
     axes.set(xlabel="inner step", ylabel="query MSE (95% interval)", ylim=(0, 5))
     axes.legend(ncols=2)
     lines = [
         f"{n:14} alpha {best[n]:5}: before {s[0]}\n{'':14}     after 10 steps: {s[10]}"
         for n, s in scores.items()
     ]
+    lines.append(f"over all tasks: always 0 {ZERO:.2f}, best single curve {BEST_CURVE:.2f}")
     return Outcome(
         "solved" if pretrained < 1 else "some" if pretrained < 2.5 else "none",
         lines=lines,
@@ -58,8 +71,7 @@ def shots(results):
     figure, axes = new_figure(8, 3)
     mean, half = zip(*((score.mean, score.half_width) for score in results.values()))
     axes.errorbar(list(results), mean, half, fmt="-o", color=COLOURS["query"], capsize=3)
-    axes.axhline(4.25, color=COLOURS["chance"], ls="--", lw=1, label="always answer 0: 4.25")
-    axes.axhline(3.01, color=COLOURS["truth"], ls=":", lw=1, label="best single curve: 3.01")
+    yardsticks(axes)
     axes.set(
         xscale="log",
         xlabel="shots K",
