@@ -45,7 +45,7 @@ class DrawPad(anywidget.AnyWidget):
 
     Args:
         names: one for each paper.
-        pen: what turns strokes into pictures, an object with ``check(strokes)``, ``render(strokes)`` -> (28, 28) and ``SHAPES``, ready-made
+        pen: what turns strokes into pictures, an object with ``clean(strokes)``, ``render(strokes)`` -> (28, 28) and ``SHAPES``, ready-made
             strokes by name: `course_lib.families.hand_drawn`.
         on_change: called with the pad when something was drawn and no paper is empty; returns a sentence or `Said`. Keep it under 100 ms.
         question: the heading.
@@ -89,7 +89,7 @@ class DrawPad(anywidget.AnyWidget):
         if unknown := set(colours.values()) - COLOURS.keys():
             raise ValueError(f"no colour is named {sorted(unknown)}: choose from {sorted(COLOURS)}")
         self._lock = threading.RLock()
-        self._papers = {name: pen.check(start.get(name, [])) for name in self.names}
+        self._papers = {name: pen.clean(start.get(name, [])) for name in self.names}
         self._ready = {name for name in self.names if start.get(name)}
         self._seen = {}
         frames = [COLOURS.get(colours.get(name)) for name in self.names]
@@ -128,7 +128,7 @@ class DrawPad(anywidget.AnyWidget):
         if name not in self._papers:
             raise ValueError(f"no paper is named {name!r}: there are {list(self.names)}")
         with self._lock:
-            self._papers[name] = self.pen.check(strokes)
+            self._papers[name] = self.pen.clean(strokes)
             self._ready.discard(name)
             self._tell()
 
@@ -144,7 +144,7 @@ class DrawPad(anywidget.AnyWidget):
             try:
                 papers = change["new"]["papers"]
                 self._papers = {
-                    name: self.pen.check(paper["strokes"])
+                    name: self.pen.clean(paper["strokes"])
                     for name, paper in zip(self.names, papers, strict=True)
                 }
                 self._ready = {

@@ -25,7 +25,7 @@ BASELINE = "plain higher loop"
 
 
 @dataclass(frozen=True)
-class Row:
+class Timing:
     """One way to the meta-gradient.
 
     Args:
@@ -75,7 +75,7 @@ WAYS = {BASELINE: plain_higher_loop} | {
 IMAGE_WAYS = WAYS | {"way='fast'": library("fast")}
 
 
-def gradients(steps: int = 5, tasks: int = 25, rounds: int = 15) -> list[Row]:
+def gradients(steps: int = 5, tasks: int = 25, rounds: int = 15) -> list[Timing]:
     """The sinusoid experiment, K = 10, second order, on one thread.
 
     Raises:
@@ -92,7 +92,7 @@ def gradients(steps: int = 5, tasks: int = 25, rounds: int = 15) -> list[Row]:
 
 def images(
     steps: int = 5, tasks: int = 16, channels: int = 64, rounds: int = 5, threads: int | None = None
-) -> list[Row]:
+) -> list[Timing]:
     """Conv-4 on drawn characters, 5-way 1-shot, 15 queries a class, second order. Gradients are compared in a smaller network.
 
     Args:
@@ -123,7 +123,7 @@ def double(episode: Episode) -> Episode:
 
 def measure(
     ways: dict[str, Callable], timed: tuple, exact: tuple, rounds: int, threads: int
-) -> list[Row]:
+) -> list[Timing]:
     """Time every way in every round, so that a busy moment of the machine meets all of them alike.
 
     Args:
@@ -148,7 +148,7 @@ def measure(
         torch.set_num_threads(before)
     truth = vectors[BASELINE]
     return [
-        Row(
+        Timing(
             name,
             1000 * statistics.median(wall for wall, _ in seconds[name]),
             *(

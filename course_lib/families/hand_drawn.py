@@ -43,7 +43,7 @@ SHAPES = {
 }
 
 
-def check(strokes) -> list[list[tuple[float, float]]]:
+def clean(strokes) -> list[list[tuple[float, float]]]:
     """The strokes as lists of pairs inside the paper.
 
     Raises:
@@ -71,9 +71,9 @@ def check(strokes) -> list[list[tuple[float, float]]]:
 def render(strokes, fills: float = FILLS, pen: float = PEN) -> Tensor:
     """What a network sees of a drawing: ink 1 on paper 0, cropped, scaled to ``fills`` of the picture and centred: (28, 28).
 
-    No strokes make an empty picture. See `check` for the ValueError.
+    No strokes make an empty picture. See `clean` for the ValueError.
     """
-    lines = [torch.tensor(stroke) for stroke in check(strokes)]
+    lines = [torch.tensor(stroke) for stroke in clean(strokes)]
     if not lines:
         return torch.zeros(SIZE, SIZE)
     everything = torch.cat(lines)
@@ -122,7 +122,7 @@ def another_hand(strokes, seed: int, sloppiness: float = 1.0) -> list:
         )
         return [tuple(point) for point in (0.5 + 0.85 * points @ matrix.mT).clamp(0, 1).tolist()]
 
-    return [moved(stroke) for stroke in check(strokes)]
+    return [moved(stroke) for stroke in clean(strokes)]
 
 
 def fine(line: Tensor) -> Tensor:

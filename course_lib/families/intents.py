@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 import course_lib
-from course_lib.episodes import Episode, TaskFamily, at_least_one
+from course_lib.episodes import at_least_one
+from course_lib.families.stored_classes import StoredClasses
 from course_lib.families.vocabulary import Vocabulary, tokens
 
 DATA = course_lib.DATA / "intents"
@@ -24,7 +25,7 @@ class SentenceError(ValueError):
     """Sentences that cannot be used as they are: the message names the file and the line, and what to do."""
 
 
-class SentenceClasses(TaskFamily):
+class SentenceClasses(StoredClasses):
     """Few-shot classification of given sentences.
 
     Args:
@@ -68,11 +69,6 @@ class SentenceClasses(TaskFamily):
             [sentence for own in self.by_name.values() for sentence in own], length
         ).to(self.device)
 
-    @property
-    def classes(self) -> int:
-        """How many classes there are."""
-        return len(self.names)
-
     def sentences(self, name: str) -> list[str]:
         """The sentences of one class, as they were written.
 
@@ -99,44 +95,11 @@ class SentenceClasses(TaskFamily):
             "fingerprint": self.fingerprint,
         }
 
-    def sample(
-        self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
-    ) -> Episode:
-        """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query sentences of each class, all of them different.
+    what = "sentences"
 
-        x is (tasks, ways * shots or queries, L) word ids; y numbers the classes 0, 1, ... anew in each task; the order within a set
-        is random. ``names["classes"]`` is (tasks, ways): the classes behind the numbers.
-
-        Raises:
-            ValueError: a count is below 1, or a class has fewer than shots + queries sentences.
-        """
-        at_least_one(tasks=tasks, shots=shots, queries=queries)
-        self._enough(shots, queries)
-        classes = self._rand(tasks, self.classes, generator=generator).topk(self.ways).indices
-        chance = self._rand(tasks, self.ways, int(self.counts.max()), generator=generator)
-        absent = (
-            torch.arange(chance.shape[-1], device=self.device) >= self.counts[classes][..., None]
-        )
-        picked = (
-            chance.masked_fill(absent, -1).topk(shots + queries).indices
-            + self.starts[classes][..., None]
-        )  # (tasks, ways, sentences)
-        sets = []
-        for rows in (picked[..., :shots], picked[..., shots:]):
-            order = self._rand(tasks, rows[0].numel(), generator=generator).argsort()
-            sets += [self.rows[rows.flatten(1).gather(1, order)], order // rows.shape[-1]]
-        return Episode(*sets, names={"classes": classes})
-
-    def _rand(self, *shape: int, generator: torch.Generator | None) -> Tensor:
-        return torch.rand(*shape, generator=generator, device=self.device)
-
-    def _enough(self, shots: int, queries: int) -> None:
-        small = (self.counts < shots + queries).nonzero().flatten().tolist()
-        if small:
-            raise ValueError(
-                f"shots={shots} and queries={queries}: {self.names[small[0]]} has {self.counts[small[0]]} sentences and needs {shots + queries}, "
-                f"like {len(small)} of {self.classes} classes; ask for fewer, add sentences or leave the class out"
-            )
+    def items(self, rows: Tensor) -> Tensor:
+        """x is (tasks, ways * shots or queries, L) word ids."""
+        return self.rows[rows]
 
 
 class Intents(SentenceClasses):

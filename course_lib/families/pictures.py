@@ -7,10 +7,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from course_lib.episodes import Episode, TaskFamily, at_least_one
+from course_lib.episodes import at_least_one
+from course_lib.families.stored_classes import StoredClasses
 
 
-class PictureClasses(TaskFamily):
+class PictureClasses(StoredClasses):
     """Few-shot classification of given pictures.
 
     Args:
@@ -62,11 +63,6 @@ class PictureClasses(TaskFamily):
                 f"within={within}: no group has {ways} classes; ask for fewer ways or set within=0"
             )
 
-    @property
-    def classes(self) -> int:
-        """How many classes there are."""
-        return len(self.names)
-
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any pixel, class or group."""
@@ -113,53 +109,17 @@ class PictureClasses(TaskFamily):
             [stacks[i] for i in chosen], self.ways, names, own, self.within, self.device
         )
 
-    def sample(
-        self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
-    ) -> Episode:
-        """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query pictures of each class, all of them different.
+    what = "pictures"
 
-        x is (tasks, ways * shots or queries, C, H, W), from 0 to 1; y numbers the classes 0, 1, ... anew in each task; the order
-        within a set is random. ``names["classes"]`` is (tasks, ways): the classes behind the numbers.
+    def items(self, rows: Tensor) -> Tensor:
+        """x is (tasks, ways * shots or queries, C, H, W), from 0 to 1."""
+        return as_floats(self.pictures[rows])
 
-        Raises:
-            ValueError: a count is below 1, or a class has fewer than shots + queries pictures.
-        """
-        at_least_one(tasks=tasks, shots=shots, queries=queries)
-        self._enough(shots, queries)
-        classes = self._choose(tasks, generator)
-        chance = self._rand(tasks, self.ways, int(self.counts.max()), generator=generator)
-        absent = (
-            torch.arange(chance.shape[-1], device=self.device) >= self.counts[classes][..., None]
-        )
-        picked = (
-            chance.masked_fill(absent, -1).topk(shots + queries).indices
-            + self.starts[classes][..., None]
-        )  # (tasks, ways, pictures)
-        sets = []
-        for rows in (picked[..., :shots], picked[..., shots:]):
-            order = self._rand(tasks, rows[0].numel(), generator=generator).argsort()
-            sets += [
-                as_floats(self.pictures[rows.flatten(1).gather(1, order)]),
-                order // rows.shape[-1],
-            ]
-        return Episode(*sets, names={"classes": classes})
-
-    def _rand(self, *shape: int, generator: torch.Generator | None) -> Tensor:
-        return torch.rand(*shape, generator=generator, device=self.device)
-
-    def _enough(self, shots: int, queries: int) -> None:
-        small = (self.counts < shots + queries).nonzero().flatten().tolist()
-        if small:
-            raise ValueError(
-                f"shots={shots} and queries={queries}: {self.names[small[0]]} has {self.counts[small[0]]} pictures and needs {shots + queries}, "
-                f"like {len(small)} of {self.classes} classes; ask for fewer, add pictures or leave the class out"
-            )
-
-    def _choose(self, tasks: int, generator: torch.Generator | None) -> Tensor:
+    def choose(self, tasks: int, generator: torch.Generator | None) -> Tensor:
         """Distinct classes for each task, in random order: (tasks, ways)."""
-        chance = self._rand(tasks, self.classes, generator=generator)
+        chance = self.rand(tasks, self.classes, generator=generator)
         if self.within:
-            alike = self._rand(tasks, 1, generator=generator) < self.within
+            alike = self.rand(tasks, 1, generator=generator) < self.within
             group = self.large_groups[
                 torch.randint(
                     len(self.large_groups), (tasks, 1), generator=generator, device=self.device

@@ -117,7 +117,7 @@ class MAML(Learner):
             )
         return super().outer_loss(episode)
 
-    def _plan(self, episode: Episode) -> fast.Plan | None:
+    def _plan(self, episode: Episode) -> fast.ByHand | None:
         """How to run the network with its derivatives written out, if that is asked for and possible."""
         return (
             fast.plan_for(self.network)

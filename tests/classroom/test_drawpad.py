@@ -8,7 +8,7 @@ import torch
 
 from course_lib.classroom.drawpad import STATIC, DrawPad, Said
 from course_lib.families import Strokes, hand_drawn
-from course_lib.families.hand_drawn import PEN, SHAPES, another_hand, check, render, turned
+from course_lib.families.hand_drawn import PEN, SHAPES, another_hand, clean, render, turned
 from course_lib.families.strokes import SIZE
 
 
@@ -89,13 +89,13 @@ def test_another_hand_draws_the_same_thing_differently():
 )
 def test_what_is_no_drawing_is_refused(strokes):
     with pytest.raises(ValueError, match="strokes: "):
-        check(strokes)
+        clean(strokes)
 
 
 def test_points_outside_the_paper_are_brought_back_and_too_many_are_refused():
-    assert check([[(-3, 0.5), (2, 0.5)], []]) == [[(0.0, 0.5), (1.0, 0.5)]]
+    assert clean([[(-3, 0.5), (2, 0.5)], []]) == [[(0.0, 0.5), (1.0, 0.5)]]
     with pytest.raises(ValueError, match="too many"):
-        check([[(0.5, 0.5)] * 20_001])
+        clean([[(0.5, 0.5)] * 20_001])
 
 
 def test_pictures_come_in_the_order_of_the_names():

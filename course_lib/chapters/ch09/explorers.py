@@ -11,7 +11,7 @@ from course_lib.chapters.ch09.sentence_typist import (
     LEARNERS,
     QUERIES,
     SUPPORTS,
-    Verdict,
+    Answered,
     classify,
 )
 from course_lib.classroom.explorer import Choice, Explorer, Slider, Text
@@ -29,12 +29,12 @@ def short(name: str, most: int = 14) -> str:
     return drawable(name if len(name) <= most else name[: most - 1] + "…")
 
 
-def heights(verdict: Verdict) -> list[float]:
+def heights(verdict: Answered) -> list[float]:
     """What the bars show: cosines for the bag of words, probabilities for the others."""
     return (verdict.scores if verdict.learner == BAG else verdict.probabilities).tolist()
 
 
-def words_that_count(verdict: Verdict) -> tuple[list[list[Token]], list[str]]:
+def words_that_count(verdict: Answered) -> tuple[list[list[Token]], list[str]]:
     """A line for each word of the query, shaded by its effect, and the effects as text. A word that the vocabulary lacks has a frame."""
     largest = max(verdict.effects.abs().max().item(), 1e-6)
     lines, notes = [], []
@@ -53,7 +53,7 @@ def words_that_count(verdict: Verdict) -> tuple[list[list[Token]], list[str]]:
     return lines, notes
 
 
-def draw_verdict(verdict: Verdict, axes: dict) -> None:
+def draw_verdict(verdict: Answered, axes: dict) -> None:
     scores, words = axes["scores"], axes["words"]
     if verdict.problem:
         scores.text(

@@ -48,7 +48,7 @@ QUERIES = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Answered:
     """What a learner makes of a query of L words among N intents, or why it cannot.
 
     Args:
@@ -154,7 +154,7 @@ def unfit(sentence: str) -> str:
     )
 
 
-def classify(support: str, query: str, name: str) -> Verdict:
+def classify(support: str, query: str, name: str) -> Answered:
     """Learn intents from a few sentences and recognise one of them in another.
 
     Args:
@@ -170,7 +170,7 @@ def classify(support: str, query: str, name: str) -> Verdict:
             else "The new sentence is empty: write one."
         )
     if problem:
-        return Verdict(name, problem=problem)
+        return Answered(name, problem=problem)
     rows, y, judge = vocabulary().encode([*sentences, query]), torch.tensor(labels), learner(name)
     x, words = rows[:-1], tokens(query)
     asked = rows[-1].repeat(len(words) + 1, 1)  # the query, and once more without each of its words
@@ -188,7 +188,7 @@ def classify(support: str, query: str, name: str) -> Verdict:
         others[:, winner] = -torch.inf
         lead = logits[:, winner] - others.amax(1)
         effects = lead[0] - lead[1:]
-    return Verdict(
+    return Answered(
         name,
         tuple(names),
         scores,

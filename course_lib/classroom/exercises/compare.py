@@ -12,7 +12,7 @@ import torch
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Made:
     """A result, its gradients with respect to the inputs (if asked for), and the inputs that were changed in place, by name."""
 
     result: Any
@@ -99,7 +99,7 @@ def same_values(a: Any, b: Any, tolerance: float) -> bool:
 
 def same(a: Any, b: Any, tolerance: float) -> bool:
     """Do two outcomes agree: results, gradients (if asked for), changed inputs; or the same error?"""
-    if not (isinstance(a, Outcome) and isinstance(b, Outcome)):
+    if not (isinstance(a, Made) and isinstance(b, Made)):
         errors = getattr(a, "error", None), getattr(b, "error", None)
         return (
             None not in errors
@@ -149,7 +149,7 @@ def changed(case: Any, pristine: Any) -> dict[str, torch.Tensor]:
     }
 
 
-def furthest(got: Outcome, wanted: Outcome) -> tuple[float, float]:
+def furthest(got: Made, wanted: Made) -> tuple[float, float]:
     """The two numbers that differ most, in the results or else in the gradients or the changed inputs."""
     best, gap = (math.nan, math.nan), -1.0
     for part in ("result", "gradients", "changed"):

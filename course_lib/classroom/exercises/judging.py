@@ -204,14 +204,14 @@ def recognised(mistake: Mistake, exercise: Exercise, got: list) -> bool:
 
 
 def outcomes(exercise: Exercise, function: Callable) -> list:
-    """What `function` makes of each case: an `Outcome`, or `Raised`. Inputs that it changes in place are part of the outcome."""
+    """What `function` makes of each case: a `Made`, or `Raised`. Inputs that it changes in place are part of the outcome."""
     made, pristine = [], exercise.fresh()
     for number, case in enumerate(exercise.fresh()):
         torch.manual_seed(number)
         try:
             result = function(**case) if isinstance(case, dict) else function(*case)
             gradients = compare.gradients(result, case) if exercise.gradients else []
-            made.append(compare.Outcome(result, gradients, compare.changed(case, pristine[number])))
+            made.append(compare.Made(result, gradients, compare.changed(case, pristine[number])))
         except Exception as error:
             made.append(Raised(error))
     return made

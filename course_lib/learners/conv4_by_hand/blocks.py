@@ -16,7 +16,7 @@ from torch import Tensor
 PIXELS = (0, 1, 2)  # all dimensions but the channels
 
 
-class Block:
+class ConvBlock:
     """Convolution, batch norm, ReLU, 2 x 2 max-pool on one batch: forward, backward, and both once more with dots.
 
     What the later passes need stays in the object: x, d (the convolution's output minus its mean), r (1 / standard deviation),
@@ -138,7 +138,7 @@ class Block:
         return full
 
 
-class FirstBlock(Block):
+class FirstConvBlock(ConvBlock):
     """The block that sees the pictures: x is (patches, gram) of `patches`, and never differentiated.
 
     The convolution is a product of matrices, and the patches have mean 0, so the sums over all pixels that batch norm needs

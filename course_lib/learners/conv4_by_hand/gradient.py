@@ -21,14 +21,14 @@ from torch.autograd.function import once_differentiable
 
 from course_lib.episodes import Episode
 from course_lib.learners.base import Learner, right_shape
-from course_lib.learners.conv4_by_hand.blocks import Block, FirstBlock, patches
+from course_lib.learners.conv4_by_hand.blocks import ConvBlock, FirstConvBlock, patches
 from course_lib.networks.normalisation import BatchNorm
 
 Parameters = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ByHand:
     """Which parameters do what: (weight, scale, shift) and eps of each block, (weight, bias) of the head."""
 
     blocks: list[tuple[tuple[str, str, str], float]]
@@ -43,7 +43,7 @@ LAYERS = re.compile(
 )
 
 
-def plan_for(network: nn.Module) -> Plan | None:
+def plan_for(network: nn.Module) -> ByHand | None:
     """How to run this network fast. None for all that is not built like ``conv4(outputs=...)`` with batch norm of one mode."""
     if not isinstance(network, nn.Sequential) or any(
         layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules()
@@ -57,7 +57,7 @@ def plan_for(network: nn.Module) -> Plan | None:
         return None
     blocks = [((f"{i - 1}.weight", f"{i}.weight", f"{i}.bias"), network[i].eps) for i in norms]
     last = len(network) - 1
-    return Plan(blocks, (f"{last}.weight", f"{last}.bias"), modes[norms[0]] == "support")
+    return ByHand(blocks, (f"{last}.weight", f"{last}.bias"), modes[norms[0]] == "support")
 
 
 def mode_of(layer: nn.Module) -> str | None:
@@ -72,9 +72,9 @@ def mode_of(layer: nn.Module) -> str | None:
 class Pass:
     """One batch through the whole network with the parameters phi: blocks, then a linear head, then the loss."""
 
-    def __init__(self, plan: Plan, phi: Parameters):
+    def __init__(self, plan: ByHand, phi: Parameters):
         self.plan, self.phi = plan, phi
-        kinds = [FirstBlock] + [Block] * (len(plan.blocks) - 1)
+        kinds = [FirstConvBlock] + [ConvBlock] * (len(plan.blocks) - 1)
         self.blocks = [
             kind(*(phi[name] for name in names), eps)
             for kind, (names, eps) in zip(kinds, plan.blocks, strict=True)
@@ -98,7 +98,7 @@ class Pass:
         self.g = self.slopes.detach()
         weight, bias = self.plan.head
         gradients = {weight: self.g.T @ self.f, bias: self.g.sum(0)}
-        return loss.detach(), gradients | self._down(self.g @ self.phi[weight], Block.backward)
+        return loss.detach(), gradients | self._down(self.g @ self.phi[weight], ConvBlock.backward)
 
     def hessian_times(self, v: Parameters) -> Parameters:
         """H v, with H the Hessian of the loss of `backward` with respect to phi. After `forward` and `backward`."""
@@ -126,7 +126,7 @@ class Pass:
 
 
 def walk(
-    plan: Plan, theta: Parameters, loss_fn, x, y, *, alpha, steps, adapted
+    plan: ByHand, theta: Parameters, loss_fn, x, y, *, alpha, steps, adapted
 ) -> Iterator[tuple[Parameters, Pass | None]]:
     """The inner loop of one task: phi^0, ..., phi^k, each with its forward and backward pass (phi^k has none)."""
     phi, seen = theta, patches(x, len(x))
@@ -143,7 +143,7 @@ def walk(
     yield phi, None
 
 
-def ask(plan: Plan, phi: Parameters, support_x: Tensor, query_x: Tensor) -> tuple[Pass, int]:
+def ask(plan: ByHand, phi: Parameters, support_x: Tensor, query_x: Tensor) -> tuple[Pass, int]:
     """The pass of the queries with phi, and how many support items stand before them in it."""
     query, first = Pass(plan, phi), len(support_x) if plan.support else 0
     asked = torch.cat([support_x[:first], query_x])
@@ -152,7 +152,7 @@ def ask(plan: Plan, phi: Parameters, support_x: Tensor, query_x: Tensor) -> tupl
 
 
 def task_predictions(
-    plan: Plan, theta: Parameters, loss_fn, task, every_step: bool, **settings
+    plan: ByHand, theta: Parameters, loss_fn, task, every_step: bool, **settings
 ) -> Tensor:
     """The query predictions of one task, (1, Q, outputs), or (k + 1, Q, outputs) with every_step."""
     support_x, support_y, query_x, _ = task
@@ -162,7 +162,7 @@ def task_predictions(
 
 
 def task_gradient(
-    plan: Plan, theta: Parameters, loss_fn, task, first_order: bool, **settings
+    plan: ByHand, theta: Parameters, loss_fn, task, first_order: bool, **settings
 ) -> tuple[Tensor, Tensor, Parameters]:
     """The query predictions of one task, their loss, and its gradient with respect to theta."""
     support_x, support_y, query_x, query_y = task
@@ -214,7 +214,7 @@ def start(network: nn.Module) -> Parameters:
 
 
 def predictions(
-    plan: Plan, network: nn.Module, loss_fn, episode: Episode, every_step: bool = False, **settings
+    plan: ByHand, network: nn.Module, loss_fn, episode: Episode, every_step: bool = False, **settings
 ) -> Tensor:
     """As `inner_loop.query_predictions`, without a graph."""
     theta = start(network)
@@ -225,7 +225,7 @@ def predictions(
     return torch.stack(columns, dim=1) if every_step else torch.cat(columns)
 
 
-def outer_loss(plan: Plan, learner: Learner, episode: Episode, **settings) -> Tensor:
+def outer_loss(plan: ByHand, learner: Learner, episode: Episode, **settings) -> Tensor:
     """The loss of a learner's ``network`` on the query sets after the inner loop; ``backward`` finds its gradient ready.
 
     Raises:
