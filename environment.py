@@ -1,6 +1,8 @@
-"""The set-up behind start.py: an environment in .venv with the pinned packages, mended where it is not whole.
+"""The set-up behind start.py: an environment in .venv with the pinned packages, mended where it is
+not whole.
 
-It runs before anything is installed, so it imports the standard library only. Commands are lists; decisions are small functions.
+It runs before anything is installed, so it imports the standard library only. Commands are lists;
+decisions are small functions.
 """
 
 import hashlib
@@ -49,19 +51,44 @@ def answer(command: list[str], seconds: float = 60) -> str:
         return ""
 
 
-# ------------------------------------------------------------------ what went wrong, in one sentence each
+# ------------------------------------------------------------------ what went wrong, in one
+# sentence each
 
-NO_SPACE = "The disk is full: free some space (pip's cache counts too), then start again; it goes on from there."
-NO_NETWORK = "The package server cannot be reached: check the network (behind a proxy, set HTTPS_PROXY), then start again; it goes on from there."
+NO_SPACE = (
+    "The disk is full: free some space (pip's cache counts too), then start again; it goes on "
+    "from there."
+)
+NO_NETWORK = (
+    "The package server cannot be reached: check the network (behind a proxy, set HTTPS_PROXY), "
+    "then start again; it goes on from there."
+)
 PIP_ERRORS = {  # the first pattern found in what pip wrote decides
     r"\[Errno 28\]|WinError 112|[Nn]o space left": NO_SPACE,
-    r"Long Path": "Windows refuses the long file names: move the course to a short folder such as C:\\course and start again.",
-    r"WinError 5\b|WinError 32\b|\[Errno 13\]": "A file in .venv is in use or protected: close every JupyterLab and Python of this course and start again.",
-    r"CERTIFICATE_VERIFY_FAILED|SSLError": "The package server cannot be verified: set PIP_CERT to your network's certificate file (who runs the network knows it) and start again.",
-    r"(Connection|NameResolution|ConnectTimeout|ReadTimeout|ConnectionReset|Proxy|Protocol)Error|IncompleteRead|RemoteDisconnected": NO_NETWORK,
+    r"Long Path": (
+        "Windows refuses the long file names: move the course to a short folder such as "
+        "C:\\course and start again."
+    ),
+    r"WinError 5\b|WinError 32\b|\[Errno 13\]": (
+        "A file in .venv is in use or protected: close every JupyterLab and Python of this course "
+        "and start again."
+    ),
+    r"CERTIFICATE_VERIFY_FAILED|SSLError": (
+        "The package server cannot be verified: set PIP_CERT to your network's certificate file "
+        "(who runs the network knows it) and start again."
+    ),
+    (
+        r"(Connection|NameResolution|ConnectTimeout|ReadTimeout|ConnectionReset|Proxy|Protocol)Error"
+        r"|IncompleteRead|RemoteDisconnected"
+    ): NO_NETWORK,
     r"[Nn]etwork is unreachable|getaddrinfo failed|name resolution": NO_NETWORK,
-    r"No matching distribution|not a supported wheel": "A package has no build for this computer: use a 64-bit Python 3.11, 3.12 or 3.13 on Linux, Windows or a Mac with Apple silicon.",
-    r"DLL load failed|[Ee]rror loading .*\.dll": "PyTorch misses a Windows library: install https://aka.ms/vs/17/release/vc_redist.x64.exe and start again.",
+    r"No matching distribution|not a supported wheel": (
+        "A package has no build for this computer: use a 64-bit Python 3.11, 3.12 or 3.13 on "
+        "Linux, Windows or a Mac with Apple silicon."
+    ),
+    r"DLL load failed|[Ee]rror loading .*\.dll": (
+        "PyTorch misses a Windows library: install https://aka.ms/vs/17/release/vc_redist.x64.exe "
+        "and start again."
+    ),
 }
 
 
@@ -73,37 +100,50 @@ def explain(text: str) -> str:
     last = [line.strip() for line in text.splitlines() if line.strip()][-1:] or [
         "no reason was given"
     ]
-    return f"The set-up failed ({last[0]}): start again, and if it fails in the same way, delete the folder .venv first."
+    return (
+        f"The set-up failed ({last[0]}): start again, and if it fails in the same way, delete the "
+        "folder .venv first."
+    )
 
 
 def explain_os(error: OSError) -> str:
     if error.errno == 28 or getattr(error, "winerror", None) == 112:
         return NO_SPACE
     if error.errno in (1, 13, 30):
-        return "This folder cannot be written to: copy the course to a folder of your own, such as your home folder, and start there."
-    return f"The start failed ({error}): start again, and if it fails in the same way, delete the folder .venv first."
+        return (
+            "This folder cannot be written to: copy the course to a folder of your own, such as "
+            "your home folder, and start there."
+        )
+    return (
+        f"The start failed ({error}): start again, and if it fails in the same way, delete the "
+        "folder .venv first."
+    )
 
 
 def check_disk(free: float, needed: float) -> None:
     if free < needed:
         raise Stop(
-            f"The install needs about {needed / GB:.1f} GB here and {free / GB:.1f} GB are free: free some space and start again."
+            f"The install needs about {needed / GB:.1f} GB here and {free / GB:.1f} GB are free: "
+            "free some space and start again."
         )
 
 
 def check_venv_can_be_made(venv: Path, ensurepip, prefix: str) -> None:
     if not ensurepip:
         raise Stop(
-            "This Python cannot make environments because its module ensurepip is missing: install it (Debian, Ubuntu: "
+            "This Python cannot make environments because its module ensurepip is missing: "
+            "install it (Debian, Ubuntu: "
             f"`sudo apt install python3.{sys.version_info[1]}-venv`) and start again."
         )
     if os.path.realpath(prefix) == os.path.realpath(venv):
         raise Stop(
-            "The environment must be built anew and this Python belongs to it: run `deactivate` and start with the Python of your system."
+            "The environment must be built anew and this Python belongs to it: run `deactivate` "
+            "and start with the Python of your system."
         )
 
 
-# ------------------------------------------------------------------ the marker: .venv is whole only if it says so
+# ------------------------------------------------------------------ the marker: .venv is whole only
+# if it says so
 
 
 def fingerprint(path: Path) -> str:
@@ -135,7 +175,8 @@ def write_marker(venv: Path, marker: dict) -> None:
 
 
 def plan(marker: dict, version: str, want: dict, linux: bool = LINUX) -> str:
-    """What .venv needs: "ready", "mend" (install over it) or "build" (anew). `version` is its Python's, "" where that does not run."""
+    """What .venv needs: "ready", "mend" (install over it) or "build" (anew). `version` is its
+    Python's, "" where that does not run."""
     if (
         not version
         or marker.get("python", version) != version
@@ -152,7 +193,8 @@ def plan(marker: dict, version: str, want: dict, linux: bool = LINUX) -> str:
     return "ready" if whole else "mend"
 
 
-# ------------------------------------------------------------------ commands and the environment of the children
+# ------------------------------------------------------------------ commands and the environment of
+# the children
 
 
 def venv_python(venv: Path, windows: bool = WINDOWS) -> str:
@@ -196,7 +238,8 @@ def clean_env(base, venv: Path) -> dict:
 
 
 def course_env(base, venv: Path) -> dict:
-    """For JupyterLab and the tests: settings, history and font cache live inside .venv, so your own are neither used nor touched."""
+    """For JupyterLab and the tests: settings, history and font cache live inside .venv, so your own
+    are neither used nor touched."""
     env, home = clean_env(base, venv), venv / "jupyter"
     env.pop("MPLBACKEND", None)
     places = {
@@ -242,7 +285,8 @@ def locked(root: Path):
             except (BlockingIOError, PermissionError):
                 if not told:
                     say(
-                        "Another start is setting up this folder; this one waits until that is done (Ctrl-C to give up)."
+                        "Another start is setting up this folder; this one waits until that is "
+                        "done (Ctrl-C to give up)."
                     )
                 told = True
                 time.sleep(1)
@@ -252,7 +296,8 @@ def locked(root: Path):
 
 
 def run_in_sight(command: list[str], env: dict, lock) -> tuple[int, str]:
-    """Run a child with its progress in sight: (exit code, what it wrote as errors). A child that outlives us keeps the lock."""
+    """Run a child with its progress in sight: (exit code, what it wrote as errors). A child that
+    outlives us keeps the lock."""
     keep = {} if WINDOWS else {"pass_fds": (lock.fileno(),)}
     child = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, **keep)
     lines = []
@@ -274,7 +319,8 @@ def run_in_sight(command: list[str], env: dict, lock) -> tuple[int, str]:
 
 
 def drop_halves(site: Path) -> list[str]:
-    """Remove what a killed pip left: a package is whole once its RECORD is written, which pip does last."""
+    """Remove what a killed pip left: a package is whole once its RECORD is written, which pip does
+    last."""
     halves = [info for info in site.glob("*.dist-info") if not (info / "RECORD").exists()] + list(
         site.glob("~*")
     )
@@ -294,12 +340,14 @@ def announce(cpu: bool, linux: bool, nvidia: bool) -> None:
     )
     if not nvidia:
         say(
-            "No NVIDIA driver (nvidia-smi) was found, so --cpu is the better choice here; press Ctrl-C to change your mind."
+            "No NVIDIA driver (nvidia-smi) was found, so --cpu is the better choice here; press "
+            "Ctrl-C to change your mind."
         )
 
 
 def set_up(root: Path, test: bool, cpu: bool, run=run_in_sight) -> str:
-    """Make .venv whole and return its Python. Where it is whole already this takes a moment and no network."""
+    """Make .venv whole and return its Python. Where it is whole already this takes a moment and no
+    network."""
     venv, want = root / ".venv", wanted(root, test, cpu)
     python = venv_python(venv)
     if plan(read_marker(venv), version_of(python), want) == "ready":
@@ -340,7 +388,8 @@ def build(venv: Path, lock, run) -> None:
 
 
 def install(root: Path, want: dict, lock, run, last: bool = False) -> bool:
-    """Install into .venv and try the imports; the marker is written at the very end. False: installed, yet broken (Stop if `last`)."""
+    """Install into .venv and try the imports; the marker is written at the very end. False:
+    installed, yet broken (Stop if `last`)."""
     venv = root / ".venv"
     python, scratch = (
         venv_python(venv),

@@ -1,12 +1,16 @@
-"""Sets up the course in this folder and opens it. Python's standard library is enough to run this file.
+"""Sets up the course in this folder and opens it. Python's standard library is enough to run this
+file.
 
-    python3 start.py                 make .venv, install the pinned packages, open JupyterLab on the first chapter
+    python3 start.py                 make .venv, install the pinned packages, open JupyterLab on the
+    first chapter
     python3 start.py --cpu           the same with PyTorch's smaller build without CUDA (Linux)
-    python3 start.py --no-browser    print the address instead of opening it; --port N chooses the port
-    python3 start.py test [words]    the same set-up, then the tests; the words go to pytest (test -k maml -x)
+    python3 start.py --no-browser    print the address instead of opening it; --port N chooses the
+    port
+    python3 start.py test [words]    the same set-up, then the tests; the words go to pytest (test
+    -k maml -x)
 
-Everything installed stays in .venv: delete that folder to undo it. A set-up that was cut short is mended at the next start.
-The set-up itself is environment.py.
+Everything installed stays in .venv: delete that folder to undo it. A set-up that was cut short is
+mended at the next start. The set-up itself is environment.py.
 """
 
 import argparse
@@ -19,7 +23,10 @@ import sys
 
 OLDEST = (3, 11)
 FIRST_CHAPTER = "notebooks/00_start_here.ipynb"
-QUIET_JUPYTER = "import sys\ntry:\n    from jupyterlab.labapp import main\n    sys.exit(main())\nexcept KeyboardInterrupt:\n    sys.exit(130)"
+QUIET_JUPYTER = (
+    "import sys\ntry:\n    from jupyterlab.labapp import main\n    sys.exit(main())\nexcept "
+    "KeyboardInterrupt:\n    sys.exit(130)"
+)
 
 
 def too_old(version, newer=None):
@@ -28,7 +35,10 @@ def too_old(version, newer=None):
         if newer
         else "install Python 3.12 from https://www.python.org/downloads/ and start with that"
     )
-    return f"This course needs Python {OLDEST[0]}.{OLDEST[1]} or newer and this is Python {version[0]}.{version[1]}: {advice}."
+    return (
+        f"This course needs Python {OLDEST[0]}.{OLDEST[1]} or newer and this is Python "
+        f"{version[0]}.{version[1]}: {advice}."
+    )
 
 
 def newer_python(names=("python3.13", "python3.12", "python3.11", "python3")):
@@ -49,7 +59,8 @@ from environment import ROOT, Stop, answer, course_env, explain_os, say, set_up 
 
 
 def read_words(words):
-    """(options of this file, words for pytest or None). After `test` everything is pytest's but --cpu."""
+    """(options of this file, words for pytest or None). After `test` everything is pytest's but
+    --cpu."""
     parser = argparse.ArgumentParser(
         prog="start.py",
         usage=argparse.SUPPRESS,
@@ -91,10 +102,12 @@ def port_is_free(port):
 
 
 def choose_port(asked, is_free=port_is_free):
-    """The port asked for, or the first free one from 8888 on. (JupyterLab by itself would change the port without a word.)"""
+    """The port asked for, or the first free one from 8888 on. (JupyterLab by itself would change
+    the port without a word.)"""
     if asked and not is_free(asked):
         raise Stop(
-            f"Port {asked} is taken or not allowed: choose another with --port, or leave --port out."
+            f"Port {asked} is taken or not allowed: choose another with --port, or leave --port "
+            "out."
         )
     port = asked or next((number for number in range(8888, 8938) if is_free(number)), None)
     if port is None:
@@ -107,9 +120,11 @@ def choose_port(asked, is_free=port_is_free):
 
 
 def jupyter_command(python, root, port, browser, is_root, others=0):
-    """JupyterLab on this machine only, with its token, without the question about news and the look for updates.
+    """JupyterLab on this machine only, with its token, without the question about news and the look
+    for updates.
 
-    `others`: how many later ports it may try by itself, for the case of two starts in the same second.
+    `others`: how many later ports it may try by itself, for the case of two starts in the same
+        second.
     """
     page = "/lab/tree/" + FIRST_CHAPTER if (root / FIRST_CHAPTER).exists() else "/lab"
     command = [
@@ -166,7 +181,8 @@ def browser_places(env):
 def find_browser(
     env, which=shutil.which, exists=os.path.exists, works=lambda path: answer([path, "--version"])
 ):
-    """COURSE_BROWSER, or a browser of the system, or None. Ubuntu has a `chromium-browser` that is only a note, hence `works`."""
+    """COURSE_BROWSER, or a browser of the system, or None. Ubuntu has a `chromium-browser` that is
+    only a note, hence `works`."""
     if env.get("COURSE_BROWSER"):
         return env["COURSE_BROWSER"]
     names, paths = browser_places(env)
@@ -177,17 +193,22 @@ def find_browser(
 
 
 def fetch_browser(python, env, exists=os.path.exists, ask=answer, call=subprocess.call):
-    """Playwright's own Chromium, fetched if need be; None after saying loudly that there is none."""
+    """Playwright's own Chromium, fetched if need be; None after saying loudly that there is
+    none."""
     place = ask(
         [
             python,
             "-c",
-            "from playwright.sync_api import sync_playwright as p\nwith p() as play: print(play.chromium.executable_path)",
+            (
+                "from playwright.sync_api import sync_playwright as p\nwith p() as play: "
+                "print(play.chromium.executable_path)"
+            ),
         ]
     )
     if not exists(place):
         say(
-            "No Chromium, Chrome or Edge was found; trying to fetch one (about 150 MB, at most 5 minutes)."
+            "No Chromium, Chrome or Edge was found; trying to fetch one (about 150 MB, at most 5 "
+            "minutes)."
         )
         try:
             call([python, "-m", "playwright", "install", "chromium"], env=env, timeout=300)
@@ -197,7 +218,8 @@ def fetch_browser(python, env, exists=os.path.exists, ask=answer, call=subproces
         return place
     fate = "fail, because CI is set" if env.get("CI") else "be SKIPPED"
     say(
-        f"\n*** There is no browser, so the browser checks will {fate}: install Chromium or Chrome and run the tests again. ***\n"
+        f"\n*** There is no browser, so the browser checks will {fate}: install Chromium or "
+        "Chrome and run the tests again. ***\n"
     )
     return None
 
@@ -206,7 +228,8 @@ def fetch_browser(python, env, exists=os.path.exists, ask=answer, call=subproces
 
 
 def run(command, env):
-    """Run a child in sight and return its exit code. Ctrl-C reaches the child too, so here it is only waited for."""
+    """Run a child in sight and return its exit code. Ctrl-C reaches the child too, so here it is
+    only waited for."""
     child = subprocess.Popen(command, cwd=str(ROOT), env=env)
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     while True:

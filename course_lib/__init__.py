@@ -2,8 +2,9 @@
 
     from course_lib import MAML, Sinusoids, evaluate, meta_train
 
-Importing it loads nothing heavy: a name of FACES is fetched from its room when it is first used. `python -m course_lib` lists what
-the course does without a notebook. CONTRIBUTING.md describes the rooms.
+Importing it loads nothing heavy: a name of FACES is fetched from its room when it is first used.
+`python -m course_lib` lists what the course does without a notebook. CONTRIBUTING.md describes the
+rooms.
 """
 
 import importlib
@@ -19,7 +20,8 @@ DATA = ROOT / "data"  # what ships with the course
 FACES = {  # what the notebooks take from here, and the room it lives in
     "episodes": ["Episode", "TaskFamily"],
     "families": [
-        "Intents", "LinearRegressions", "Omniglot", "PictureError", "Sinusoids", "Strokes", "Vocabulary", "own_pictures",
+        "Intents", "LinearRegressions", "Omniglot", "PictureError", "Sinusoids", "Strokes",
+        "Vocabulary", "own_pictures",
         "own_sentences", "sine", "tokens",
     ],
     "families.lists_by_heart": ["Practice"],
@@ -29,14 +31,18 @@ FACES = {  # what the notebooks take from here, and the room it lives in
     "language_models.opening": ["TinyModel", "open_model"],
     "language_models.tiny_gpt": ["shipped_model"],
     "learners": [
-        "Baseline", "BaselinePlusPlus", "InContext", "Joint", "Koch", "Learner", "LeastSquares", "MAML", "Matching",
-        "MetaBaseline", "Nearest", "Prompting", "Prototypical", "Relation", "Ridge", "Siamese", "Template", "contrastive",
-        "distance", "inner_loop", "linear_attention", "pairs_of", "predict_with", "prototypes", "squared", "written_out",
+        "Baseline", "BaselinePlusPlus", "InContext", "Joint", "Koch", "Learner", "LeastSquares",
+        "MAML", "Matching",
+        "MetaBaseline", "Nearest", "Prompting", "Prototypical", "Relation", "Ridge", "Siamese",
+        "Template", "contrastive",
+        "distance", "inner_loop", "linear_attention", "pairs_of", "predict_with", "prototypes",
+        "squared", "written_out",
     ],
     "learners.token_prompts": ["as_prompts", "questions"],
     "learners.tuning": ["Adapter", "FineTune", "LoRA", "PeftTuning", "SoftPrompt"],
     "training": [
-        "Plan", "Score", "accuracy", "as_score", "bar", "evaluate", "evaluate_each_step", "meta_train", "paired", "squared_error",
+        "Plan", "Score", "accuracy", "as_score", "bar", "evaluate", "evaluate_each_step",
+        "meta_train", "paired", "squared_error",
         "test_episodes",
     ],
     "chapters": ["load_or_train", "named_run"],
@@ -44,7 +50,8 @@ FACES = {  # what the notebooks take from here, and the room it lives in
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: COURSE_CACHE, or `learning-to-learn` in the system's cache folder of this user. It need not exist yet."""
+    """Where downloads are kept: COURSE_CACHE, or `learning-to-learn` in the system's cache folder
+    of this user. It need not exist yet."""
     if os.environ.get("COURSE_CACHE"):
         return Path(os.environ["COURSE_CACHE"]).expanduser()
     home = Path.home()
@@ -60,7 +67,8 @@ def cache_folder() -> Path:
 
 
 def faces(package: str, table: dict[str, list[str]]):
-    """The functions __getattr__ and __dir__ of a package that offers names of its modules, each loaded when it is first used.
+    """The functions __getattr__ and __dir__ of a package that offers names of its modules, each
+    loaded when it is first used.
 
     Args:
         table: for each module below ``package``, the names that it offers.

@@ -1,8 +1,9 @@
 """`python -m course_lib <command>`: what the course does without a notebook.
 
-The module behind a command has a function add_parser(subparsers); it adds its parsers, each ending with
-`parser.set_defaults(run=function)`, and the function takes the parsed arguments and returns the exit code. To add a command, name it
-and its module in COMMANDS. Only the module of the command asked for is imported, so `check` answers even where torch is broken.
+The module behind a command has a function add_parser(subparsers); it adds its parsers, each ending
+with `parser.set_defaults(run=function)`, and the function takes the parsed arguments and returns
+the exit code. To add a command, name it and its module in COMMANDS. Only the module of the command
+asked for is imported, so `check` answers even where torch is broken.
 """
 
 import argparse

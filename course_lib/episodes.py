@@ -14,9 +14,11 @@ class Episode:
     Shapes: T tasks, S support items and Q query items a task.
         support_x: (T, S, ...)   support_y: (T, S) class numbers, or (T, S, outputs) for regression
         query_x:   (T, Q, ...)   query_y:   (T, Q) or (T, Q, outputs)
-        names:     what the class numbers of a task stand for, (T, N) each: "classes", numbers of the
+        names:     what the class numbers of a task stand for, (T, N) each: "classes", numbers of
+        the
                    family's classes, or "labels", token ids of label words. A learner may read them.
-        hidden:    what made each task, (T, ...) each, such as its amplitude. For plots: no learner reads it.
+        hidden:    what made each task, (T, ...) each, such as its amplitude. For plots: no learner
+        reads it.
 
     ``episode[10:20]`` is an episode of ten of the tasks, with everything that belongs to them.
     Iterating gives one task at a time, without the tasks dimension:
@@ -43,20 +45,22 @@ class Episode:
                 raise ValueError(f"{items} need (tasks, items, ...): add [None]")
             if x.shape[:2] != y.shape[:2]:
                 raise ValueError(
-                    f"{part}: x has (tasks, items) {tuple(x.shape[:2])} and y {tuple(y.shape[:2])}: make them equal"
+                    f"{part}: x has (tasks, items) {tuple(x.shape[:2])} and y "
+                    f"{tuple(y.shape[:2])}: make them equal"
                 )
             if x.shape[1] == 0:
                 raise ValueError(f"{part}: the set is empty: it needs at least 1 item")
         if self.support_x.shape[0] != self.query_x.shape[0]:
             raise ValueError(
-                f"{self.support_x.shape[0]} support sets and {self.query_x.shape[0]} query sets: one of each a task"
+                f"{self.support_x.shape[0]} support sets and {self.query_x.shape[0]} query sets: "
+                "one of each a task"
             )
         for field_name in ("names", "hidden"):
             for name, tensor in getattr(self, field_name).items():
                 if len(tensor) != self.tasks:
                     raise ValueError(
-                        f"{field_name}[{name!r}] tells of {len(tensor)} tasks and the episode has {self.tasks}: "
-                        "cut both alike, with episode[first:last]"
+                        f"{field_name}[{name!r}] tells of {len(tensor)} tasks and the episode has "
+                        f"{self.tasks}: cut both alike, with episode[first:last]"
                     )
 
     @property
@@ -71,7 +75,8 @@ class Episode:
         return zip(self.support_x, self.support_y, self.query_x, self.query_y, strict=True)
 
     def __getitem__(self, which: slice | list[int] | Tensor) -> "Episode":
-        """The tasks of a slice, or of a list or tensor of numbers, or of a mask: an episode again, cut whole.
+        """The tasks of a slice, or of a list or tensor of numbers, or of a mask: an episode again,
+        cut whole.
 
         Raises:
             TypeError: ``which`` is one number: ``episode[3:4]`` is an episode of one task.
@@ -92,7 +97,8 @@ class Episode:
         return self.support_x, self.support_y, self.query_x, self.query_y
 
     def map(self, change) -> "Episode":
-        """A new episode with ``change`` applied to the four tensors, such as ``lambda t: t.double()``.
+        """A new episode with ``change`` applied to the four tensors, such as ``lambda t:
+        t.double()``.
 
         It cannot change how many tasks there are: that is what ``episode[first:last]`` is for.
         """
@@ -118,7 +124,8 @@ def finite(episode: Episode) -> Episode:
 class TaskFamily:
     """Where tasks come from: a distribution over tasks that can be sampled.
 
-    A family overrides `sample` and `settings`. Episodes are made on ``device``; nothing moves them later.
+    A family overrides `sample` and `settings`. Episodes are made on ``device``; nothing moves them
+    later.
     """
 
     device: torch.device = torch.device("cpu")
@@ -126,7 +133,8 @@ class TaskFamily:
     def sample(
         self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
     ) -> Episode:
-        """Draw ``tasks`` tasks, each with ``shots`` support items (a class, if there are classes) and ``queries`` query items."""
+        """Draw ``tasks`` tasks, each with ``shots`` support items (a class, if there are classes)
+        and ``queries`` query items."""
         raise NotImplementedError
 
     def settings(self) -> dict:

@@ -1,4 +1,5 @@
-"""A tiny training run that tests can start in a process of their own: python a_run.py CHECKPOINT OUTER_STEPS."""
+"""A tiny training run that tests can start in a process of their own: python a_run.py CHECKPOINT
+OUTER_STEPS."""
 
 import sys
 

@@ -31,7 +31,8 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def omniglot_root(tmp_path_factory):
-    """A folder with copies of the small Omniglot archives and the one-shot runs, and nothing else."""
+    """A folder with copies of the small Omniglot archives and the one-shot runs, and nothing
+    else."""
     names = ["images_background_small1.zip", "images_background_small2.zip", "all_runs.zip"]
     named = os.environ.get("OMNIGLOT_ROOT")
     if not named or not all((Path(named).expanduser() / name).is_file() for name in names):

@@ -1,4 +1,5 @@
-"""Small models of Hugging Face with random weights, and tokenizers trained on a few lines, saved as a user's own would be."""
+"""Small models of Hugging Face with random weights, and tokenizers trained on a few lines, saved as
+a user's own would be."""
 
 import torch
 
@@ -12,7 +13,8 @@ MARKS = ["<|endoftext|>", "<s>", "</s>"]
 
 
 def tokenizer(where, *, merges: int = 40, bos: bool = False, eos: bool = False):
-    """Bytes that join to words, as those of GPT-2; with ``bos``, <s> before every text as Llama's, with ``eos`` </s> behind it."""
+    """Bytes that join to words, as those of GPT-2; with ``bos``, <s> before every text as Llama's,
+    with ``eos`` </s> behind it."""
     import tokenizers
     import transformers
 
@@ -51,7 +53,8 @@ def gpt2(where, *, dtype=torch.float32, context: int = 128, **about):
 
 
 def llama(where, *, base: bool = False, **about):
-    """Two layers, with <s> before every text; ``base``: without the output layer, as an encoder of sentences is saved."""
+    """Two layers, with <s> before every text; ``base``: without the output layer, as an encoder of
+    sentences is saved."""
     import transformers
 
     words = len(tokenizer(where, bos=True, **about))
@@ -96,7 +99,8 @@ def bert(where):
 
 
 def taught(model, steps: int = 60):
-    """The model after reading the lines many times: with random weights, what a frozen output layer can say hardly depends on what goes in."""
+    """The model after reading the lines many times: with random weights, what a frozen output layer
+    can say hardly depends on what goes in."""
     lines = [line.partition(" ") for line in LINES[:4]]
     weights = [parameter.requires_grad_() for parameter in model.network.parameters()]
     optimizer = torch.optim.Adam(weights, lr=0.01)

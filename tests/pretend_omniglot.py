@@ -1,4 +1,5 @@
-"""Archives that look like Omniglot's: the tests draw their own characters, so that they need no network and no data."""
+"""Archives that look like Omniglot's: the tests draw their own characters, so that they need no
+network and no data."""
 
 import io
 import zipfile
@@ -10,7 +11,8 @@ ALPHABETS = {"Angular": 7, "Bent": 6, "Curly": 5}
 
 
 def drawing(rng, character: int) -> bytes:
-    """A PNG like a published one, 105 x 105, one bit, ink 0: a slanted bar and a box, shaken by the hand."""
+    """A PNG like a published one, 105 x 105, one bit, ink 0: a slanted bar and a box, shaken by the
+    hand."""
     ink = np.zeros((105, 105), bool)
     x, y = rng.integers(-4, 5, 2) + (30 + 7 * (character % 5), 30 + 9 * (character // 5))
     for i in range(50):
@@ -28,7 +30,7 @@ def png(pixels) -> bytes:
 def files(top: str, alphabets=ALPHABETS, seed=0) -> dict[str, bytes]:
     rng = np.random.default_rng(seed)
     return {
-        f"{top}/{alphabet}/character{character + 1:02}/{character + 1:04}_{drawer + 1:02}.png": drawing(
+        f"{top}/{alphabet}/character{character + 1:02}/{character + 1:04}_{drawer + 1:02}.png": drawing(  # noqa: E501
             rng, character
         )
         for alphabet, count in alphabets.items()

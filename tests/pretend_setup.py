@@ -7,7 +7,8 @@ from course_lib import ROOT
 
 
 class Pretend:
-    """Stands where a child would run: makes .venv, `installs`, notes what it did, and fails once in the way it is told to."""
+    """Stands where a child would run: makes .venv, `installs`, notes what it did, and fails once in
+    the way it is told to."""
 
     def __init__(self, root, **troubles):
         self.root, self.troubles, self.done = root, troubles, []
@@ -27,7 +28,8 @@ class Pretend:
 
 
 def awkward_folder(tmp_path, monkeypatch):
-    """A course in a folder with an awkward name; its Python runs where the file is there, and pip works where Python runs."""
+    """A course in a folder with an awkward name; its Python runs where the file is there, and pip
+    works where Python runs."""
     root = tmp_path / "Kurs ä 학습"
     root.mkdir()
     for name in ("requirements.txt", "requirements-test.txt"):

@@ -8,25 +8,41 @@ PUBLISHED = (
         "2.41": "the same, pretrained on all tasks, after 1 step",
         "2.23": "the same, after 5 steps",
         "2.19": "the same, after 10 steps",
-        "92.0": "Koch et al. 2015, table: convolutional Siamese network, 20-way within-alphabet one-shot accuracy, 400 trials",
+        "92.0": (
+            "Koch et al. 2015, table: convolutional Siamese network, 20-way within-alphabet "
+            "one-shot accuracy, 400 trials"
+        ),
     }
     | dict.fromkeys(
-        "42.11 0.71 62.53 0.69 51.75 0.80 74.27 0.63 65.57 48.24 0.75 66.43 51.87 0.77 75.68 62.04 48.14 0.78 63.48 0.66 52.91 0.88 68.88 53.07 "
-        "44.42 0.84 64.24 0.72 54.16 0.82 73.68 0.65 62.02 46.47 62.71 49.61 0.92 65.72 51.34 49.31 0.85 66.60 52.48 0.86 69.83 0.68 57.71".split(),
-        "Chen et al. 2019, mini-ImageNet and mini to CUB, accuracy in percent with 95 % intervals over 600 episodes",
+        "42.11 0.71 62.53 0.69 51.75 0.80 74.27 0.63 65.57 48.24 0.75 66.43 51.87 0.77 75.68 "
+        "62.04 48.14 0.78 63.48 0.66 52.91 0.88 68.88 53.07 "
+        "44.42 0.84 64.24 0.72 54.16 0.82 73.68 0.65 62.02 46.47 62.71 49.61 0.92 65.72 51.34 49.31 0.85 66.60 52.48 0.86 69.83 0.68 57.71".split(),  # noqa: E501
+        (
+            "Chen et al. 2019, mini-ImageNet and mini to CUB, accuracy in percent with 95 % "
+            "intervals over 600 episodes"
+        ),
     )
     | dict.fromkeys(
         "58.91 63.17 77.76 79.26".split(),
-        "Chen et al. 2021, ResNet-12 on mini-ImageNet: Classifier-Baseline, Meta-Baseline, 1-shot and 5-shot",
+        (
+            "Chen et al. 2021, ResNet-12 on mini-ImageNet: Classifier-Baseline, Meta-Baseline, "
+            "1-shot and 5-shot"
+        ),
     )
     | dict.fromkeys(
         "45.5 26.9 41.6 20.1".split(),
-        "Bronskill et al. 2020: first-order MAML, mini-ImageNet 5-way 1-shot, by mode of batch norm",
+        (
+            "Bronskill et al. 2020: first-order MAML, mini-ImageNet 5-way 1-shot, by mode of "
+            "batch norm"
+        ),
     )
 )
 PUBLISHED |= dict.fromkeys(
     "76.2 72.5 86.4 64.3 68.0 71.2".split(),
-    "Brown et al. 2020: GPT-3 with zero, one and few shots, LAMBADA and TriviaQA, accuracy in percent",
+    (
+        "Brown et al. 2020: GPT-3 with zero, one and few shots, LAMBADA and TriviaQA, accuracy in "
+        "percent"
+    ),
 )
 PUBLISHED |= {
     "0.4": "Houlsby et al. 2019, abstract: points behind full fine-tuning on GLUE",

@@ -1,11 +1,13 @@
-"""A JupyterLab of its own and a browser in front of it, for the browser tests and for the tools beside this file.
+"""A JupyterLab of its own and a browser in front of it, for the browser tests and for the tools
+beside this file.
 
-    with Lab(notebooks) as lab, browser() as chromium, lab.open(chromium, "02_inner_loop.ipynb") as reader:
+    with Lab(notebooks) as lab, browser() as chromium, lab.open(chromium, "02_inner_loop.ipynb") as
+    reader:
         reader.run_all()
         for explorer in reader.explorers(): ...
 
-The notebooks are copied first, and settings, runtime files and the reader's progress go to a temporary folder: nothing here
-touches the checkout or the settings of the person who runs it.
+The notebooks are copied first, and settings, runtime files and the reader's progress go to a
+temporary folder: nothing here touches the checkout or the settings of the person who runs it.
 """
 
 import json
@@ -40,7 +42,8 @@ QUIET = [
     "--no-first-run",
 ]
 
-# What the browser's console may say without the course being at fault. Everything else fails a test.
+# What the browser's console may say without the course being at fault. Everything else fails a
+# test.
 IGNORED = (
     re.compile(r"\.map\b.*404|404.*\.map\b"),  # source maps are not shipped with JupyterLab
     re.compile(r"favicon"),
@@ -190,7 +193,8 @@ class Lab:
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
         raise RuntimeError(
-            f"JupyterLab did not start:\n{(self.folder / 'server.log').read_text(errors='replace')[-3000:]}"
+            "JupyterLab did not "
+            f"start:\n{(self.folder / 'server.log').read_text(errors='replace')[-3000:]}"
         )
 
     def __exit__(self, *_):
@@ -215,7 +219,8 @@ class Lab:
             lambda message: complaints.append(_told(message)) if message.type == "error" else None,
         )
         try:
-            # a workspace of its own: JupyterLab would open what earlier readers had open, and run that
+            # a workspace of its own: JupyterLab would open what earlier readers had open, and run
+            # that
             place = f"lab/workspaces/{secrets.token_hex(8)}/tree/notebooks/{notebook}"
             page.goto(f"http://127.0.0.1:{self.port}/{place}?token={self.token}", timeout=90_000)
             yield Reader(page, complaints)
@@ -228,7 +233,10 @@ def _told(message) -> str:
     return f"{message.text} ({message.location.get('url', '')})"
 
 
-PANEL = "const panel = window.jupyterapp?.shell.currentWidget; const cells = panel?.content?.widgets ?? [];"
+PANEL = (
+    "const panel = window.jupyterapp?.shell.currentWidget; const cells = panel?.content?.widgets "
+    "?? [];"
+)
 
 
 class Reader:
@@ -236,7 +244,10 @@ class Reader:
 
     def __init__(self, page, complaints):
         self.page, self._complaints = page, complaints
-        ready = f"() => {{ {PANEL} return cells.length && panel.sessionContext.session?.kernel?.status === 'idle'; }}"
+        ready = (
+            f"() => {{ {PANEL} return cells.length && "
+            f"panel.sessionContext.session?.kernel?.status === 'idle'; }}"
+        )
         page.wait_for_function(ready, timeout=120_000)
 
     @property
@@ -277,14 +288,18 @@ class Reader:
             self.page.wait_for_timeout(200)
         else:
             raise TimeoutError(
-                f"after {seconds} seconds {state['left']} cells had not been run; the kernel is {state['kernel']}"
+                f"after {seconds} seconds {state['left']} cells had not been run; the kernel is "
+                f"{state['kernel']}"
             )
         self.settle()
 
     def settle(self, seconds=60):
         """Until every explorer shows the newest state of its controls."""
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('.course-explorer')].every((one) => one.ariaBusy === 'false')",
+            (
+                "() => [...document.querySelectorAll('.course-explorer')].every((one) => "
+                "one.ariaBusy === 'false')"
+            ),
             timeout=1000 * seconds,
         )
 

@@ -1,11 +1,15 @@
-"""How long a reader waits for the picture: from key press to new picture on the page, for each explorer of a notebook.
+"""How long a reader waits for the picture: from key press to new picture on the page, for each
+explorer of a notebook.
 
-    python -m tools.latency notebooks/02_inner_loop.ipynb [--changes 40] [--density 2] [--width 1280] [--text " a b"]
+    python -m tools.latency notebooks/02_inner_loop.ipynb [--changes 40] [--density 2] [--width
+    1280] [--text " a b"]
 
-Where there is a field to type into, it types into the last one; else it moves the first slider, point or box to tick.
+Where there is a field to type into, it types into the last one; else it moves the first slider,
+point or box to tick.
 
-Measured inside the page, from the time stamp of the key event to the moment the new picture is loaded, in headless Chromium.
-Targets on a quiet machine: median under 80 ms, 95th percentile under 150 ms; the exit status is 1 when one is missed.
+Measured inside the page, from the time stamp of the key event to the moment the new picture is
+loaded, in headless Chromium. Targets on a quiet machine: median under 80 ms, 95th percentile under
+150 ms; the exit status is 1 when one is missed.
 """
 
 import argparse
@@ -29,7 +33,8 @@ WATCH = """(img) => {
 
 
 def measure(explorer, changes: int, text: str = " a b c d e f g") -> list[float]:
-    """Milliseconds, one for each change; empty when the explorer has nothing that keys can move. Into a field, the text is typed over and over."""
+    """Milliseconds, one for each change; empty when the explorer has nothing that keys can move.
+    Into a field, the text is typed over and over."""
     movable = explorer.controls(".course-text input, .course-text textarea")[
         -1:
     ] or explorer.controls("input[type=range]")
@@ -94,7 +99,8 @@ def main():
                 median, slowest = statistics.median(times), statistics.quantiles(times, n=20)[-1]
                 late += median > MEDIAN or slowest > SLOWEST
                 print(
-                    f"median {median:4.0f} ms, 95th percentile {slowest:4.0f} ms, {len(times)} changes   {explorer.question}"
+                    f"median {median:4.0f} ms, 95th percentile {slowest:4.0f} ms, {len(times)} "
+                    f"changes   {explorer.question}"
                 )
     sys.exit(late > 0)
 

@@ -1,11 +1,15 @@
 """Notebooks as text and back, executed and clean: what CONTRIBUTING.md calls "build".
 
-    python tools/notebooks.py text  notebooks/02_inner_loop.ipynb chapter.txt   notebook -> text to edit
-    python tools/notebooks.py build chapter.txt notebooks/02_inner_loop.ipynb   text -> notebook, then run
-    python tools/notebooks.py run   notebooks/*.ipynb                           execute in place, clean
+    python tools/notebooks.py text  notebooks/02_inner_loop.ipynb chapter.txt   notebook -> text to
+    edit
+    python tools/notebooks.py build chapter.txt notebooks/02_inner_loop.ipynb   text -> notebook,
+    then run
+    python tools/notebooks.py run   notebooks/*.ipynb                           execute in place,
+    clean
 
-In the text form a line ``--- code slide`` or ``--- md sub`` opens a cell; the second word is its place in the
-lecture: slide, sub (subslide), frag (fragment), notes, skip, or nothing (goes on with the slide before).
+In the text form a line ``--- code slide`` or ``--- md sub`` opens a cell; the second word is its
+place in the lecture: slide, sub (subslide), frag (fragment), notes, skip, or nothing (goes on with
+the slide before).
 """
 
 import argparse
@@ -42,7 +46,8 @@ def from_text(text: str) -> nbformat.NotebookNode:
         kind, _, place = head.strip().partition(" ")
         if kind not in ("md", "code") or place not in PLACES:
             raise ValueError(
-                f"'--- {head}': write 'md' or 'code', then one of {', '.join(filter(None, PLACES))} or nothing"
+                f"'--- {head}': write 'md' or 'code', then one of "
+                f"{', '.join(filter(None, PLACES))} or nothing"
             )
         make = nbformat.v4.new_markdown_cell if kind == "md" else nbformat.v4.new_code_cell
         cells.append(
@@ -63,7 +68,8 @@ def to_text(notebook: nbformat.NotebookNode) -> str:
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path, cell_timeout: int = 300) -> None:
-    """Run all cells in a fresh kernel with an empty progress file, so that outputs are a first-time reader's."""
+    """Run all cells in a fresh kernel with an empty progress file, so that outputs are a first-time
+    reader's."""
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["COURSE_PROGRESS"] = str(Path(scratch) / "progress.json")
         client = NotebookClient(
@@ -79,7 +85,8 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, cell_timeout: int = 3
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Keep what a reader needs: drop timings, widget models, and the ids that change from run to run."""
+    """Keep what a reader needs: drop timings, widget models, and the ids that change from run to
+    run."""
     notebook.metadata = nbformat.NotebookNode(
         kernelspec={
             "display_name": "Python 3 (ipykernel)",
@@ -125,7 +132,8 @@ def joined(outputs: list) -> list:
 
 
 def complaints(notebook: nbformat.NotebookNode) -> list[str]:
-    """What keeps a notebook from being committed: errors, warnings on stderr, machine paths, wrong order."""
+    """What keeps a notebook from being committed: errors, warnings on stderr, machine paths, wrong
+    order."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     found = []
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):

@@ -1,6 +1,8 @@
-"""What a reader sees: run a notebook in JupyterLab and photograph its explorers, and the page screen by screen.
+"""What a reader sees: run a notebook in JupyterLab and photograph its explorers, and the page
+screen by screen.
 
-    python -m tools.screenshots notebooks/02_inner_loop.ipynb /tmp/look [--dark] [--width 640] [--height 720] [--density 2] [--plain]
+    python -m tools.screenshots notebooks/02_inner_loop.ipynb /tmp/look [--dark] [--width 640]
+    [--height 720] [--density 2] [--plain]
 
 --plain leaves the notebook as it is stored, without running it.
 """

@@ -1,4 +1,5 @@
-"""What belongs to one chapter: its explorers, exercises, predictions, and what it measured (study), with its named runs."""
+"""What belongs to one chapter: its explorers, exercises, predictions, and what it measured (study),
+with its named runs."""
 
 import importlib
 import importlib.util
@@ -8,7 +9,8 @@ from functools import lru_cache
 
 @lru_cache(maxsize=1)
 def named_runs() -> dict:
-    """All named runs by name: the tables RUNS of the chapters' study.py, in the order of the chapters."""
+    """All named runs by name: the tables RUNS of the chapters' study.py, in the order of the
+    chapters."""
     found = {}
     for chapter in sorted(module.name for module in pkgutil.iter_modules(__path__)):
         if importlib.util.find_spec(f"{__name__}.{chapter}.study"):
@@ -31,7 +33,8 @@ def named_run(name: str):
 
 
 def load_or_train(name: str, seed: int = 0, **changed):
-    """The learner of a named run, with some settings changed: see `course_lib.training.runs.load_or_train`."""
+    """The learner of a named run, with some settings changed: see
+    `course_lib.training.runs.load_or_train`."""
     from course_lib.training.runs import load_or_train
 
     return load_or_train(named_run(name), seed, **changed)

@@ -1,4 +1,5 @@
-"""How the course teaches: predictions, explorers, exercises, progress, lectures. It knows no learner and no family.
+"""How the course teaches: predictions, explorers, exercises, progress, lectures. It knows no
+learner and no family.
 
     from course_lib.classroom import check, predict, reveal
 

@@ -1,8 +1,9 @@
-"""The controls an explorer can have: what each may hold, and how it travels to the browser and back.
+"""The controls an explorer can have: what each may hold, and how it travels to the browser and
+back.
 
-The browser holds a slider's position and a choice's place in its list, never the value itself; the value is looked up
-here. So a slider that is declared with whole numbers hands whole numbers to ``compute``, and nothing is rounded twice.
-A text is its own value.
+The browser holds a slider's position and a choice's place in its list, never the value itself; the
+value is looked up here. So a slider that is declared with whole numbers hands whole numbers to
+``compute``, and nothing is rounded twice. A text is its own value.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from math import isclose, log10
 
 @dataclass(frozen=True)
 class Slider:
-    """A number between ``low`` and ``high``, in steps of ``step``; with ``log=True`` the step is in powers of ten.
+    """A number between ``low`` and ``high``, in steps of ``step``; with ``log=True`` the step is in
+    powers of ten.
 
     Args:
         play: add a button that steps through the values, for scrubbers.
@@ -42,12 +44,14 @@ class Slider:
         width = log10(self.high / self.low) if self.log else self.high - self.low
         if not isclose(width / self.step, round(width / self.step), abs_tol=1e-6):
             raise ValueError(
-                f"{self.name}: {self.step} steps from {self.low} do not arrive at {self.high}: change high"
+                f"{self.name}: {self.step} steps from {self.low} do not arrive at {self.high}: "
+                "change high"
             )
         if self.value not in self.values:
             nearest = min(self.values, key=lambda value: abs(value - self.value))
             raise ValueError(
-                f"{self.name}: value={self.value} is not a position of the slider; the nearest is {nearest}"
+                f"{self.name}: value={self.value} is not a position of the slider; the nearest is "
+                f"{nearest}"
             )
 
     @cached_property
@@ -78,7 +82,8 @@ class Slider:
     def pack(self, value) -> int:
         if value not in self.values:
             raise ValueError(
-                f"{self.name}={value} is not a position of the slider from {self.low} to {self.high}"
+                f"{self.name}={value} is not a position of the slider from {self.low} to "
+                f"{self.high}"
             )
         return self.values.index(value)
 
@@ -190,7 +195,8 @@ class Points:
         return (x if "x" in self.move else start[0], y if "y" in self.move else start[1])
 
     def extremes(self) -> list:
-        """As declared, all in one corner, all in the opposite one, and spread over the four corners."""
+        """As declared, all in one corner, all in the opposite one, and spread over the four
+        corners."""
         (left, right), (low, high) = self.bounds
         corners = [(left, low), (right, high), (left, high), (right, low)]
         patterns = [[corners[0]] * 4, [corners[1]] * 4, corners]
@@ -217,7 +223,9 @@ class Points:
         return {"kind": "points", "bounds": self.bounds, "move": self.move}
 
 
-NONSENSE = "qxzv Grüße $x^ 한국어 <b>&\\\tword: 3.5 🎈 dog :\n"  # unknown words, signs that mean something elsewhere, a tab, a line end
+NONSENSE = (
+    "qxzv Grüße $x^ 한국어 <b>&\\\tword: 3.5 🎈 dog :\n"
+)  # unknown words, signs that mean something elsewhere, a tab, a line end
 
 
 @dataclass(frozen=True)
@@ -259,7 +267,8 @@ class Text:
         return list(dict.fromkeys([self.value, "", long, *(text for _, text in self.samples)]))
 
     def pack(self, value) -> str:
-        """The text with plain line ends, as browsers have them; half of a character that needs two becomes a question mark.
+        """The text with plain line ends, as browsers have them; half of a character that needs two
+        becomes a question mark.
 
         Raises:
             ValueError: it is no text, too long, or has several lines where one is shown.
@@ -269,11 +278,13 @@ class Text:
         text = value.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
         if len(text) > self.most:
             raise ValueError(
-                f"{self.name}: the text has {len(text)} characters, and at most {self.most} fit: shorten it"
+                f"{self.name}: the text has {len(text)} characters, and at most {self.most} fit: "
+                "shorten it"
             )
         if self.rows == 1 and "\n" in text:
             raise ValueError(
-                f"{self.name}: the text has several lines, and the field shows one: set rows, or write it in one line"
+                f"{self.name}: the text has several lines, and the field shows one: set rows, or "
+                "write it in one line"
             )
         return text
 

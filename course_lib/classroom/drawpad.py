@@ -1,9 +1,11 @@
-"""A draw pad: a row of papers for mouse, finger or pen. Python gets 28 x 28 pictures as its networks know them, and answers live.
+"""A draw pad: a row of papers for mouse, finger or pen. Python gets 28 x 28 pictures as its
+networks know them, and answers live.
 
-    pad = DrawPad(["one", "other"], hand_drawn, on_change=lambda pad: f"distance {distance(*pad.pictures):.2f}")
+    pad = DrawPad(["one", "other"], hand_drawn, on_change=lambda pad: f"distance
+    {distance(*pad.pictures):.2f}")
 
-The browser sends strokes, one request at a time and always the newest. The pad knows no family of pictures: whoever makes it
-brings the pen that renders them.
+The browser sends strokes, one request at a time and always the newest. The pad knows no family of
+pictures: whoever makes it brings the pen that renders them.
 """
 
 import html
@@ -45,11 +47,14 @@ class DrawPad(anywidget.AnyWidget):
 
     Args:
         names: one for each paper.
-        pen: what turns strokes into pictures, an object with ``clean(strokes)``, ``render(strokes)`` -> (28, 28) and ``SHAPES``, ready-made
+        pen: what turns strokes into pictures, an object with ``clean(strokes)``,
+            ``render(strokes)`` -> (28, 28) and ``SHAPES``, ready-made
             strokes by name: `course_lib.families.hand_drawn`.
-        on_change: called with the pad when something was drawn and no paper is empty; returns a sentence or `Said`. Keep it under 100 ms.
+        on_change: called with the pad when something was drawn and no paper is empty; returns a
+            sentence or `Said`. Keep it under 100 ms.
         question: the heading.
-        start: ready-made strokes by name, shown until the reader draws over them, so that nothing is empty in a fresh notebook.
+        start: ready-made strokes by name, shown until the reader draws over them, so that nothing
+            is empty in a fresh notebook.
         colours: by name, a key of `COLOURS` for the frame, such as "support" or "query".
         size: of a paper, in CSS pixels.
 
@@ -109,7 +114,8 @@ class DrawPad(anywidget.AnyWidget):
 
     @property
     def strokes(self) -> dict[str, list]:
-        """The drawing on each paper: a list of strokes, each a list of (x, y) between 0 and 1, y down."""
+        """The drawing on each paper: a list of strokes, each a list of (x, y) between 0 and 1, y
+        down."""
         return {
             name: [list(stroke) for stroke in strokes] for name, strokes in self._papers.items()
         }
@@ -167,7 +173,8 @@ class DrawPad(anywidget.AnyWidget):
                 said = said if isinstance(said, Said) else Said(str(said))
                 if unknown := (said.bars.keys() | {said.best} - {None}) - set(self.names):
                     raise ValueError(
-                        f"on_change speaks of papers {sorted(unknown)}; there are {list(self.names)}"
+                        f"on_change speaks of papers {sorted(unknown)}; there are "
+                        f"{list(self.names)}"
                     )
             except Exception as error:
                 log.exception("draw pad %r: on_change failed", self.question)
@@ -232,7 +239,11 @@ class DrawPad(anywidget.AnyWidget):
         axes.set_aspect("equal")
         shown = picture(
             figure,
-            f"{count} drawings of {image.shape[1]} by {image.shape[0]} pixels, ink on white paper: {', '.join(self.names)}.",
+            (
+                f"{count} drawings of {image.shape[1]} by {image.shape[0]} pixels, ink on white "
+                f"paper: {', '.join(self.names)}."
+            ),
         )
         said = f"<p>{escape(self.answer['text'] or self.answer['error'])}</p>"
-        return f"<p><strong>{escape(self.question)}</strong></p>{shown._repr_html_()}{said}<p><em>{STATIC}</em></p>"
+        head, foot = f"<p><strong>{escape(self.question)}</strong></p>", f"<p><em>{STATIC}</em></p>"
+        return f"{head}{shown._repr_html_()}{said}{foot}"

@@ -2,8 +2,9 @@
 
     Explorer(question=..., compute=..., draw=..., controls=[Slider(...), ...], number=..., alt=...)
 
-The browser sends the state of the controls, one request at a time and always the newest; Python answers each request
-with one picture. Tests need no browser: they call `compute` and `examine` for every state of `extremes`.
+The browser sends the state of the controls, one request at a time and always the newest; Python
+answers each request with one picture. Tests need no browser: they call `compute` and `examine` for
+every state of `extremes`.
 """
 
 import base64
@@ -39,7 +40,9 @@ LIVE_STYLE = {
 }
 STATIC = "Run this cell in JupyterLab to move the sliders."
 log = logging.getLogger(__name__)
-gc.freeze()  # a million objects of torch and matplotlib stay anyway; looking through them again would hold up a frame now and then
+# a million objects of torch and matplotlib stay anyway; looking through them again would hold up a
+# frame now and then
+gc.freeze()
 
 
 class Explorer(anywidget.AnyWidget):
@@ -48,7 +51,8 @@ class Explorer(anywidget.AnyWidget):
     Args:
         question: what the reader finds out by moving the controls; the heading.
         compute: pure function of the controls, by name; returns any result.
-        draw: ``draw(result, axes)`` into cleared axes: one ``Axes``, or a dictionary of them when there is a mosaic.
+        draw: ``draw(result, axes)`` into cleared axes: one ``Axes``, or a dictionary of them when
+            there is a mosaic.
         controls: `Slider`, `Choice`, `Toggle`, `Points` and `Text`.
         number: ``number(result)``: the sentence under the picture.
         alt: ``alt(result)``: what the picture shows, for a reader who cannot see it.
@@ -97,7 +101,8 @@ class Explorer(anywidget.AnyWidget):
             taken |= set(names)
         if missing := needed - set(names):
             raise ValueError(
-                f"compute needs {sorted(missing)}: add a control of that name, or give a default value"
+                f"compute needs {sorted(missing)}: add a control of that name, or give a default "
+                "value"
             )
         if unknown := set(names) - taken:
             raise ValueError(
@@ -107,14 +112,15 @@ class Explorer(anywidget.AnyWidget):
         for control in self.controls:
             if isinstance(control, Points) and control.axes not in known:
                 raise ValueError(
-                    f"{control.name}: axes={control.axes!r} is not among the axes {sorted(map(str, known))}"
+                    f"{control.name}: axes={control.axes!r} is not among the axes "
+                    f"{sorted(map(str, known))}"
                 )
 
     # What tests and chapters use
 
     def extremes(self):
-        """Every combination of slider ends, choices and toggles; points as declared, in a corner, and spread out;
-        texts as declared, empty, long without sense, and every sample."""
+        """Every combination of slider ends, choices and toggles; points as declared, in a corner,
+        and spread out; texts as declared, empty, long without sense, and every sample."""
         names = [control.name for control in self.controls]
         for values in product(*(control.extremes() for control in self.controls)):
             yield dict(zip(names, values, strict=True))
@@ -185,14 +191,16 @@ class Explorer(anywidget.AnyWidget):
             figure, axes, clear, places = self._canvas(fit)
             for child in figure.get_children():
                 if child is not figure.patch and child not in clear:
-                    child.remove()  # what the last draw added to the figure: a line between axes, a second scale
+                    # what the last draw added to the figure: a line between axes, a second scale
+                    child.remove()
             for make_new in clear.values():
                 make_new()
             self.draw(result, axes)
             figure.canvas.draw()
             if places != [one.get_position(original=True).bounds for one in clear]:
                 raise ValueError(
-                    "draw moved its axes, as a colour bar does: give it room with cax=axes.inset_axes([1.02, 0, 0.03, 1])"
+                    "draw moved its axes, as a colour bar does: give it room with "
+                    "cax=axes.inset_axes([1.02, 0, 0.03, 1])"
                 )
             png = quick.png(np.asarray(figure.canvas.buffer_rgba()))
             points = [control for control in self.controls if isinstance(control, Points)]
@@ -256,10 +264,13 @@ class Explorer(anywidget.AnyWidget):
             )
         data, escape = base64.b64encode(buffer.getvalue()).decode(), html.escape
         return (
-            f'<figure style="margin:0"><figcaption><strong>{escape(self.question)}</strong></figcaption>'
-            f'<img alt="{escape(self.answer.get("alt", ""))}" width="{self._fit[0]}" src="data:image/png;base64,{data}" '
+            '<figure '
+            f'style="margin:0"><figcaption><strong>{escape(self.question)}</strong></figcaption>'
+            f'<img alt="{escape(self.answer.get("alt", ""))}" width="{self._fit[0]}" '
+            f'src="data:image/png;base64,{data}" '
             f'style="max-width:100%;height:auto;background:#fff;border-radius:6px">'
-            f"<p>{escape(self.answer['number'] or self.answer['error'])}</p><p><em>{STATIC}</em></p></figure>"
+            f"<p>{escape(self.answer['number'] or self.answer['error'])}</p>"
+            f"<p><em>{STATIC}</em></p></figure>"
         )
 
 

@@ -1,4 +1,5 @@
-"""One look for every figure of the course: the same colour means the same thing in every chapter."""
+"""One look for every figure of the course: the same colour means the same thing in every
+chapter."""
 
 import base64
 import html
@@ -56,8 +57,10 @@ _STYLING = threading.RLock()
 def styled(**more):
     """The course's style while drawing, one thread at a time.
 
-    JupyterLab answers sliders in a thread of their own while a cell may be drawing, and matplotlib's settings belong to
-    the whole process: two that set and restore them at once would leave one's settings to everybody.
+    JupyterLab answers sliders in a thread of their own while a cell may be drawing, and
+    matplotlib's settings belong to
+    the whole process: two that set and restore them at once would leave one's settings to
+        everybody.
     """
     with _STYLING, matplotlib.rc_context({**STYLE, **more}):
         yield
@@ -65,7 +68,8 @@ def styled(**more):
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its alt text, as HTML that every viewer shows: JupyterLab, slides, GitHub, print."""
+    """A figure with its alt text, as HTML that every viewer shows: JupyterLab, slides, GitHub,
+    print."""
 
     png: bytes
     alt: str
@@ -74,7 +78,8 @@ class Picture:
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.png).decode()
         return (
-            f'<figure style="margin:0"><img alt="{html.escape(self.alt, quote=True)}" width="{self.width}" '
+            f'<figure style="margin:0"><img alt="{html.escape(self.alt, quote=True)}" '
+            f'width="{self.width}" '
             f'style="max-width:100%;height:auto;background:#fff;border-radius:6px" '
             f'src="data:image/png;base64,{data}"></figure>'
         )

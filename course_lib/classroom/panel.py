@@ -1,7 +1,8 @@
 """Small pieces of HTML that predictions, exercises and the progress table share.
 
-Everything is styled inline with JupyterLab's own theme variables (and a plain colour where there are none), so a panel reads well
-in light and dark themes, in an exported page and, stripped of its style, on GitHub.
+Everything is styled inline with JupyterLab's own theme variables (and a plain colour where there
+are none), so a panel reads well in light and dark themes, in an exported page and, stripped of its
+style, on GitHub.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ COLOURS = {
     "quiet": "var(--jp-border-color1, #9e9e9e)",
     "ask": "var(--jp-brand-color1, #1976d2)",
 }
-_CODE = "background: var(--jp-layout-color2, rgba(128, 128, 128, .15)); padding: 0 .2em; border-radius: 2px;"
+_CODE = (
+    "background: var(--jp-layout-color2, rgba(128, 128, 128, .15)); padding: 0 .2em; "
+    "border-radius: 2px;"
+)
 
 
 def inline(text: str) -> str:
-    """Escape `text` and honour three marks: `code`, **strong**, *stressed*. A blank line starts a paragraph (as <br><br>)."""
+    """Escape `text` and honour three marks: `code`, **strong**, *stressed*. A blank line starts a
+    paragraph (as <br><br>)."""
     pieces = re.split(r"(`[^`\n]+`)", str(text))
     return "".join(_code(piece) if _is_code(piece) else _marks(piece) for piece in pieces)
 
@@ -44,8 +49,12 @@ def paragraph(text: str) -> str:
 
 
 def panel(kind: str, body: str, attributes: str = "") -> str:
-    """`body` (HTML) beside a coloured bar. The words inside must carry the meaning: the colour only repeats it."""
-    style = f"border-left: 4px solid {COLOURS[kind]}; padding: .1em 0 .1em .9em; margin: .4em 0; line-height: 1.5;"
+    """`body` (HTML) beside a coloured bar. The words inside must carry the meaning: the colour only
+    repeats it."""
+    style = (
+        f"border-left: 4px solid {COLOURS[kind]}; padding: .1em 0 .1em .9em; margin: .4em 0; "
+        "line-height: 1.5;"
+    )
     return f'<div {attributes + " " if attributes else ""}style="{style}">{body}</div>'
 
 

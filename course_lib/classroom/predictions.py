@@ -1,10 +1,12 @@
-"""Locked predictions: the reader commits to an answer, then a later cell shows what happens and speaks to that answer.
+"""Locked predictions: the reader commits to an answer, then a later cell shows what happens and
+speaks to that answer.
 
     predict("02.more_steps")
     reveal("02.more_steps", errors)
 
-The words stand in the table PREDICTIONS of the chapter's predictions.py, with the rule that tells the right answer from what was
-measured. Both calls are the last line of their cell. Without a locked answer (Run All, GitHub, tests) the result is there, folded.
+The words stand in the table PREDICTIONS of the chapter's predictions.py, with the rule that tells
+the right answer from what was measured. Both calls are the last line of their cell. Without a
+locked answer (Run All, GitHub, tests) the result is there, folded.
 """
 
 from __future__ import annotations
@@ -38,8 +40,10 @@ class Outcome:
 
     Args:
         right: the key of the answer that came true, or the number measured.
-        lines: the measured numbers as plain text: printed in a cell of their own they would give the answer away.
-        show: a figure of matplotlib, anything with _repr_html_, or HTML.   alt: what it shows, for those who cannot see it.
+        lines: the measured numbers as plain text: printed in a cell of their own they would give
+            the answer away.
+        show: a figure of matplotlib, anything with _repr_html_, or HTML.   alt: what it shows, for
+            those who cannot see it.
     """
 
     right: Any
@@ -54,13 +58,16 @@ class Prediction:
 
     Args:
         question: what is asked.
-        answers: {key: (the answer offered, what is said to whoever chose it)}, at least two. Where a number is asked for, {"low":
-            reply, "high": reply, "close": reply}, to an answer below, above, or within ``tolerance`` of the number measured.
+        answers: {key: (the answer offered, what is said to whoever chose it)}, at least two. Where
+            a number is asked for, {"low": reply, "high": reply, "close": reply}, to an answer
+                below, above, or within ``tolerance`` of the number measured.
         outcome: a function of what was measured that returns an `Outcome`.
-        number: (lowest, highest, step) of the answers, if a number is asked for.   unit: of that number.
+        number: (lowest, highest, step) of the answers, if a number is asked for.   unit: of that
+            number.
 
     Raises:
-        ValueError: an answer has no reply, there are fewer than two, or the number's range is empty.
+        ValueError: an answer has no reply, there are fewer than two, or the number's range is
+            empty.
     """
 
     question: str
@@ -110,7 +117,8 @@ def find(identity: str) -> Prediction:
 
 
 class Question(anywidget.AnyWidget):
-    """The widget behind `predict`. Its state is the question; the browser only sends {"lock": answer}."""
+    """The widget behind `predict`. Its state is the question; the browser only sends {"lock":
+    answer}."""
 
     _esm = HERE / "predict.js"
     _css = HERE / "predict.css"
@@ -208,7 +216,8 @@ def prediction(identity: str):
 
 
 def reveal(identity: str, *measured, **named) -> Shown:
-    """Show what happens, beginning with what the reader predicted. What was measured goes to the rule of the table."""
+    """Show what happens, beginning with what the reader predicted. What was measured goes to the
+    rule of the table."""
     asked = find(identity)
     outcome = asked.outcome(*measured, **named)
     right = _right(identity, asked, outcome.right)
@@ -273,7 +282,8 @@ def _happened(asked: Prediction, right) -> str:
 
 
 def _unasked(asked: Prediction, right, picture) -> str:
-    """For a reader who has not predicted: the outcome, the picture, and what is said to each other answer."""
+    """For a reader who has not predicted: the outcome, the picture, and what is said to each other
+    answer."""
     words = (
         {"low": "a smaller number", "high": "a larger number"} if asked.number else asked.options
     )
@@ -312,6 +322,7 @@ def _picture(identity, show, alt) -> str:
         show = picture(show, alt)
     if not hasattr(show, "_repr_html_"):
         raise ValueError(
-            f"{identity}: show must be a figure, HTML, or an object with _repr_html_, not {type(show).__name__}."
+            f"{identity}: show must be a figure, HTML, or an object with _repr_html_, not "
+            f"{type(show).__name__}."
         )
     return show._repr_html_()

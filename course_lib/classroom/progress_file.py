@@ -1,11 +1,15 @@
-"""What the reader has predicted and solved, kept in one small JSON file on the reader's own machine.
+"""What the reader has predicted and solved, kept in one small JSON file on the reader's own
+machine.
 
     {"version": 1,
-     "predictions": {"02.more_steps": {"answer": "falls", "said": "It keeps falling", "locked_at": "...", "right": false}},
-     "exercises":   {"03.meta_gradient": {"tries": 3, "passed": true, "last": "passed", "passed_at": "..."}}}
+     "predictions": {"02.more_steps": {"answer": "falls", "said": "It keeps falling", "locked_at":
+         "...", "right": false}},
+     "exercises":   {"03.meta_gradient": {"tries": 3, "passed": true, "last": "passed", "passed_at":
+     "..."}}}
 
-The file is COURSE_PROGRESS where that is set, else `progress.json` in the project folder. Two notebooks may write at once: every
-change takes a lock file, reads the file again, changes it and replaces it in one step. Nothing is sent anywhere.
+The file is COURSE_PROGRESS where that is set, else `progress.json` in the project folder. Two
+notebooks may write at once: every change takes a lock file, reads the file again, changes it and
+replaces it in one step. Nothing is sent anywhere.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ _unsaved: dict[
 
 
 def project() -> Path:
-    """The folder that holds notebooks/ and course_lib/; for an installed package the current folder."""
+    """The folder that holds notebooks/ and course_lib/; for an installed package the current
+    folder."""
     root = Path(__file__).resolve().parents[2]
     return root if (root / "notebooks").is_dir() else Path.cwd()
 
@@ -44,7 +49,8 @@ def now() -> str:
 
 
 def read() -> dict:
-    """Everything stored. A file that cannot be understood is put aside under another name, and one sentence says so."""
+    """Everything stored. A file that cannot be understood is put aside under another name, and one
+    sentence says so."""
     place = path()
     try:
         return _unsaved.get(str(place)) or _load(place)
@@ -96,7 +102,8 @@ def _put_aside(place: Path) -> None:
 
 @contextmanager
 def change():
-    """`with change() as stored:` reads what is there now, lets you alter it, and writes it back before anyone else can."""
+    """`with change() as stored:` reads what is there now, lets you alter it, and writes it back
+    before anyone else can."""
     place, lock = path(), None
     try:
         try:
@@ -119,16 +126,19 @@ def change():
 
 
 def _keep(place: Path, stored: dict, error: OSError) -> dict:
-    """A read-only folder, a full disk: one sentence, and the rest of the session works from memory."""
+    """A read-only folder, a full disk: one sentence, and the rest of the session works from
+    memory."""
     if str(place) not in _unsaved:
         print(
-            f"{place} cannot be written ({error.strerror}): what you do now is kept until this kernel stops."
+            f"{place} cannot be written ({error.strerror}): what you do now is kept until this "
+            "kernel stops."
         )
     return _unsaved.setdefault(str(place), stored)
 
 
 def _take_lock(lock: Path) -> Path:
-    """An exclusive file is the one lock that works alike on Linux, macOS and Windows. One left behind is broken after STALE seconds."""
+    """An exclusive file is the one lock that works alike on Linux, macOS and Windows. One left
+    behind is broken after STALE seconds."""
     end = time.monotonic() + 2 * STALE
     while True:
         try:
@@ -146,7 +156,8 @@ def _take_lock(lock: Path) -> Path:
 
 
 def write(place: Path, text: str) -> None:
-    """Write beside and replace: whoever reads sees the old file or the new one, never half of one."""
+    """Write beside and replace: whoever reads sees the old file or the new one, never half of
+    one."""
     half = place.with_name(f"{place.name}.{os.getpid()}-{time.monotonic_ns()}.part")
     try:
         half.write_text(text + "\n", encoding="utf-8")
@@ -175,7 +186,8 @@ def forget(identity: str) -> None:
 
 
 def export_progress(place: str | os.PathLike, name: str = "") -> Path:
-    """Write a copy for a class: `export_progress("my_name.json")`. It holds a count for each chapter and every entry."""
+    """Write a copy for a class: `export_progress("my_name.json")`. It holds a count for each
+    chapter and every entry."""
     place = Path(place).expanduser()
     if place.is_dir() or place.resolve() == path().resolve():
         raise ValueError(
@@ -189,7 +201,8 @@ def export_progress(place: str | os.PathLike, name: str = "") -> Path:
 
 
 def counts(stored: dict, exercises=(), predictions=()) -> dict[str, dict[str, int]]:
-    """For each chapter: predictions (of how many) made and right, exercises (of how many) passed and tried. Ids begin with the chapter."""
+    """For each chapter: predictions (of how many) made and right, exercises (of how many) passed
+    and tried. Ids begin with the chapter."""
     ids = {
         "predictions": set(predictions) | set(stored["predictions"]),
         "exercises": set(exercises) | set(stored["exercises"]),
@@ -211,7 +224,8 @@ def counts(stored: dict, exercises=(), predictions=()) -> dict[str, dict[str, in
 
 
 def asked() -> tuple[set[str], dict[str, str]]:
-    """The ids of the predictions in notebooks/, and each chapter's title, taken from the file names."""
+    """The ids of the predictions in notebooks/, and each chapter's title, taken from the file
+    names."""
     ids, titles = set(), {}
     for notebook in sorted((project() / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         titles[notebook.stem[:2]] = notebook.stem[3:].replace("_", " ")
@@ -228,12 +242,14 @@ def asked() -> tuple[set[str], dict[str, str]]:
 
 
 def table(exercises=()) -> Shown:
-    """The table behind `progress()`: one row a chapter. `exercises` are the ids that exist, tried or not."""
+    """The table behind `progress()`: one row a chapter. `exercises` are the ids that exist, tried
+    or not."""
     predictions, titles = asked()
     rows = counts(read(), exercises, predictions)
     if not rows:
         return Shown(
-            "<p>Nothing is stored yet: lock a prediction or try an exercise, and it will appear here.</p>"
+            "<p>Nothing is stored yet: lock a prediction or try an exercise, and it will appear "
+            "here.</p>"
         )
     head = (
         "chapter",
@@ -271,6 +287,7 @@ def table(exercises=()) -> Shown:
             + "</tr>"
         )
     return Shown(
-        f'<table class="course-progress"><thead><tr>{lines}</tr></thead><tbody>{body}</tbody></table>'
+        '<table '
+        f'class="course-progress"><thead><tr>{lines}</tr></thead><tbody>{body}</tbody></table>'
         f"<p>Stored in <code>{inline(str(path().name))}</code> on this machine, nowhere else.</p>"
     )

@@ -19,7 +19,8 @@ from matplotlib.text import Text
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """An opaque picture of (rows, columns, 4) bytes as PNG: each row as its difference from the one above, packed lightly."""
+    """An opaque picture of (rows, columns, 4) bytes as PNG: each row as its difference from the one
+    above, packed lightly."""
     rows, columns, channels = pixels.shape
     flat = pixels.reshape(rows, columns * channels)
     lines = np.empty((rows, columns * channels + 1), np.uint8)
@@ -38,8 +39,10 @@ def png(pixels: np.ndarray) -> bytes:
 def prepare(axes):
     """Let new axes remember how they look. Returns the function that clears them.
 
-    It leaves them as they are now: ``axes.clear()`` alone keeps the aspect, what was hidden or moved, and how ticks look.
-    One thing is asked of a draw function: what it changes on the legend that ``axes.legend`` returns, it changes in each frame.
+    It leaves them as they are now: ``axes.clear()`` alone keeps the aspect, what was hidden or
+        moved, and how ticks look.
+    One thing is asked of a draw function: what it changes on the legend that ``axes.legend``
+        returns, it changes in each frame.
     """
     both = [axes.xaxis, axes.yaxis]
     ticks = [(dict(axis._major_tick_kw), dict(axis._minor_tick_kw)) for axis in both]
@@ -63,7 +66,8 @@ def prepare(axes):
 
 
 def _make_ticks_late(axis) -> None:
-    """Ticks are made when one is needed. Clearing axes alone makes them again ten times, and drawing from memory needs none."""
+    """Ticks are made when one is needed. Clearing axes alone makes them again ten times, and
+    drawing from memory needs none."""
     make = axis._get_tick
 
     def make_and_clip(major):
@@ -97,7 +101,8 @@ def _make_ticks_late(axis) -> None:
 
 
 def _remember(artist, look=None) -> None:
-    """From now on draw this artist (an axis with ticks, labels and grid; a legend) from memory while it would look the same.
+    """From now on draw this artist (an axis with ticks, labels and grid; a legend) from memory
+    while it would look the same.
 
     Where it cannot be told what it looks like (``look`` gives None), it is drawn as always.
     """
@@ -126,7 +131,8 @@ def _remember(artist, look=None) -> None:
 
 
 def _keep_legend(axes) -> None:
-    """From now on ``axes.legend`` gives the last legend again while a new one would look the same, and draws it from memory."""
+    """From now on ``axes.legend`` gives the last legend again while a new one would look the same,
+    and draws it from memory."""
     make, memory = axes.legend, {"look": None}
 
     def make_or_keep(*args, **kwargs):
@@ -144,7 +150,8 @@ def _keep_legend(axes) -> None:
 
 
 def _legend_look(axes, *args, **kwargs):
-    """Everything that a new legend's appearance depends on; None when that cannot be listed, or its place depends on the data."""
+    """Everything that a new legend's appearance depends on; None when that cannot be listed, or its
+    place depends on the data."""
     handles, labels, kwargs = _parse_legend_args([axes], *args, **kwargs)
     looks = [_handle_look(handle) for handle in handles]
     if kwargs.get("loc", "best") == "best" or None in looks:
@@ -242,7 +249,8 @@ def _look(axis):
 
 
 def write(axes, x: float, y: float, words: str, **look) -> Text:
-    """As ``axes.text``, for words that come again in the next frames: each is drawn once, at whole pixels, and copied from then on.
+    """As ``axes.text``, for words that come again in the next frames: each is drawn once, at whole
+    pixels, and copied from then on.
 
     Dollar signs are dollar signs. The words stand upright, and are not cut at the edge of the axes.
     """

@@ -1,4 +1,5 @@
-"""Words with coloured backgrounds: where a model looks in a text, or how much each of its words counts."""
+"""Words with coloured backgrounds: where a model looks in a text, or how much each of its words
+counts."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +19,8 @@ SMALLEST = 6.0
 
 @dataclass(frozen=True)
 class Token:
-    """A word to draw: its background grows with ``weight`` from -1 (blue) over 0 (none) to 1 (orange); ``mark`` draws a frame around it."""
+    """A word to draw: its background grows with ``weight`` from -1 (blue) over 0 (none) to 1
+    (orange); ``mark`` draws a frame around it."""
 
     text: str
     weight: float = 0.0
@@ -50,9 +52,11 @@ def drawable(text: str) -> str:
 
 
 def wrap(lines, columns: int) -> list[tuple[int, list[tuple[int, Token]]]]:
-    """Rows of at most that many letters: the number of the line each belongs to, and its tokens with the columns where they start.
+    """Rows of at most that many letters: the number of the line each belongs to, and its tokens
+    with the columns where they start.
 
-    A token that is longer than a row is cut, with an ellipsis. What does not fit in a row goes on in the next, two columns to the right.
+    A token that is longer than a row is cut, with an ellipsis. What does not fit in a row goes on
+    in the next, two columns to the right.
     """
     rows = []
     for number, line in enumerate(lines):
@@ -76,7 +80,8 @@ def wrap(lines, columns: int) -> list[tuple[int, list[tuple[int, Token]]]]:
 
 
 def draw_tokens(axes, lines, notes=None, largest: float = 12.0) -> None:
-    """Draw lines of `Token` in letters of one width, as large as fits; when even small letters do not, the first lines are left out, and it says so.
+    """Draw lines of `Token` in letters of one width, as large as fits; when even small letters do
+    not, the first lines are left out, and it says so.
 
     Args:
         axes: everything but their title is hidden.

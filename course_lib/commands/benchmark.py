@@ -1,4 +1,5 @@
-"""What one meta-gradient costs, way by way: the same network and tasks, in turn, in one process, on the same number of threads."""
+"""What one meta-gradient costs, way by way: the same network and tasks, in turn, in one process, on
+the same number of threads."""
 
 import argparse
 import statistics
@@ -29,10 +30,14 @@ class Timing:
     """One way to the meta-gradient.
 
     Args:
-        milliseconds: median time of one meta-gradient.   ratio: median of its time over the plain loop's, round by round.
-        work: the same ratio of processor time, all threads together: it suffers less from what else the machine does.
-        difference: largest difference to the plain loop's gradient in float64, relative to its largest entry.
-        kilobytes: memory of tensors at the worst moment, beyond what was held before; on one thread.
+        milliseconds: median time of one meta-gradient.   ratio: median of its time over the plain
+            loop's, round by round.
+        work: the same ratio of processor time, all threads together: it suffers less from what else
+            the machine does.
+        difference: largest difference to the plain loop's gradient in float64, relative to its
+            largest entry.
+        kilobytes: memory of tensors at the worst moment, beyond what was held before; on one
+            thread.
     """
 
     way: str
@@ -93,7 +98,8 @@ def gradients(steps: int = 5, tasks: int = 25, rounds: int = 15) -> list[Timing]
 def images(
     steps: int = 5, tasks: int = 16, channels: int = 64, rounds: int = 5, threads: int | None = None
 ) -> list[Timing]:
-    """Conv-4 on drawn characters, 5-way 1-shot, 15 queries a class, second order. Gradients are compared in a smaller network.
+    """Conv-4 on drawn characters, 5-way 1-shot, 15 queries a class, second order. Gradients are
+    compared in a smaller network.
 
     Args:
         threads: for every way alike; None: as many as torch uses now.
@@ -127,7 +133,8 @@ def measure(
     """Time every way in every round, so that a busy moment of the machine meets all of them alike.
 
     Args:
-        ways: functions of network and episode.   timed, exact: (network, episode) to time, and in float64 to compare.
+        ways: functions of network and episode.   timed, exact: (network, episode) to time, and in
+            float64 to compare.
     """
     before, clocks = torch.get_num_threads(), (time.perf_counter, time.process_time)
     torch.set_num_threads(threads)
@@ -171,7 +178,8 @@ def flat(tensors: list[Tensor]) -> Tensor:
 
 
 class Held(TorchDispatchMode):
-    """Counts the bytes of the tensors made while it is active: those held now, and at the worst moment."""
+    """Counts the bytes of the tensors made while it is active: those held now, and at the worst
+    moment."""
 
     def __init__(self):
         super().__init__()
@@ -209,7 +217,8 @@ def peak_memory(function: Callable) -> int:
 
 def run_gradients(options: argparse.Namespace) -> int:
     print(
-        f"one meta-gradient, second order: network 1-40-40-1, {options.tasks} tasks, K=10, {options.steps} inner steps, one thread"
+        f"one meta-gradient, second order: network 1-40-40-1, {options.tasks} tasks, K=10, "
+        f"{options.steps} inner steps, one thread"
     )
     print(f"{'way':<20}{'ms':>8}{'ratio':>8}{'difference':>13}{'peak kB':>10}")
     for row in gradients(options.steps, options.tasks, options.rounds):
@@ -217,7 +226,8 @@ def run_gradients(options: argparse.Namespace) -> int:
             f"{row.way:<20}{row.milliseconds:8.1f}{row.ratio:8.3f}{row.difference:13.1e}{row.kilobytes:10.0f}"
         )
     print(
-        f"ratio: to the plain loop; difference: of the gradients in float64, relative; medians of {options.rounds} rounds"
+        "ratio: to the plain loop; difference: of the gradients in float64, relative; medians of "
+        f"{options.rounds} rounds"
     )
     return 0
 
@@ -226,16 +236,19 @@ def run_images(options: argparse.Namespace) -> int:
     threads = torch.get_num_threads() if options.threads is None else options.threads
     rows = images(options.steps, options.tasks, options.channels, options.rounds, threads)
     print(
-        f"one meta-gradient, second order: Conv-4 with {options.channels} channels, {options.tasks} tasks, 5-way 1-shot, 15 queries a class,"
+        f"one meta-gradient, second order: Conv-4 with {options.channels} channels, "
+        f"{options.tasks} tasks, 5-way 1-shot, 15 queries a class,"
     )
     print(f"{options.steps} inner steps, {threads} thread{'s' if threads > 1 else ''}")
     print(f"{'way':<20}{'ms':>8}{'ratio':>8}{'work':>8}{'difference':>13}{'peak MB':>10}")
     for row in rows:
         print(
-            f"{row.way:<20}{row.milliseconds:8.0f}{row.ratio:8.3f}{row.work:8.3f}{row.difference:13.1e}{row.kilobytes / 1000:10.0f}"
+            f"{row.way:<20}{row.milliseconds:8.0f}{row.ratio:8.3f}{row.work:8.3f}"
+            f"{row.difference:13.1e}{row.kilobytes / 1000:10.0f}"
         )
     print(
-        f"ratio: of time to the plain loop; work: of processor time, all threads together; medians of {options.rounds} rounds;"
+        "ratio: of time to the plain loop; work: of processor time, all threads together; "
+        f"medians of {options.rounds} rounds;"
     )
     print(
         "difference: of the gradients in float64, relative, in a small network; peak: of one thread"

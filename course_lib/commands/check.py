@@ -1,6 +1,8 @@
-"""Is this machine ready for the course? `python -m course_lib check` in a terminal, `check.show()` in a notebook.
+"""Is this machine ready for the course? `python -m course_lib check` in a terminal, `check.show()`
+in a notebook.
 
-Every row says what was found and what is wanted; a row that is amiss says what to do. Nothing here is written or downloaded.
+Every row says what was found and what is wanted; a row that is amiss says what to do. Nothing here
+is written or downloaded.
 """
 
 import html
@@ -31,7 +33,8 @@ class Row(NamedTuple):
 
 
 def report(private: bool = False) -> list[Row]:
-    """All rows. `private` leaves out folders outside the course and your home, as for a notebook that will be shared."""
+    """All rows. `private` leaves out folders outside the course and your home, as for a notebook
+    that will be shared."""
     rows = [python_row(), *package_rows(), widget_row(), *device_rows(), memory_row(), disk_row()]
     return rows + [omniglot_row(private), cache_row(private), progress_row(private)]
 
@@ -84,7 +87,8 @@ def package_rows(wanted: dict[str, str] | None = None, version=installed) -> lis
 
 
 def widget_row(folders: list[str] | None = None) -> Row:
-    """JupyterLab draws a slider only where the page's half of the widgets is installed beside Python's."""
+    """JupyterLab draws a slider only where the page's half of the widgets is installed beside
+    Python's."""
     if folders is None:
         try:
             from jupyter_core.paths import jupyter_path
@@ -127,7 +131,8 @@ def device_rows() -> list[Row]:
 
 
 def memory_bytes() -> int | None:
-    """The memory this process may use: the machine's, or less where a container or a hub sets a limit. None: unknown."""
+    """The memory this process may use: the machine's, or less where a container or a hub sets a
+    limit. None: unknown."""
     try:
         if os.name == "nt":
             return windows_memory()
@@ -239,7 +244,8 @@ def progress_row(private: bool = False) -> Row:
 
 
 def shorten(path: Path, private: bool = False) -> str:
-    """A path without the name of your home: from the course's folder as ./, from home as ~/, elsewhere whole, or its end if `private`."""
+    """A path without the name of your home: from the course's folder as ./, from home as ~/,
+    elsewhere whole, or its end if `private`."""
     path = Path(path).absolute()
     for short, folder in ((".", ROOT), ("~", Path.home())):
         if path.is_relative_to(folder):
@@ -288,8 +294,12 @@ def table_html(rows: list[Row]) -> str:
             f'<td style="text-align:left">{html.escape(text)}</td>'
             for text in (row.found, row.wanted, mark(row))
         )
-        body += f'<tr><th scope="row" style="text-align:left;font-weight:normal">{html.escape(row.what)}</th>{rest}</tr>'
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{html.escape(sentence(rows))}</p>"
+        body += (
+            '<tr><th scope="row" '
+            f'style="text-align:left;font-weight:normal">{html.escape(row.what)}</th>{rest}</tr>'
+        )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"{table}<p>{html.escape(sentence(rows))}</p>"
 
 
 def show() -> None:

@@ -1,6 +1,8 @@
-"""`python -m course_lib fetch omniglot`: download the real drawings once, verified, into the course's cache.
+"""`python -m course_lib fetch omniglot`: download the real drawings once, verified, into the
+course's cache.
 
-A file stands in the cache only after its checksum was right. What an interrupted download left is continued by the next one.
+A file stands in the cache only after its checksum was right. What an interrupted download left is
+continued by the next one.
 """
 
 import argparse
@@ -70,7 +72,8 @@ def fetch(what: Download, folder: Path) -> bool:
     """Have the file in ``folder``, whole and verified. False: it was there before.
 
     Raises:
-        FetchError: no network, a refusal of the server, a cut connection, a wrong file, a full disk, or a folder that cannot be written.
+        FetchError: no network, a refusal of the server, a cut connection, a wrong file, a full
+            disk, or a folder that cannot be written.
     """
     place, partial = folder / what.name, folder / f"{what.name}.partial"
     try:
@@ -99,10 +102,12 @@ def fetch(what: Download, folder: Path) -> bool:
 
 
 def receive(what: Download, partial: Path) -> bool:
-    """Download into ``partial``, from where it ends if the server agrees. True: something was there before.
+    """Download into ``partial``, from where it ends if the server agrees. True: something was there
+    before.
 
     Raises:
-        FetchError: no network, a refusal, or a cut connection. What was received is kept for the next time.
+        FetchError: no network, a refusal, or a cut connection. What was received is kept for the
+            next time.
         OSError: the disk does not take it.
     """
     have = partial.stat().st_size if partial.is_file() else 0
@@ -117,7 +122,8 @@ def receive(what: Download, partial: Path) -> bool:
         ):
             partial.unlink(missing_ok=True)
             raise FetchError(
-                f"{what.url}: the server sent another part than it was asked for, so the begun download was removed; fetch again"
+                f"{what.url}: the server sent another part than it was asked for, so the begun "
+                "download was removed; fetch again"
             )
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length else None
@@ -132,7 +138,8 @@ def receive(what: Download, partial: Path) -> bool:
         received = append(partial, start, blocks)
     if total and received < total:
         raise FetchError(
-            f"{what.name}: the connection ended after {received} of {total} bytes; fetch again to go on from there"
+            f"{what.name}: the connection ended after {received} of {total} bytes; fetch again to "
+            "go on from there"
         )
     return start > 0
 
@@ -171,7 +178,8 @@ def read_blocks(what: Download, answer: http.client.HTTPResponse) -> Iterator[by
 def no_network(what: Download, error: Exception) -> FetchError:
     why = getattr(error, "reason", None) or error
     return FetchError(
-        f"{what.url} cannot be reached ({why}); check the network, behind a proxy set HTTPS_PROXY, then fetch again to go on"
+        f"{what.url} cannot be reached ({why}); check the network, behind a proxy set "
+        "HTTPS_PROXY, then fetch again to go on"
     )
 
 
@@ -191,10 +199,12 @@ def no_room(partial: Path, error: OSError) -> FetchError:
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         partial.unlink(missing_ok=True)
         return FetchError(
-            f"the disk of {partial.parent} is full, so the begun download was removed; free 50 MB, or set COURSE_CACHE to another disk"
+            f"the disk of {partial.parent} is full, so the begun download was removed; free 50 "
+            "MB, or set COURSE_CACHE to another disk"
         )
     return FetchError(
-        f"{partial.parent} cannot be written to ({error.strerror}); set COURSE_CACHE to a folder that you may write to"
+        f"{partial.parent} cannot be written to ({error.strerror}); set COURSE_CACHE to a folder "
+        "that you may write to"
     )
 
 
@@ -243,6 +253,7 @@ def main(options: argparse.Namespace) -> int:
     print(f"in {shorten(folder)}")
     if os.environ.get("OMNIGLOT_ROOT"):
         print(
-            "note: OMNIGLOT_ROOT is set, so the course reads from that folder; unset it to use what was fetched"
+            "note: OMNIGLOT_ROOT is set, so the course reads from that folder; unset it to use "
+            "what was fetched"
         )
     return 0

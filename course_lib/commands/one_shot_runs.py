@@ -1,7 +1,9 @@
-"""The 20 official one-shot runs of Omniglot: 20 characters of one alphabet, one example of each, 20 drawings to name.
+"""The 20 official one-shot runs of Omniglot: 20 characters of one alphabet, one example of each, 20
+drawings to name.
 
-`python -m course_lib runs` prints what is known about them. Within one alphabet characters look alike, and it is the alphabets of
-the evaluation set: error here and accuracy on characters from anywhere are two different tasks under one name.
+`python -m course_lib runs` prints what is known about them. Within one alphabet characters look
+alike, and it is the alphabets of the evaluation set: error here and accuracy on characters from
+anywhere are two different tasks under one name.
 """
 
 import argparse
@@ -31,7 +33,8 @@ from course_lib.networks import checkpoints
 from course_lib.training.evaluation import Score, evaluate
 
 COUNT = 20  # runs; and the characters, and the test drawings of each
-PUBLISHED = {  # error in percent (Lake et al. 2015, 2019; Koch et al. 2015; the script that comes with the runs)
+# error in percent (Lake et al. 2015, 2019; Koch et al. 2015; the script that comes with the runs)
+PUBLISHED = {
     "people": 4.5,
     "Siamese network trained on Omniglot": 8.0,
     "modified Hausdorff distance": 38.8,
@@ -40,7 +43,8 @@ PUBLISHED = {  # error in percent (Lake et al. 2015, 2019; Koch et al. 2015; the
 
 @dataclass(frozen=True)
 class OneShotRun:
-    """One run: training (20, 1, 105, 105), a drawing of each class; test (20, 1, 105, 105); answers (20,), the class of each test drawing.
+    """One run: training (20, 1, 105, 105), a drawing of each class; test (20, 1, 105, 105); answers
+    (20,), the class of each test drawing.
 
     Ink is 1, paper 0.
     """
@@ -54,7 +58,8 @@ def official_runs(root=None) -> list[OneShotRun]:
     """The 20 runs, from all_runs.zip or its unpacked folder.
 
     Args:
-        root: the folder that holds it; the one named by OMNIGLOT_ROOT, or the course's cache, unless told.
+        root: the folder that holds it; the one named by OMNIGLOT_ROOT, or the course's cache,
+            unless told.
 
     Raises:
         PictureError: it is not there, or damaged.
@@ -85,13 +90,15 @@ def read_runs(place: Path, _changed: int) -> list[OneShotRun]:
         pairs = [line.split() for line in labels.splitlines()]
         if len(pairs) != COUNT or any(len(pair) != 2 for pair in pairs):
             raise PictureError(
-                f"{place}: run{number:02}/class_labels.txt should name {COUNT} pairs of files; {FETCH}"
+                f"{place}: run{number:02}/class_labels.txt should name {COUNT} pairs of files; "
+                f"{FETCH}"
             )
         tests, classes = zip(*pairs)
         training = sorted(set(classes))
         if len(training) != COUNT:
             raise PictureError(
-                f"{place}: run{number:02} has {len(training)} classes and should have {COUNT}; {FETCH}"
+                f"{place}: run{number:02} has {len(training)} classes and should have {COUNT}; "
+                f"{FETCH}"
             )
         runs.append(
             OneShotRun(
@@ -104,10 +111,12 @@ def read_runs(place: Path, _changed: int) -> list[OneShotRun]:
 
 
 def runs_episode(runs: list[OneShotRun], size: int = SIZE, device="cpu") -> Episode:
-    """The runs as one episode of 20 tasks, 20-way 1-shot with 20 queries, in the course's 28 x 28 pixels or the published 105 x 105."""
+    """The runs as one episode of 20 tasks, 20-way 1-shot with 20 queries, in the course's 28 x 28
+    pixels or the published 105 x 105."""
     if size not in (SIZE, runs[0].test.shape[-1]):
         raise ValueError(
-            f"size={size}: choose {SIZE}, as in the course, or {runs[0].test.shape[-1]}, as published"
+            f"size={size}: choose {SIZE}, as in the course, or {runs[0].test.shape[-1]}, as "
+            "published"
         )
     change = shrink_ink if size == SIZE else lambda ink: ink
     training, test, answers = (
@@ -119,7 +128,8 @@ def runs_episode(runs: list[OneShotRun], size: int = SIZE, device="cpu") -> Epis
 
 
 def one_shot_error(learner: Learner, root=None, size: int = SIZE) -> Score:
-    """Error of a learner in each of the 20 runs, in percent: the interval is over the runs. `over_trials` has the narrower one.
+    """Error of a learner in each of the 20 runs, in percent: the interval is over the runs.
+    `over_trials` has the narrower one.
 
     Raises:
         PictureError: the runs are not there, or damaged.
@@ -130,7 +140,8 @@ def one_shot_error(learner: Learner, root=None, size: int = SIZE) -> Score:
 
 
 def over_trials(score: Score) -> Score:
-    """The same error with each of the 400 trials by itself: the interval then takes the alphabets as given."""
+    """The same error with each of the 400 trials by itself: the interval then takes the alphabets
+    as given."""
     wrong = (score.per_episode * COUNT / 100).round().long()
     return Score(
         100.0 * (torch.arange(COUNT, device=wrong.device) < wrong[:, None]).flatten().float(),
@@ -152,13 +163,15 @@ class NearestHausdorff(Learner):
 def modified_hausdorff(one: Tensor, other: Tensor) -> Tensor:
     """Distances between drawings (n, 1, H, W) and (m, 1, H, W), in pixels: (n, m).
 
-    For each inked pixel the distance to the other drawing's nearest one, after both drawings are centred on their mean; averaged,
-    and of the two directions the larger (Dubuisson and Jain 1994, as in the script that comes with the runs).
+    For each inked pixel the distance to the other drawing's nearest one, after both drawings are
+    centred on their mean; averaged, and of the two directions the larger (Dubuisson and Jain 1994,
+    as in the script that comes with the runs).
 
     Raises:
         ValueError: a drawing has no ink.
     """
-    # |a - b|^2 = (-2a, |a|^2, 1) . (b, 1, |b|^2): one product of matrices for all pairs of points of two drawings
+    # |a - b|^2 = (-2a, |a|^2, 1) . (b, 1, |b|^2): one product of matrices for all pairs of points
+    # of two drawings
     left = [
         torch.cat([-2 * p, p.square().sum(1, keepdim=True), torch.ones_like(p[:, :1])], dim=1)
         for p in map(ink_points, one)
@@ -177,7 +190,8 @@ def modified_hausdorff(one: Tensor, other: Tensor) -> Tensor:
 
 
 def ink_points(drawing: Tensor) -> Tensor:
-    """Row and column of the inked pixels of a drawing (1, H, W), centred on their mean: (points, 2)."""
+    """Row and column of the inked pixels of a drawing (1, H, W), centred on their mean: (points,
+    2)."""
     points = (drawing[0] > 0.5).nonzero().to(drawing.dtype)
     if not len(points):
         raise ValueError("a drawing has no ink: leave it out")
@@ -189,11 +203,15 @@ def ink_points(drawing: Tensor) -> Tensor:
 
 def row(name: str, score: Score) -> str:
     """One learner's line in the table."""
-    return f"{name:<40} {score.mean:5.1f} ± {score.half_width:.1f} over 20 runs, ± {over_trials(score).half_width:.1f} over 400 trials"
+    return (
+        f"{name:<40} {score.mean:5.1f} ± {score.half_width:.1f} over 20 runs, ± "
+        f"{over_trials(score).half_width:.1f} over 400 trials"
+    )
 
 
 def table(root=None, learners: dict[str, Learner] | None = None) -> str:
-    """What is known without training, and the error of each of the named learners, as lines of text."""
+    """What is known without training, and the error of each of the named learners, as lines of
+    text."""
     rows = {name: one_shot_error(learner, root) for name, learner in (learners or {}).items()} | {
         "raw 28 x 28 pixels, nearest example": one_shot_error(Nearest(), root),
         "modified Hausdorff distance, 105 x 105": one_shot_error(

@@ -1,14 +1,19 @@
-"""`python -m course_lib slides 03`: a chapter as a lecture, one HTML file that asks no network for anything.
+"""`python -m course_lib slides 03`: a chapter as a lecture, one HTML file that asks no network for
+anything.
 
-This is what `jupyter nbconvert --to slides notebooks/03_outer_loop.ipynb` writes when it is started in the project's folder: the template is in
-lecture/, and nbconvert finds it through the small folder reveal/. Where a slide begins is said in the notebook, as slideshow metadata.
+This is what `jupyter nbconvert --to slides notebooks/03_outer_loop.ipynb` writes when it is started
+in the project's folder: the template is in lecture/, and nbconvert finds it through the small
+folder reveal/. Where a slide begins is said in the notebook, as slideshow metadata.
 """
 
 from pathlib import Path
 
 from course_lib import ROOT
 
-HOW = "Open it in any browser; no network is needed. Space goes on, Esc shows all slides, F fills the screen, S opens the notes."
+HOW = (
+    "Open it in any browser; no network is needed. Space goes on, Esc shows all slides, F fills "
+    "the screen, S opens the notes."
+)
 
 
 def chapters() -> dict[str, Path]:
@@ -29,7 +34,8 @@ def find(chapter: str) -> Path:
         return Path(chapter)
     if chapter.zfill(2) not in chapters():
         raise ValueError(
-            f"there is no chapter {chapter}: name one of {', '.join(chapters())}, or the path of a notebook"
+            f"there is no chapter {chapter}: name one of {', '.join(chapters())}, or the path of "
+            "a notebook"
         )
     return chapters()[chapter.zfill(2)]
 
@@ -37,7 +43,8 @@ def find(chapter: str) -> Path:
 def lecture(notebook: Path) -> str:
     """The lecture as one HTML page."""
     from nbconvert.exporters import (
-        SlidesExporter,  # here, because `python -m course_lib` imports every command's module to list them
+        # here, because `python -m course_lib` imports every command's module to list them
+        SlidesExporter,
     )
 
     return SlidesExporter(extra_template_basedirs=[str(ROOT)]).from_filename(str(notebook))[0]

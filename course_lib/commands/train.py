@@ -1,4 +1,5 @@
-"""Train and evaluate the named runs of the course without a notebook: `train NAME`, `evaluate FILE`, `list`.
+"""Train and evaluate the named runs of the course without a notebook: `train NAME`, `evaluate
+FILE`, `list`.
 
 The chapters declare the runs, in the tables RUNS of their study.py; this module only reads words.
 """
@@ -34,7 +35,8 @@ def evaluate(options: argparse.Namespace) -> int:
     made = checkpoints.read(options.file)[1].get("run", {})
     if "name" not in made:
         raise ValueError(
-            f"{options.file} names no run that made it: choose a file of `python -m course_lib train`"
+            f"{options.file} names no run that made it: choose a file of `python -m course_lib "
+            "train`"
         )
     run = named_run(made["name"])
     check_device(options.device)

@@ -10,6 +10,7 @@ from course_lib.families.strokes import Strokes
 from course_lib.families.vocabulary import Vocabulary, tokens
 
 __all__ = [
-    "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError", "SentenceClasses", "Sinusoids", "Strokes",
+    "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError", "SentenceClasses",
+    "Sinusoids", "Strokes",
     "Vocabulary", "own_pictures", "own_sentences", "sine", "tokens",
 ]  # fmt: skip

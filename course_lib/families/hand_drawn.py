@@ -1,6 +1,8 @@
-"""Drawings by a reader's hand, rendered as the generated characters are: the same pen, the same box, the same 28 x 28 pixels.
+"""Drawings by a reader's hand, rendered as the generated characters are: the same pen, the same
+box, the same 28 x 28 pixels.
 
-A drawing is a list of strokes; a stroke is a list of points (x, y) between 0 and 1, x to the right and y down.
+A drawing is a list of strokes; a stroke is a list of points (x, y) between 0 and 1, x to the right
+and y down.
 """
 
 import math
@@ -10,7 +12,8 @@ from torch import Tensor
 
 from course_lib.families.strokes import SIZE, ink, rotation
 
-FILLS = 0.72  # the longer side of a drawing, as a share of the picture: usual among the generated characters
+# the longer side of a drawing, as a share of the picture: usual among the generated characters
+FILLS = 0.72
 PEN = 0.5  # pixels: their mean pen
 SPACING = 0.3  # pixels between the points that ink is made of
 MOST_INK = 3000  # points of ink in a picture: a long scribble gets wider spacing
@@ -53,13 +56,15 @@ def clean(strokes) -> list[list[tuple[float, float]]]:
         found = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes]
     except (TypeError, ValueError) as error:
         raise ValueError(
-            "strokes: give a list of strokes, each a list of (x, y) between 0 and 1, such as [[(0, 0), (1, 1)]]"
+            "strokes: give a list of strokes, each a list of (x, y) between 0 and 1, such as "
+            "[[(0, 0), (1, 1)]]"
         ) from error
     if not all(math.isfinite(number) for stroke in found for point in stroke for number in point):
         raise ValueError("strokes: a point holds NaN or infinity: use numbers between 0 and 1")
     if (count := sum(map(len, found))) > MOST_POINTS:
         raise ValueError(
-            f"strokes: {count} points are too many: clear the paper, or draw with fewer than {MOST_POINTS}"
+            f"strokes: {count} points are too many: clear the paper, or draw with fewer than "
+            f"{MOST_POINTS}"
         )
     return [
         [(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)) for x, y in stroke]
@@ -69,7 +74,8 @@ def clean(strokes) -> list[list[tuple[float, float]]]:
 
 
 def render(strokes, fills: float = FILLS, pen: float = PEN) -> Tensor:
-    """What a network sees of a drawing: ink 1 on paper 0, cropped, scaled to ``fills`` of the picture and centred: (28, 28).
+    """What a network sees of a drawing: ink 1 on paper 0, cropped, scaled to ``fills`` of the
+    picture and centred: (28, 28).
 
     No strokes make an empty picture. See `clean` for the ValueError.
     """
@@ -110,7 +116,8 @@ def even(line: Tensor, spacing: float) -> Tensor:
 
 
 def another_hand(strokes, seed: int, sloppiness: float = 1.0) -> list:
-    """The same drawing by another hand: turned, slanted, stretched and a little wavy, as far as generated hands differ."""
+    """The same drawing by another hand: turned, slanted, stretched and a little wavy, as far as
+    generated hands differ."""
     n = torch.randn(9, generator=torch.Generator().manual_seed(seed)).clamp(-2, 2) * sloppiness
     matrix = rotation(0.16 * n[:1])[0] * torch.tensor([0.1 * n[1], 0.1 * n[2]]).exp()[:, None]
     matrix[0, 1] += 0.2 * n[3]

@@ -11,9 +11,11 @@ from course_lib.families.vocabulary import PAD
 
 
 class WordDropout(TaskFamily):
-    """The episodes of another family, with each word replaced by a random unknown one with probability ``share``.
+    """The episodes of another family, with each word replaced by a random unknown one with
+    probability ``share``.
 
-    A learner then cannot lean on any single word, and it meets unknown words before its test. Holes are in the data of an episode
+    A learner then cannot lean on any single word, and it meets unknown words before its test. Holes
+    are in the data of an episode
     and fall once: an inner loop sees the same sentences in each of its steps.
 
     Args:

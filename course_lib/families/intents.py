@@ -1,4 +1,5 @@
-"""Few-shot tasks from sentences: the short requests written for this course, or a file of your own."""
+"""Few-shot tasks from sentences: the short requests written for this course, or a file of your
+own."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,9 @@ from course_lib.families.stored_classes import StoredClasses
 from course_lib.families.vocabulary import Vocabulary, tokens
 
 DATA = course_lib.DATA / "intents"
-PARTS = {  # whole domains are held out, so a test class shares neither its words nor its subject with a training class
+# whole domains are held out, so a test class shares neither its words nor its subject with a
+# training class
+PARTS = {
     "train": ("health", "home", "leisure", "school", "shopping", "transport", "work"),
     "validation": ("food", "phone"),
     "test": ("banking", "city", "travel"),
@@ -22,7 +25,8 @@ PARTS = {  # whole domains are held out, so a test class shares neither its word
 
 
 class SentenceError(ValueError):
-    """Sentences that cannot be used as they are: the message names the file and the line, and what to do."""
+    """Sentences that cannot be used as they are: the message names the file and the line, and what
+    to do."""
 
 
 class SentenceClasses(StoredClasses):
@@ -32,11 +36,13 @@ class SentenceClasses(StoredClasses):
         sentences: for each class its name and its sentences. Their numbers may differ.
         vocabulary: turns sentences into ids.
         ways: classes in an episode.
-        length: ids in a row; the longest sentence decides unless told, and longer sentences lose their end.
+        length: ids in a row; the longest sentence decides unless told, and longer sentences lose
+            their end.
         device: where the ids lie and episodes are made.
 
     Attributes:
-        names: of the classes.   rows: (all sentences, L) ids.   counts: (classes,) sentences of each.   starts: (classes,) its first row.
+        names: of the classes.   rows: (all sentences, L) ids.   counts: (classes,) sentences of
+            each.   starts: (classes,) its first row.
 
     Raises:
         ValueError: there are fewer classes than ways, or a class has no sentence.
@@ -55,7 +61,8 @@ class SentenceClasses(StoredClasses):
         at_least_one(ways=ways)
         if ways > len(sentences):
             raise ValueError(
-                f"ways={ways}: there are {len(sentences)} classes to choose from; ask for fewer ways or add classes"
+                f"ways={ways}: there are {len(sentences)} classes to choose from; ask for fewer "
+                "ways or add classes"
             )
         for name, own in sentences.items():
             if isinstance(own, str) or not len(own):
@@ -103,10 +110,13 @@ class SentenceClasses(StoredClasses):
 
 
 class Intents(SentenceClasses):
-    """Few-shot classification of short requests by what their writer wants: 6 intents in each of 12 domains, 20 sentences each.
+    """Few-shot classification of short requests by what their writer wants: 6 intents in each of 12
+    domains, 20 sentences each.
 
-    Ids and row lengths are those of all domains, whatever the part. A word that occurs in no training domain has an id too, but
-    its embedding stays as it was at the start: no gradient ever reaches it. What a learner makes of such words is a question of
+    Ids and row lengths are those of all domains, whatever the part. A word that occurs in no
+    training domain has an id too, but
+    its embedding stays as it was at the start: no gradient ever reaches it. What a learner makes of
+        such words is a question of
     chapter 09.
 
     Args:
@@ -151,7 +161,8 @@ class Intents(SentenceClasses):
             or len(set(chosen)) < len(chosen)
         ):
             raise ValueError(
-                f"domains={domains if domains is not None else chosen}: {folder} has {', '.join(files) or 'no file'}; give a list of some of them"
+                f"domains={domains if domains is not None else chosen}: {folder} has "
+                f"{', '.join(files) or 'no file'}; give a list of some of them"
             )
         everything = [
             sentence for intents in files.values() for own in intents.values() for sentence in own
@@ -183,7 +194,8 @@ def own_sentences(
 
     Args:
         ways: classes in an episode; all labels of the file unless told.
-        vocabulary: the one a learner was trained with, such as ``Intents().vocabulary``; the file's own words unless told.
+        vocabulary: the one a learner was trained with, such as ``Intents().vocabulary``; the file's
+            own words unless told.
 
     Raises:
         SentenceError: the file cannot be read or used; the message names the line.
@@ -198,18 +210,21 @@ def own_sentences(
 
 
 def read_sentences(path) -> dict[str, list[str]]:
-    """The sentences of each label, in the order of the file, which is UTF-8. Empty lines are left out.
+    """The sentences of each label, in the order of the file, which is UTF-8. Empty lines are left
+    out.
 
     Raises:
-        SentenceError: no such file, not UTF-8, a line without exactly one tab, a label or sentence missing, a sentence that is there
-            twice, fewer than 2 labels, or a label with fewer than 2 sentences.
+        SentenceError: no such file, not UTF-8, a line without exactly one tab, a label or sentence
+            missing, a sentence that is there twice, fewer than 2 labels, or a label with fewer than
+            2 sentences.
     """
     path = Path(path).expanduser()
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise SentenceError(
-            f"{path}: the file cannot be read ({error.strerror}); check its name and its permissions"
+            f"{path}: the file cannot be read ({error.strerror}); check its name and its "
+            "permissions"
         ) from error
     except UnicodeDecodeError as error:
         raise SentenceError(
@@ -223,25 +238,30 @@ def read_sentences(path) -> dict[str, list[str]]:
         fields = [field.strip() for field in line.split("\t")]
         if len(fields) != 2:
             raise SentenceError(
-                f"{path}, line {number}: tabs in it: {len(fields) - 1}; write a label, one tab and a sentence"
+                f"{path}, line {number}: tabs in it: {len(fields) - 1}; write a label, one tab "
+                "and a sentence"
             )
         label, sentence = fields
         if not label or not tokens(sentence):
             raise SentenceError(
-                f"{path}, line {number}: the {'sentence' if label else 'label'} is missing; write a label, one tab and a sentence"
+                f"{path}, line {number}: the {'sentence' if label else 'label'} is missing; write "
+                "a label, one tab and a sentence"
             )
         if (first := seen.setdefault(tuple(tokens(sentence)), number)) != number:
             raise SentenceError(
-                f"{path}, line {number}: the sentence of line {first} once more; keep one, or a task could ask what it has shown"
+                f"{path}, line {number}: the sentence of line {first} once more; keep one, or a "
+                "task could ask what it has shown"
             )
         sentences.setdefault(label, []).append(sentence)
     if len(sentences) < 2:
         raise SentenceError(
-            f"{path}: labels in it: {len(sentences)}, and at least 2 are needed; write a label, one tab and a sentence in each line"
+            f"{path}: labels in it: {len(sentences)}, and at least 2 are needed; write a label, "
+            "one tab and a sentence in each line"
         )
     for label, own in sentences.items():
         if len(own) < 2:
             raise SentenceError(
-                f"{path}: the label {label!r} has 1 sentence and needs at least 2, one to learn from and one to ask about"
+                f"{path}: the label {label!r} has 1 sentence and needs at least 2, one to learn "
+                "from and one to ask about"
             )
     return sentences

@@ -1,7 +1,9 @@
-"""Word lists: tasks that have to be learned by heart. And tasks to practise on, which obey the rules of the training prompts.
+"""Word lists: tasks that have to be learned by heart. And tasks to practise on, which obey the
+rules of the training prompts.
 
-In a word list the label says nothing about the kind: half of the words of each kind have the one label, half the other. So an example
-helps with its own word only, and the queries ask for the words of the list again.
+In a word list the label says nothing about the kind: half of the words of each kind have the one
+label, half the other. So an example helps with its own word only, and the queries ask for the words
+of the list again.
 """
 
 import torch
@@ -13,7 +15,8 @@ from course_lib.families.prompt_worlds import ID, KIND_GROUP, LABEL_GROUP, WORDS
 
 
 class Practice(Worlds):
-    """As `Worlds`, with kinds of several groups and labels of yet others: what training prompts may show, and no test task does."""
+    """As `Worlds`, with kinds of several groups and labels of yet others: what training prompts may
+    show, and no test task does."""
 
     def kinds_and_labels(self, tasks: int, random: dict) -> tuple[Tensor, Tensor]:
         return apart(tasks, self.ways * self.kinds_per_label, self.ways, self.device, random)
@@ -23,10 +26,12 @@ class Practice(Worlds):
 
 
 class WordLists(Worlds):
-    """Lists of words with one of two labels, to be learned by heart: ``shots`` words, each once, of 4 kinds.
+    """Lists of words with one of two labels, to be learned by heart: ``shots`` words, each once, of
+    4 kinds.
 
     Args:
-        practice: kinds and labels as in training prompts; otherwise of one group, as in every test task.
+        practice: kinds and labels as in training prompts; otherwise of one group, as in every test
+            task.
 
     Raises:
         ValueError: in `sample`, there are more shots than words.
@@ -46,7 +51,8 @@ class WordLists(Worlds):
     def sample(
         self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
     ) -> Episode:
-        """As `Worlds.sample`. The queries are words of the list in random order, each as often as any other, give or take one."""
+        """As `Worlds.sample`. The queries are words of the list in random order, each as often as
+        any other, give or take one."""
         at_least_one(tasks=tasks, shots=shots, queries=queries)
         if shots > 4 * WORDS:
             raise ValueError(
@@ -72,7 +78,8 @@ class WordLists(Worlds):
 
 
 def apart(tasks: int, kinds: int, labels: int, device, random: dict) -> tuple[Tensor, Tensor]:
-    """Kinds of as many groups (tasks, kinds), and labels (tasks, labels) of the groups that are left."""
+    """Kinds of as many groups (tasks, kinds), and labels (tasks, labels) of the groups that are
+    left."""
     groups = torch.rand(tasks, GROUPS, **random).argsort(1)
     of_kind, of_label = members(KIND_GROUP, device), members(LABEL_GROUP, device)
     pick = torch.randint(len(KINDS) // GROUPS, (tasks, kinds), **random)

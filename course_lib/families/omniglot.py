@@ -1,6 +1,8 @@
-"""Omniglot: 1623 characters of 50 alphabets, each drawn once by 20 people (Lake, Salakhutdinov, Tenenbaum, Science 350, 2015).
+"""Omniglot: 1623 characters of 50 alphabets, each drawn once by 20 people (Lake, Salakhutdinov,
+Tenenbaum, Science 350, 2015).
 
-Read from the published archives, zipped or unpacked. `python -m course_lib fetch omniglot` downloads them.
+Read from the published archives, zipped or unpacked. `python -m course_lib fetch omniglot`
+downloads them.
 """
 
 import io
@@ -24,7 +26,8 @@ from course_lib.families.pictures import PictureClasses, split_groups
 
 SIDE = 105  # pixels of a published drawing
 SIZE = 28
-GAIN = 1.25  # a stroke is that much darker than the area it covers, cut off at 1, as in the generated characters
+# a stroke is that much darker than the area it covers, cut off at 1, as in the generated characters
+GAIN = 1.25
 PARTS = {  # archives that hold a part: the first line found is read
     "background": (
         ("images_background",),
@@ -43,16 +46,19 @@ class Omniglot(PictureClasses):
 
     Args:
         ways: classes in an episode.
-        part: "background" (964 characters, or the 242 of the two small archives), "evaluation" (659), "all" that is there,
-            or the names of alphabets.
-        rotations: each character turned by 0, 90, 180 and 270 degrees becomes four classes. For training only.
+        part: "background" (964 characters, or the 242 of the two small archives), "evaluation"
+            (659), "all" that is there, or the names of alphabets.
+        rotations: each character turned by 0, 90, 180 and 270 degrees becomes four classes. For
+            training only.
         within: the share of tasks whose classes all come from one alphabet.
-        root: the folder of the archives; the one named by OMNIGLOT_ROOT, or the course's cache, unless told.
+        root: the folder of the archives; the one named by OMNIGLOT_ROOT, or the course's cache,
+            unless told.
         device: where the drawings lie and episodes are made.
 
     Attributes:
         characters: for each class (alphabet, character).   turns: its rotation in degrees.
-        alphabets: their names.   drawers: (classes, drawings), the number of the person who drew it, 1 to 20.
+        alphabets: their names.   drawers: (classes, drawings), the number of the person who drew
+            it, 1 to 20.
 
     Raises:
         PictureError: there are no archives, or one is damaged.
@@ -82,12 +88,15 @@ class Omniglot(PictureClasses):
         return super().settings() | {"part": part, "rotations": self.rotations}
 
     def split(self, held_out) -> tuple["Omniglot", "Omniglot"]:
-        """Two families with no alphabet in common: the alphabets named in ``held_out``, or the last so many, are the second's.
+        """Two families with no alphabet in common: the alphabets named in ``held_out``, or the last
+        so many, are the second's.
 
-        The second has no rotations: they make more classes to train on, and none that anybody has drawn.
+        The second has no rotations: they make more classes to train on, and none that anybody has
+            drawn.
 
         Raises:
-            ValueError: there is no such alphabet, or one of the two would have fewer classes than ways.
+            ValueError: there is no such alphabet, or one of the two would have fewer classes than
+                ways.
         """
         sides = split_groups(self.groups, held_out)
         parts = [
@@ -129,14 +138,16 @@ def read_part(part, root: Path) -> dict[tuple[str, str], Drawings]:
     known = list(dict.fromkeys(alphabet for alphabet, _ in characters))
     if not part or set(part) - set(known):
         raise ValueError(
-            f'part={part!r}: choose "background", "evaluation", "all", or alphabets out of {", ".join(known)}'
+            f'part={part!r}: choose "background", "evaluation", "all", or alphabets out of '
+            f'{", ".join(known)}'
         )
     return {key: drawings for key, drawings in characters.items() if key[0] in part}
 
 
 @lru_cache(maxsize=8)
 def load(place: Path, _changed: int) -> dict[tuple[str, str], Drawings]:
-    """All characters of one archive, which is read once a process, and again when it has changed."""
+    """All characters of one archive, which is read once a process, and again when it has
+    changed."""
     raw: dict[tuple[str, str], list] = {}
     for name, data in members(place):
         if not name.endswith(".png"):
@@ -157,7 +168,8 @@ def load(place: Path, _changed: int) -> dict[tuple[str, str], Drawings]:
         drawn.sort(key=lambda pair: pair[0])
         if [drawer for drawer, _ in drawn] != list(range(1, 21)):
             raise PictureError(
-                f"{place}: {'/'.join(key)} has {len(drawn)} drawings and not those of 20 drawers; {FETCH}"
+                f"{place}: {'/'.join(key)} has {len(drawn)} drawings and not those of 20 drawers; "
+                f"{FETCH}"
             )
         characters[key] = Drawings(
             as_bytes(shrink_ink(torch.stack([ink for _, ink in drawn]))), list(range(1, 21))
@@ -166,7 +178,8 @@ def load(place: Path, _changed: int) -> dict[tuple[str, str], Drawings]:
 
 
 def shrink_ink(ink: Tensor) -> Tensor:
-    """Published drawings (..., 105, 105), ink 1, as the course uses them: (..., 28, 28), ink up to 1 on paper 0."""
+    """Published drawings (..., 105, 105), ink 1, as the course uses them: (..., 28, 28), ink up to
+    1 on paper 0."""
     return (GAIN * shrink(ink, SIZE)).clamp(max=1)
 
 
@@ -187,7 +200,8 @@ def decode(data: bytes, name: str) -> Tensor:
         raise PictureError(f"{name} is no PNG, or a damaged one; {FETCH}") from error
     if pixels is None:
         raise PictureError(
-            f"{name} has {image.size[0]} x {image.size[1]} pixels and should have {SIDE} x {SIDE}; {FETCH}"
+            f"{name} has {image.size[0]} x {image.size[1]} pixels and should have {SIDE} x "
+            f"{SIDE}; {FETCH}"
         )
     return torch.from_numpy(pixels).logical_not().float()[None]
 
@@ -196,7 +210,8 @@ def decode(data: bytes, name: str) -> Tensor:
 
 
 def omniglot_root(root=None) -> Path:
-    """The folder to look into: ``root``, or the one named by OMNIGLOT_ROOT, or the course's cache."""
+    """The folder to look into: ``root``, or the one named by OMNIGLOT_ROOT, or the course's
+    cache."""
     return Path(root or os.environ.get("OMNIGLOT_ROOT") or cache_folder() / "omniglot").expanduser()
 
 
@@ -206,10 +221,12 @@ def archive(root: Path, name: str) -> Path | None:
 
 
 def members(place: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the files in an archive, zipped or unpacked, in order. Nothing is written anywhere.
+    """Names and contents of the files in an archive, zipped or unpacked, in order. Nothing is
+    written anywhere.
 
     Raises:
-        PictureError: it cannot be read, is damaged, or holds a name or a size that the published archives do not.
+        PictureError: it cannot be read, is damaged, or holds a name or a size that the published
+            archives do not.
     """
     try:
         if place.is_dir():
@@ -228,20 +245,24 @@ def members(place: Path) -> Iterator[tuple[str, bytes]]:
         ) from error
     except OSError as error:
         raise PictureError(
-            f"{place} cannot be read ({error.strerror or error}); change its permissions, or {FETCH}"
+            f"{place} cannot be read ({error.strerror or error}); change its permissions, or "
+            f"{FETCH}"
         ) from error
 
 
 def check_member(place: Path, member: zipfile.ZipInfo) -> None:
-    """Refuse what no published archive holds: names that lead elsewhere, and files that unpack to more than they say."""
+    """Refuse what no published archive holds: names that lead elsewhere, and files that unpack to
+    more than they say."""
     path = PurePosixPath(member.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in member.filename:
         raise PictureError(
-            f"{place} holds a file named {member.filename!r}, which leads out of it, so it is not the published archive; {FETCH}"
+            f"{place} holds a file named {member.filename!r}, which leads out of it, so it is not "
+            f"the published archive; {FETCH}"
         )
     if member.file_size > LARGEST:
         raise PictureError(
-            f"{place}: {member.filename} unpacks to {member.file_size} bytes, so it is not the published archive; {FETCH}"
+            f"{place}: {member.filename} unpacks to {member.file_size} bytes, so it is not the "
+            f"published archive; {FETCH}"
         )
 
 

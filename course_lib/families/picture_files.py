@@ -1,4 +1,5 @@
-"""Few-shot tasks from your own pictures: a folder that holds a folder of pictures for each class."""
+"""Few-shot tasks from your own pictures: a folder that holds a folder of pictures for each
+class."""
 
 import io
 import unicodedata
@@ -21,23 +22,27 @@ LITTER = {
 
 
 class PictureError(ValueError):
-    """Pictures that cannot be used as they are: the message names the file or class, and what to do."""
+    """Pictures that cannot be used as they are: the message names the file or class, and what to
+    do."""
 
 
 def own_pictures(folder, ways=5, size=28, grey=True, invert="auto", device="cpu") -> PictureClasses:
-    """Few-shot tasks from a folder that holds one folder of pictures for each class, named after it.
+    """Few-shot tasks from a folder that holds one folder of pictures for each class, named after
+    it.
 
-    Any format that Pillow reads. A picture is turned as its camera says, laid on white where it is transparent, widened to a
-    square with the colour of its rim, and shrunk by averaging. Hidden files are left out; so are files beside the class folders.
+    Any format that Pillow reads. A picture is turned as its camera says, laid on white where it is
+    transparent, widened to a square with the colour of its rim, and shrunk by averaging. Hidden
+    files are left out; so are files beside the class folders.
 
     Args:
         size: pixels, height and width.
         grey: one channel; otherwise three, red, green and blue.
-        invert: True turns dark ink on light paper into ink 1 on paper 0. "auto": does so where pictures are grey and most of them
-            have a light rim. False: 1 is white.
+        invert: True turns dark ink on light paper into ink 1 on paper 0. "auto": does so where
+            pictures are grey and most of them have a light rim. False: 1 is white.
 
     Raises:
-        PictureError: no such folder, no class in it, a class without pictures, or a file that is no whole picture.
+        PictureError: no such folder, no class in it, a class without pictures, or a file that is no
+            whole picture.
     """
     at_least_one(size=size)
     if invert not in ("auto", True, False):
@@ -45,7 +50,8 @@ def own_pictures(folder, ways=5, size=28, grey=True, invert="auto", device="cpu"
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise PictureError(
-            f"{root}: there is no such folder; give one that holds a folder of pictures for each class"
+            f"{root}: there is no such folder; give one that holds a folder of pictures for each "
+            "class"
         )
     stacks, rims = {}, []
     for place in (entry for entry in tidy(root) if entry.is_dir()):
@@ -59,7 +65,8 @@ def own_pictures(folder, ways=5, size=28, grey=True, invert="auto", device="cpu"
         rims += [rim for _, rim in loaded]
     if not stacks:
         raise PictureError(
-            f"{root}: there is no class folder in it; put the pictures of each class into a folder of their own"
+            f"{root}: there is no class folder in it; put the pictures of each class into a "
+            "folder of their own"
         )
     if (grey and torch.tensor(rims).median() > 0.5) if invert == "auto" else invert:
         stacks = {name: 255 - stack for name, stack in stacks.items()}
@@ -91,7 +98,8 @@ def read_picture(file: Path, size: int, grey: bool) -> tuple[Tensor, float]:
         data = file.read_bytes()
     except OSError as error:
         raise PictureError(
-            f"{file}: the file cannot be read ({error.strerror}); change its permissions or remove it"
+            f"{file}: the file cannot be read ({error.strerror}); change its permissions or "
+            "remove it"
         ) from error
     try:
         with warnings.catch_warnings():
@@ -99,7 +107,8 @@ def read_picture(file: Path, size: int, grey: bool) -> tuple[Tensor, float]:
             values = levels(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), size, grey)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(
-            f"{file}: the picture claims more than {Image.MAX_IMAGE_PIXELS // 10**6} million pixels; make it smaller or remove it"
+            f"{file}: the picture claims more than {Image.MAX_IMAGE_PIXELS // 10**6} million "
+            "pixels; make it smaller or remove it"
         ) from error
     except (
         Exception
@@ -144,7 +153,8 @@ def square(picture: Tensor, rim: Tensor) -> Tensor:
 
 
 def shrink(pictures: Tensor, size: int) -> Tensor:
-    """Square pictures (..., side, side) at another size: each new pixel is the average of the area that it covers."""
+    """Square pictures (..., side, side) at another size: each new pixel is the average of the area
+    that it covers."""
     side = pictures.shape[-1]
     edges, old = torch.arange(size + 1) * side / size, torch.arange(side)
     cover = (

@@ -15,16 +15,19 @@ class PictureClasses(StoredClasses):
     """Few-shot classification of given pictures.
 
     Args:
-        pictures: for each class its pictures (n, C, H, W), uint8 from 0 to 255 or floats from 0 to 1. n may differ, the rest not.
+        pictures: for each class its pictures (n, C, H, W), uint8 from 0 to 255 or floats from 0 to
+            1. n may differ, the rest not.
         ways: classes in an episode.
         names: of the classes, for messages and plots; "class 0", ... unless told.
-        groups: the group of each class, such as its alphabet. `split` keeps groups whole; without it each class is its own.
-        within: the share of tasks whose classes all come from one group, as in `Strokes`. Groups of fewer classes than ways
-            serve only the other tasks.
+        groups: the group of each class, such as its alphabet. `split` keeps groups whole; without
+            it each class is its own.
+        within: the share of tasks whose classes all come from one group, as in `Strokes`. Groups of
+            fewer classes than ways serve only the other tasks.
         device: where the pictures lie and episodes are made.
 
     Raises:
-        ValueError: there are fewer classes than ways, or shapes, names, groups or shares do not fit together.
+        ValueError: there are fewer classes than ways, or shapes, names, groups or shares do not fit
+            together.
     """
 
     family = "pictures"
@@ -42,13 +45,15 @@ class PictureClasses(StoredClasses):
             check_stack(name, stack, like=pictures[0])
         if not len(names) == len(pictures) == len(pictures if groups is None else groups):
             raise ValueError(
-                f"{len(pictures)} classes, {len(names)} names, {len(groups or pictures)} groups: give one name and one group a class"
+                f"{len(pictures)} classes, {len(names)} names, {len(groups or pictures)} groups: "
+                "give one name and one group a class"
             )
         if not 0 <= within <= 1:
             raise ValueError(f"within={within}: a share of tasks lies between 0 and 1")
         if ways > len(pictures):
             raise ValueError(
-                f"ways={ways}: there are {len(pictures)} classes to choose from; ask for fewer ways or add classes"
+                f"ways={ways}: there are {len(pictures)} classes to choose from; ask for fewer "
+                "ways or add classes"
             )
         self.ways, self.within, self.device = ways, float(within), torch.device(device)
         self.names, self.groups = names, list(range(len(names))) if groups is None else list(groups)
@@ -93,10 +98,12 @@ class PictureClasses(StoredClasses):
         return as_floats(self.pictures[start : start + int(self.counts[number])])
 
     def split(self, held_out) -> tuple["PictureClasses", "PictureClasses"]:
-        """Two families with no group in common: the groups named in ``held_out``, or the last ``held_out`` groups, are the second's.
+        """Two families with no group in common: the groups named in ``held_out``, or the last
+        ``held_out`` groups, are the second's.
 
         Raises:
-            ValueError: there is no such group, or one of the two would have fewer classes than ways.
+            ValueError: there is no such group, or one of the two would have fewer classes than
+                ways.
         """
         kept, held_out = split_groups(self.groups, held_out)
         return self._only(kept), self._only(held_out)
@@ -138,15 +145,18 @@ def check_stack(name: str, stack: Tensor, like: Tensor) -> None:
     """Whether a class's pictures can stand beside the others.
 
     Raises:
-        ValueError: no picture, another shape or type than the first class has, or values outside 0 to 1.
+        ValueError: no picture, another shape or type than the first class has, or values outside 0
+            to 1.
     """
     if stack.ndim != 4 or not len(stack):
         raise ValueError(
-            f"{name}: its pictures have shape {tuple(stack.shape)}; give at least one, as (pictures, channels, height, width)"
+            f"{name}: its pictures have shape {tuple(stack.shape)}; give at least one, as "
+            "(pictures, channels, height, width)"
         )
     if stack.shape[1:] != like.shape[1:] or stack.dtype != like.dtype:
         raise ValueError(
-            f"{name}: its pictures are {tuple(stack.shape[1:])} {stack.dtype}, the first class has {tuple(like.shape[1:])} {like.dtype}: make them alike"
+            f"{name}: its pictures are {tuple(stack.shape[1:])} {stack.dtype}, the first class "
+            f"has {tuple(like.shape[1:])} {like.dtype}: make them alike"
         )
     if stack.dtype != torch.uint8 and not (
         stack.is_floating_point() and 0 <= stack.min() and stack.max() <= 1
@@ -166,7 +176,8 @@ def split_groups(groups: list, held_out) -> tuple[set, set]:
     held_out = {held_out} if isinstance(held_out, str) else set(held_out)
     if foreign := held_out - set(known):
         raise ValueError(
-            f"held_out={sorted(map(str, foreign))}: there is no such group; there are {', '.join(map(str, known))}"
+            f"held_out={sorted(map(str, foreign))}: there is no such group; there are "
+            f"{', '.join(map(str, known))}"
         )
     if not 0 < len(held_out) < len(known):
         raise ValueError(

@@ -1,8 +1,10 @@
-"""Training text for the small language model: prompts that give examples, or an instruction, or both.
+"""Training text for the small language model: prompts that give examples, or an instruction, or
+both.
 
-A prompt is a list of tokens. Most tokens are worth little to learn; the answers are what counts, so each token carries a weight. Nothing
-that is held out ever stands in a training prompt that maps words to labels: two kinds of one group, or a kind and a label of one group
-(see `worlds`). Prompts that ask for the kind itself, or copy a word, use all words together.
+A prompt is a list of tokens. Most tokens are worth little to learn; the answers are what counts, so
+each token carries a weight. Nothing that is held out ever stands in a training prompt that maps
+words to labels: two kinds of one group, or a kind and a label of one group (see `worlds`). Prompts
+that ask for the kind itself, or copy a word, use all words together.
 """
 
 import random
@@ -53,7 +55,8 @@ class PromptMixture:
         self.length = length
 
     def batch(self, size: int, seed: str) -> tuple[Tensor, Tensor]:
-        """Token ids (size, length) and the weight of each token as a thing to predict, of the same shape. The seed decides all."""
+        """Token ids (size, length) and the weight of each token as a thing to predict, of the same
+        shape. The seed decides all."""
         draw = random.Random(seed)
         prompts = [self.prompt(draw) for _ in range(size)]
         tokens = torch.tensor([[ID[token] for token, _ in prompt] for prompt in prompts])
@@ -153,10 +156,12 @@ def prefix(draw: random.Random) -> list[str]:
 
 
 def instructed(episode: Episode, wording: str) -> Episode:
-    """The tasks of a `Worlds` episode with the rule told: ``names["instruction"]`` (T, n) holds what stands before the examples.
+    """The tasks of a `Worlds` episode with the rule told: ``names["instruction"]`` (T, n) holds
+    what stands before the examples.
 
     Args:
-        wording: a pattern such as "{kind} means {label}", filled in for every kind, in the order of the kinds.
+        wording: a pattern such as "{kind} means {label}", filled in for every kind, in the order of
+            the kinds.
     """
     names, said = list(KINDS), []
     for kinds, labels in zip(

@@ -1,4 +1,5 @@
-"""The words of the prompt worlds: 24 kinds of 12 words, made-up labels, and the little words that hold a prompt together."""
+"""The words of the prompt worlds: 24 kinds of 12 words, made-up labels, and the little words that
+hold a prompt together."""
 
 KINDS = {
     name: words.split()
@@ -17,27 +18,32 @@ KINDS = {
         "bird": "eagle sparrow crow duck goose owl robin swan pigeon hawk parrot heron",
         "number": "one two three four five six seven eight nine ten eleven twelve",
         "job": "doctor teacher farmer baker nurse pilot lawyer cook painter tailor plumber judge",
-        "sport": "tennis football hockey golf rugby boxing rowing skiing judo cricket fencing archery",
+        "sport": (
+            "tennis football hockey golf rugby boxing rowing skiing judo cricket fencing archery"
+        ),
         "music": "piano violin guitar drum flute trumpet harp cello organ banjo oboe tuba",
         "tree": "oak pine birch maple willow elm cedar beech poplar larch spruce chestnut",
         "flower": "rose tulip daisy lily orchid peony poppy iris lotus jasmine lavender primrose",
         "insect": "ant bee wasp fly beetle moth locust flea termite mosquito butterfly dragonfly",
-        "place": "school church bank hotel museum library market park station hospital theatre castle",
+        "place": (
+            "school church bank hotel museum library market park station hospital theatre castle"
+        ),
         "kitchen": "spoon fork knife plate cup bowl pan pot kettle jug tray grater",
-        "family": "mother father sister brother uncle aunt cousin daughter son niece nephew grandmother",
+        "family": (
+            "mother father sister brother uncle aunt cousin daughter son niece nephew grandmother"
+        ),
         "fish": "salmon trout cod shark tuna herring eel carp pike perch sardine haddock",
         "feeling": "joy anger fear hope pride shame grief envy love hate surprise boredom",
     }.items()
 }
-GROUPS = 6  # categories and labels of one group never stand together in a training prompt: what is held out
+# categories and labels of one group never stand together in a training prompt: what is held out
+GROUPS = 6
 
 LABELS = (
-    "blip zug dax wug fep tove gorp mib lum pax "
-    "rill snib vek yom quib drin hesp jald korv nox "
-    "trop ulm weft zim brak clod dorn elfo fost grub "
-    "hink isk jarn kolp lorn morv nisp ofth prax quon "
-    "rask slen timb urk vorn wint xol yart zeb arg "
-    "bem cruv dilp erg flon gax hurd inth jop kess"
+    "blip zug dax wug fep tove gorp mib lum pax rill snib vek yom quib drin hesp jald korv nox "
+    "trop ulm weft zim brak clod dorn elfo fost grub hink isk jarn kolp lorn morv nisp ofth prax "
+    "quon rask slen timb urk vorn wint xol yart zeb arg bem cruv dilp erg flon gax hurd inth jop "
+    "kess"
 ).split()  # fmt: skip
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
@@ -45,6 +51,7 @@ DIGITS = list("0123456789")
 SEPARATORS = [":", "->", "=", "is"]
 LINE_ENDS = ["\n", ".", ";", "|"]
 STRUCTURE = (
-    ", ? means called write as if then for use when give to stands every name the kind copy word it yes no answer "
+    ", ? means called write as if then for use when give to stands every name the kind copy word "
+    "it yes no answer "
     "please what words label examples here are more any goes with and belongs under"
 ).split()

@@ -1,8 +1,10 @@
-"""Prompt worlds: tasks that can be written as a prompt and solved by reading it. Words belong to kinds, and kinds have labels.
+"""Prompt worlds: tasks that can be written as a prompt and solved by reading it. Words belong to
+kinds, and kinds have labels.
 
-The labels are made up, so nobody can know them: a reader, or a model, has to find them in the examples. What is held out: the kinds fall
-into 6 groups, and so do the labels. In training, kinds of one group never meet in a prompt, nor does a kind meet a label of its own
-group. Test tasks are made of such kinds and labels only.
+The labels are made up, so nobody can know them: a reader, or a model, has to find them in the
+examples. What is held out: the kinds fall into 6 groups, and so do the labels. In training, kinds
+of one group never meet in a prompt, nor does a kind meet a label of its own group. Test tasks are
+made of such kinds and labels only.
 """
 
 import difflib
@@ -37,14 +39,18 @@ ID = {token: i for i, token in enumerate(TOKENS)}
 KIND_GROUP = {kind: i % GROUPS for i, kind in enumerate(KINDS)}
 LABEL_GROUP = {label: i % GROUPS for i, label in enumerate(LABELS)}
 WORDS = len(KINDS["animal"])
-FOR_QUERIES = 4  # of the 12 words of a kind, so many are kept for the queries of a task, and the examples use the others
+# of the 12 words of a kind, so many are kept for the queries of a task, and the examples use the
+# others
+FOR_QUERIES = 4
 
 
 class Worlds(TaskFamily):
     """Tasks of "which label has this word?", held out from the training prompts.
 
-    Here ``shots`` counts all examples of a prompt, as people who write prompts do, not those of one class. The class of each example is
-    drawn at random, so a class may be missing among a few, and nobody can know its label then: see `covered`.
+    Here ``shots`` counts all examples of a prompt, as people who write prompts do, not those of one
+    class. The class of each example is
+    drawn at random, so a class may be missing among a few, and nobody can know its label then: see
+    `covered`.
 
     Args:
         ways: how many labels.
@@ -59,7 +65,8 @@ class Worlds(TaskFamily):
         per_group = len(KINDS) // GROUPS
         if ways < 2 or ways * kinds_per_label > per_group:
             raise ValueError(
-                f"{ways} labels of {kinds_per_label} kinds: choose at least 2 labels, and at most {per_group} kinds in all"
+                f"{ways} labels of {kinds_per_label} kinds: choose at least 2 labels, and at most "
+                f"{per_group} kinds in all"
             )
         self.ways, self.kinds_per_label, self.device = ways, kinds_per_label, torch.device(device)
 
@@ -68,7 +75,8 @@ class Worlds(TaskFamily):
     ) -> Episode:
         """x (T, items, 1) are token ids, to be read with `text`; y the class numbers.
 
-        ``names["labels"]`` (T, ways): the token ids of the labels, which are part of what a task shows. ``hidden["kinds"]``
+        ``names["labels"]`` (T, ways): the token ids of the labels, which are part of what a task
+            shows. ``hidden["kinds"]``
         (T, ways * kinds_per_label): the numbers of the kinds; kind i has label i modulo ways.
         """
         at_least_one(tasks=tasks, shots=shots, queries=queries)
@@ -78,8 +86,10 @@ class Worlds(TaskFamily):
         )
         kinds, labels = self.kinds_and_labels(tasks, random)
         which = torch.randint(count, (tasks, shots + queries), **random)  # the kind of each item
-        place = torch.cat([torch.randint(low, high, (tasks, items), **random) for low, high, items in
-                           ((FOR_QUERIES, WORDS, shots), (0, FOR_QUERIES, queries))], 1)  # fmt: skip
+        place = torch.cat([torch.randint(low, high, (tasks, items), **random) for low, high,
+        items in
+                           ((FOR_QUERIES, WORDS, shots), (0, FOR_QUERIES, queries))],
+                           1)  # fmt: skip
         order = torch.rand(tasks, count, WORDS, **random).argsort(
             2
         )  # of the words of each kind, anew in each task
@@ -89,7 +99,8 @@ class Worlds(TaskFamily):
         return Episode(*sets, names={"labels": labels + ID[LABELS[0]]}, hidden={"kinds": kinds})
 
     def kinds_and_labels(self, tasks: int, random: dict) -> tuple[Tensor, Tensor]:
-        """The numbers of the kinds (tasks, ways * kinds_per_label) and of the labels (tasks, ways): all of one group."""
+        """The numbers of the kinds (tasks, ways * kinds_per_label) and of the labels (tasks, ways):
+        all of one group."""
         count, group = self.ways * self.kinds_per_label, torch.randint(GROUPS, (tasks,), **random)
         kinds = members(KIND_GROUP, self.device)[group].gather(
             1, torch.rand(tasks, len(KINDS) // GROUPS, **random).argsort(1)[:, :count]
@@ -112,8 +123,8 @@ def members(group_of: dict[str, int], device) -> Tensor:
 def covered(episode: Episode, shots: int) -> Tensor:
     """Which queries have their label among the first ``shots`` examples: (T, Q) of booleans.
 
-    The mean is the ceiling of a reader who has to *say* the label: with N labels 1 - (1 - 1/N)^k in the long run. A reader who only has
-    to choose among the N labels can do better, by exclusion.
+    The mean is the ceiling of a reader who has to *say* the label: with N labels 1 - (1 - 1/N)^k in
+    the long run. A reader who only has to choose among the N labels can do better, by exclusion.
     """
     return (episode.query_y[:, :, None] == episode.support_y[:, None, :shots]).any(-1)
 
@@ -122,7 +133,8 @@ def encode(text: str) -> list[int]:
     """Token ids of a text: words with spaces between them; the end of a line is a token too.
 
     Raises:
-        ValueError: a word is not among those that the model knows; the message names the nearest ones.
+        ValueError: a word is not among those that the model knows; the message names the nearest
+            ones.
     """
     words = text.replace("\n", " \n ").split(" ")
     words = [word for word in words if word]

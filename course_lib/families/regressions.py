@@ -1,4 +1,5 @@
-"""Linear regressions with hidden weights: the family on which in-context learning can be held against the best possible answer."""
+"""Linear regressions with hidden weights: the family on which in-context learning can be held
+against the best possible answer."""
 
 import math
 
@@ -10,16 +11,20 @@ from course_lib.episodes import Episode, TaskFamily, at_least_one
 class LinearRegressions(TaskFamily):
     """y = w . x + noise, a new w for every task (Garg et al. 2022, who train without noise).
 
-    The numbers of w are drawn from N(0, 1/d), those of x from N(0, 1). So w . x has variance 1 whatever d is, and whoever answers 0
-    everywhere has a mean squared error of 1. (Garg et al. draw w from N(0, I) and divide the error by d, which comes to the same.)
+    The numbers of w are drawn from N(0, 1/d), those of x from N(0, 1). So w . x has variance 1
+    whatever d is, and whoever answers 0 everywhere has a mean squared error of 1. (Garg et al. draw
+    w from N(0, I) and divide the error by d, which comes to the same.)
 
-    The support set is what was measured: its y carry noise. The y of the queries are w . x without noise: an error of 0 then means
-    that w is known, and no part of an error is bad luck in the query. The best predictor is the same for both kinds of target.
+    The support set is what was measured: its y carry noise. The y of the queries are w . x without
+        noise: an error of 0 then means
+    that w is known, and no part of an error is bad luck in the query. The best predictor is the
+    same for both kinds of target.
 
     Args:
         dims: d, how many numbers x has.
         noise: standard deviation of the Gaussian noise on the y of the support set.
-        scale: standard deviation of the numbers of x; another than 1 takes a learner out of what it was trained on.
+        scale: standard deviation of the numbers of x; another than 1 takes a learner out of what it
+            was trained on.
         device: where episodes are made.
 
     Raises:
@@ -37,7 +42,8 @@ class LinearRegressions(TaskFamily):
 
     @property
     def best_penalty(self) -> float:
-        """The penalty of the best ridge regression: noise^2 / (1/d), the variance of the noise over that of a weight (see `Ridge`)."""
+        """The penalty of the best ridge regression: noise^2 / (1/d), the variance of the noise over
+        that of a weight (see `Ridge`)."""
         return self.noise**2 * self.dims
 
     def settings(self) -> dict:
@@ -51,7 +57,8 @@ class LinearRegressions(TaskFamily):
     def sample(
         self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
     ) -> Episode:
-        """Draw tasks. x is (tasks, points, d), y (tasks, points, 1); ``hidden`` has "w", (tasks, d).
+        """Draw tasks. x is (tasks, points, d), y (tasks, points, 1); ``hidden`` has "w", (tasks,
+        d).
 
         Raises:
             ValueError: a count is below 1.

@@ -1,7 +1,9 @@
-"""Inventing alphabets: a character is a program of pen strokes, and the characters of a script share some of theirs.
+"""Inventing alphabets: a character is a program of pen strokes, and the characters of a script
+share some of theirs.
 
-A stroke is a kind and 8 control points. The kind's basis (points x 8) turns the control points into a line: straight pieces, or
-a smooth curve through them. So all strokes of all characters are drawn by one product of matrices.
+A stroke is a kind and 8 control points. The kind's basis (points x 8) turns the control points into
+a line: straight pieces, or a smooth curve through them. So all strokes of all characters are drawn
+by one product of matrices.
 """
 
 import math
@@ -23,7 +25,8 @@ def pieces(k: int) -> Tensor:
 
 
 def curve(k: int, closed: bool = False, turn: float = 1.0) -> Tensor:
-    """Smoothly through k control points (Catmull-Rom), drawn for ``turn`` of the way; ``closed`` comes back: (points, 8)."""
+    """Smoothly through k control points (Catmull-Rom), drawn for ``turn`` of the way; ``closed``
+    comes back: (points, 8)."""
     spans = k if closed else k - 1
     t = torch.linspace(0, spans * turn, POINTS)
     first = t.floor().clamp(max=spans - 1).long()
@@ -102,7 +105,8 @@ def write_alphabet(
     """Invent n = scripts times characters programs, each within a square of side 1.
 
     Returns:
-        kinds (n, 4), control points (n, 4, 8, 2), which strokes are used (n, 4), and how large the character is written (n,).
+        kinds (n, 4), control points (n, 4, 8, 2), which strokes are used (n, 4), and how large the
+        character is written (n,).
     """
     drafts = scripts * 2 * characters
     library_kinds, library = invent_strokes(LIBRARY * scripts, generator)
@@ -137,7 +141,8 @@ def write_alphabet(
 
 
 def invent_strokes(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Kinds (n,) and control points (n, 8, 2) of single strokes: the plainest of its kind, bent, stretched, mirrored and turned."""
+    """Kinds (n,) and control points (n, 8, 2) of single strokes: the plainest of its kind, bent,
+    stretched, mirrored and turned."""
     kinds = torch.multinomial(SHARES, n, replacement=True, generator=generator)
     stretch = 0.5 + 0.6 * torch.rand(n, 1, 2, generator=generator)
     mirror = torch.tensor([1.0, -1.0])[torch.randint(2, (n, 1, 2), generator=generator)]
@@ -173,7 +178,8 @@ def repeat_strokes(
 
 
 def join(kinds: Tensor, control: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Put the strokes together: most touch an earlier stroke, some run from one point of earlier strokes to another, a few stand free."""
+    """Put the strokes together: most touch an earlier stroke, some run from one point of earlier
+    strokes to another, a few stand free."""
     control, n = control.clone(), len(kinds)
     spots = torch.tensor(
         [0, POINTS // 2, POINTS - 1]
@@ -208,7 +214,8 @@ def point(kinds: Tensor, control: Tensor, stroke, spot) -> Tensor:
 def from_to(
     control: Tensor, start: Tensor, end: Tensor, target: Tensor, second: Tensor, where: Tensor
 ) -> Tensor:
-    """Turn and scale strokes (n, 8, 2) so that they no longer run from start to end, but from target to second, (n, 2) each."""
+    """Turn and scale strokes (n, 8, 2) so that they no longer run from start to end, but from
+    target to second, (n, 2) each."""
     old, new = (
         torch.view_as_complex((b - a).contiguous()) for a, b in ((start, end), (target, second))
     )
@@ -220,7 +227,8 @@ def from_to(
 def relatives(
     kinds: Tensor, control: Tensor, used: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Some characters become the one before with a stroke exchanged, added or left out: look-alikes, which every script has."""
+    """Some characters become the one before with a stroke exchanged, added or left out:
+    look-alikes, which every script has."""
     n, each = len(kinds), torch.arange(len(kinds))
     chosen = (torch.rand(n, generator=generator) < 0.35) & (each % 2 == 1)
     before_kinds, before, before_used = kinds.roll(1, 0), control.roll(1, 0), used.roll(1, 0)
@@ -246,7 +254,8 @@ def relatives(
 
 
 def untidiness(kinds: Tensor, control: Tensor, used: Tensor, chunk: int = 2000) -> Tensor:
-    """How much the strokes of each program lie on top of each other, and how far its shape is from a square: (n,)."""
+    """How much the strokes of each program lie on top of each other, and how far its shape is from
+    a square: (n,)."""
     stroke = torch.arange(MOST).repeat_interleave(POINTS // 5 + 1)
     crowding = []
     for some_kinds, some, some_used in zip(
@@ -268,7 +277,8 @@ def outline(kinds: Tensor, control: Tensor, used: Tensor) -> tuple[Tensor, Tenso
 
 
 def box(points: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
-    """The lower and the upper corner, (n, 2) each, around those of the points (n, points, 2) that are used."""
+    """The lower and the upper corner, (n, 2) each, around those of the points (n, points, 2) that
+    are used."""
     return points.masked_fill(~used[..., None], math.inf).amin(1), points.masked_fill(
         ~used[..., None], -math.inf
     ).amax(1)

@@ -1,4 +1,5 @@
-"""Sine waves with a hidden amplitude and phase: the smallest family of tasks worth learning to learn."""
+"""Sine waves with a hidden amplitude and phase: the smallest family of tasks worth learning to
+learn."""
 
 import math
 
@@ -44,7 +45,8 @@ class Sinusoids(TaskFamily):
     def sample(
         self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
     ) -> Episode:
-        """Draw tasks. x and y are (tasks, points, 1); ``hidden`` has "amplitude" and "phase", (tasks,) each.
+        """Draw tasks. x and y are (tasks, points, 1); ``hidden`` has "amplitude" and "phase",
+        (tasks,) each.
 
         Raises:
             ValueError: a count is below 1.
@@ -67,7 +69,8 @@ class Sinusoids(TaskFamily):
         )
 
     def best_single_function(self, x: Tensor) -> Tensor:
-        """The one curve with the least mean squared error over all tasks: the average task, E[A sin(x - p)].
+        """The one curve with the least mean squared error over all tasks: the average task, E[A
+        sin(x - p)].
 
         For the default ranges this is -(2 * 2.55 / pi) cos x, with a mean squared error of 3.01.
         """

@@ -7,10 +7,12 @@ from course_lib.episodes import Episode, TaskFamily, at_least_one
 
 
 class StoredClasses(TaskFamily):
-    """Tasks of ``ways`` classes, with items that are drawn without replacement from those of each class.
+    """Tasks of ``ways`` classes, with items that are drawn without replacement from those of each
+    class.
 
-    A family sets ``ways``, ``device``, ``names`` (of the classes), and ``counts`` and ``starts``, (classes,) each: how many items a class
-    has, and where they begin in the store. It overrides `items`, and `choose` if not all tasks are alike.
+    A family sets ``ways``, ``device``, ``names`` (of the classes), and ``counts`` and ``starts``,
+    (classes,) each: how many items a class has, and where they begin in the store. It overrides
+        `items`, and `choose` if not all tasks are alike.
     """
 
     what = "items"  # as messages call them
@@ -31,10 +33,12 @@ class StoredClasses(TaskFamily):
     def sample(
         self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
     ) -> Episode:
-        """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query items of each class, all of them different.
+        """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query items of
+        each class, all of them different.
 
-        x is (tasks, ways * shots or queries, ...); y numbers the classes 0, 1, ... anew in each task; the order within a set is random.
-        ``names["classes"]`` is (tasks, ways): the classes behind the numbers.
+        x is (tasks, ways * shots or queries, ...); y numbers the classes 0, 1, ... anew in each
+        task; the order within a set is random. ``names["classes"]`` is (tasks, ways): the classes
+        behind the numbers.
 
         Raises:
             ValueError: a count is below 1, or a class has fewer than shots + queries items.
@@ -66,6 +70,7 @@ class StoredClasses(TaskFamily):
         if small:
             first = f"{self.names[small[0]]} has {self.counts[small[0]]} {self.what}"
             raise ValueError(
-                f"shots={shots} and queries={queries}: {first} and needs {shots + queries}, like {len(small)} of "
+                f"shots={shots} and queries={queries}: {first} and needs {shots + queries}, like "
+                f"{len(small)} of "
                 f"{self.classes} classes; ask for fewer, add {self.what} or leave the class out"
             )

@@ -1,7 +1,9 @@
-"""Characters that nobody has drawn before: a class is a program of pen strokes, a drawing is that program in one hand.
+"""Characters that nobody has drawn before: a class is a program of pen strokes, a drawing is that
+program in one hand.
 
-`alphabet` invents the programs. Here they are drawn: ink is a sum of small Gaussians along the strokes, which separate into
-x and y, so that one batched product of matrices renders a batch of drawings.
+`alphabet` invents the programs. Here they are drawn: ink is a sum of small Gaussians along the
+strokes, which separate into x and y, so that one batched product of matrices renders a batch of
+drawings.
 """
 
 import math
@@ -12,9 +14,13 @@ from torch import Tensor
 from course_lib.episodes import Episode, TaskFamily, at_least_one
 from course_lib.families.scripts import BASES, CONTROL, MOST, POINTS, box, rotation, write_alphabet
 
-VERSION = 2  # raised when the same seed draws something else: no run trained on other drawings is taken for one on these
+# raised when the same seed draws something else: no run trained on other drawings is taken for one
+# on these
+VERSION = 2
 SIZE = 28  # pixels, height and width
-HAND = 7  # numbers that describe a hand: turn, slant, width, height, pen, and where it puts the drawing (x, y)
+# numbers that describe a hand: turn, slant, width, height, pen, and where it puts the drawing (x,
+# y)
+HAND = 7
 CHUNK = 250  # drawings rendered at a time: more need more memory
 
 
@@ -23,15 +29,20 @@ class Strokes(TaskFamily):
 
     Args:
         ways: classes in an episode.
-        sloppiness: how much two drawings of a character differ; 0 makes them equal, 1 is about as hard as real handwriting.
-        scripts, characters: there are ``scripts`` times ``characters`` classes; those of one script share strokes.
-        only: a range of scripts, such as (0, 60): tasks are made of no others. `split` makes two such families.
-        within: the share of tasks whose classes all come from one script, which makes them look alike.
+        sloppiness: how much two drawings of a character differ; 0 makes them equal, 1 is about as
+            hard as real handwriting.
+        scripts, characters: there are ``scripts`` times ``characters`` classes; those of one script
+            share strokes.
+        only: a range of scripts, such as (0, 60): tasks are made of no others. `split` makes two
+            such families.
+        within: the share of tasks whose classes all come from one script, which makes them look
+            alike.
         seed: of the alphabet. Episodes have a generator of their own.
         device: where drawings are made. The alphabet is the same on every device.
 
     Raises:
-        ValueError: a count is below 1, there are fewer classes than ways, the sloppiness is negative, or a range is empty.
+        ValueError: a count is below 1, there are fewer classes than ways, the sloppiness is
+            negative, or a range is empty.
     """
 
     def __init__(
@@ -49,13 +60,15 @@ class Strokes(TaskFamily):
         first, end = only = tuple(only or (0, scripts))
         if not 0 <= first < end <= scripts:
             raise ValueError(
-                f"only={only}: a range of scripts lies between 0 and scripts={scripts}, and its end is above its start"
+                f"only={only}: a range of scripts lies between 0 and scripts={scripts}, and its "
+                "end is above its start"
             )
         if not 0 <= within <= 1:
             raise ValueError(f"within={within}: a share of tasks lies between 0 and 1")
         if ways > (most := characters if within else (end - first) * characters):
             raise ValueError(
-                f"ways={ways}: there are {most} characters to choose from; ask for fewer ways or more characters"
+                f"ways={ways}: there are {most} characters to choose from; ask for fewer ways or "
+                "more characters"
             )
         self.only, self.within = only, float(within)
         if not 0 <= sloppiness < math.inf:
@@ -84,7 +97,8 @@ class Strokes(TaskFamily):
         }
 
     def split(self, held_out: int) -> tuple["Strokes", "Strokes"]:
-        """Two families with no script in common: the last ``held_out`` scripts are the second one's.
+        """Two families with no script in common: the last ``held_out`` scripts are the second
+        one's.
 
         Raises:
             ValueError: one of the two would have no script.
@@ -92,7 +106,8 @@ class Strokes(TaskFamily):
         first, end = self.only
         if not 0 < held_out < end - first:
             raise ValueError(
-                f"held_out={held_out}: of {end - first} scripts, hold out at least 1 and keep at least 1"
+                f"held_out={held_out}: of {end - first} scripts, hold out at least 1 and keep at "
+                "least 1"
             )
         names = ("ways", "sloppiness", "scripts", "characters", "seed", "device", "within")
         same = {name: getattr(self, name) for name in names}
@@ -103,10 +118,12 @@ class Strokes(TaskFamily):
     def sample(
         self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
     ) -> Episode:
-        """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query drawings of each class.
+        """Draw tasks of ``ways`` classes, with ``shots`` support and ``queries`` query drawings of
+        each class.
 
-        x is (tasks, ways * shots or queries, 1, 28, 28) and y numbers the classes 0, 1, ... anew in each task. Every drawing is by
-        another hand, and the order within a set is random. ``names["classes"]`` is (tasks, ways): the characters behind the numbers.
+        x is (tasks, ways * shots or queries, 1, 28, 28) and y numbers the classes 0, 1, ... anew in
+        each task. Every drawing is by another hand, and the order within a set is random.
+        ``names["classes"]`` is (tasks, ways): the characters behind the numbers.
         """
         at_least_one(tasks=tasks, shots=shots, queries=queries)
         classes = self._choose(tasks, generator)
@@ -137,7 +154,8 @@ class Strokes(TaskFamily):
     def draw(
         self, classes: Tensor, hands: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Tensor:
-        """One drawing of each class of ``classes`` (n,), each in the hand of its row or in a new one: (n, 1, 28, 28)."""
+        """One drawing of each class of ``classes`` (n,), each in the hand of its row or in a new
+        one: (n, 1, 28, 28)."""
         hands = self.hands(len(classes), generator) if hands is None else hands
         shakes = torch.randn(
             len(classes), MOST, CONTROL + 1, 2, generator=generator, device=self.device
@@ -177,7 +195,8 @@ class Strokes(TaskFamily):
 
 
 def waves(points: Tensor) -> Tensor:
-    """The smooth functions of the place, by which a hand bends the whole paper: (n, points, 2) -> (n, points, 7)."""
+    """The smooth functions of the place, by which a hand bends the whole paper: (n, points, 2) ->
+    (n, points, 7)."""
     x, y = (1.8 * points).unbind(-1)
     return torch.stack(
         [
@@ -194,7 +213,8 @@ def waves(points: Tensor) -> Tensor:
 
 
 def fit(points: Tensor, used: Tensor, size: Tensor, place: Tensor) -> Tensor:
-    """Scale and move each drawing (n, points, 2) into the image: its longer side is ``size`` of it, kept between 0.38 and 0.82."""
+    """Scale and move each drawing (n, points, 2) into the image: its longer side is ``size`` of it,
+    kept between 0.38 and 0.82."""
     low, high = box(points, used)
     scale = SIZE * size.clamp(0.38, 0.82) / (high - low).amax(1)
     room = (
@@ -205,7 +225,8 @@ def fit(points: Tensor, used: Tensor, size: Tensor, place: Tensor) -> Tensor:
 
 
 def ink(points: Tensor, used: Tensor, pen: Tensor) -> Tensor:
-    """Render strokes (n, strokes, points, 2), in pixels, with a pen of width ``pen`` (n,): (n, 28, 28)."""
+    """Render strokes (n, strokes, points, 2), in pixels, with a pen of width ``pen`` (n,): (n, 28,
+    28)."""
     middles = ((points[:, :, 1:] + points[:, :, :-1]) / 2).flatten(1, 2)
     lengths = ((points[:, :, 1:] - points[:, :, :-1]).norm(dim=-1) * used[..., None]).flatten(1)
     pen = pen.clamp(0.42, 0.68)[:, None, None]

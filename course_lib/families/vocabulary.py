@@ -18,16 +18,18 @@ TOKEN = re.compile(
 
 
 def tokens(sentence: str) -> list[str]:
-    """The words, digits and signs of a sentence, in lower case: "I'm 24." -> i'm, 2, 4, and the full stop."""
+    """The words, digits and signs of a sentence, in lower case: "I'm 24." -> i'm, 2, 4, and the
+    full stop."""
     plain = unicodedata.normalize("NFC", sentence).replace("\u2019", "'").lower()
     return TOKEN.findall(plain)
 
 
 class Vocabulary:
-    """Ids for words: 0 pads, then the known words in alphabetical order, then ``buckets`` ids that all other words share.
+    """Ids for words: 0 pads, then the known words in alphabetical order, then ``buckets`` ids that
+    all other words share.
 
-    The bucket of an unknown word follows from its letters alone, so it is the same on every machine and on every day.
-    Two unknown words of one bucket look the same to a network.
+    The bucket of an unknown word follows from its letters alone, so it is the same on every machine
+    and on every day. Two unknown words of one bucket look the same to a network.
 
     Args:
         sentences: every token in them becomes a known word.
@@ -58,16 +60,19 @@ class Vocabulary:
         )
 
     def encode(self, sentences: Sequence[str], length: int | None = None) -> Tensor:
-        """Sentences as rows of ids, filled up with 0: (n, L), where L is ``length`` or the longest sentence's number of tokens.
+        """Sentences as rows of ids, filled up with 0: (n, L), where L is ``length`` or the longest
+        sentence's number of tokens.
 
         With a ``length``, longer sentences lose their end.
 
         Raises:
-            ValueError: sentences is one string or empty, one of the sentences has no word in it, or length is below 1.
+            ValueError: sentences is one string or empty, one of the sentences has no word in it, or
+                length is below 1.
         """
         if isinstance(sentences, str) or not len(sentences):
             raise ValueError(
-                f"sentences={sentences!r}: give a list with at least one sentence in it, such as ['is it open?']"
+                f"sentences={sentences!r}: give a list with at least one sentence in it, such as "
+                "['is it open?']"
             )
         rows = [[self.id(token) for token in tokens(sentence)] for sentence in sentences]
         for sentence, row in zip(sentences, rows):
@@ -78,7 +83,8 @@ class Vocabulary:
         return torch.tensor([(row + [PAD] * length)[:length] for row in rows])
 
     def text(self, row) -> str:
-        """The tokens of a row of ids, without the padding. A word from a bucket reads "[?]"; digits side by side become one number."""
+        """The tokens of a row of ids, without the padding. A word from a bucket reads "[?]"; digits
+        side by side become one number."""
         first_bucket = 1 + len(self.words)
         found = " ".join(
             "[?]" if i >= first_bucket else self.words[i - 1] for i in map(int, row) if i != PAD

@@ -1,1 +1,2 @@
-"""Models that can be prompted: the small one of the course, those of Hugging Face, and log P(label | prompt)."""
+"""Models that can be prompted: the small one of the course, those of Hugging Face, and log P(label
+| prompt)."""

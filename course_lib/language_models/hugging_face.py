@@ -1,4 +1,5 @@
-"""Any causal language model of Hugging Face, to be prompted like the small one of the course. The package transformers is optional."""
+"""Any causal language model of Hugging Face, to be prompted like the small one of the course. The
+package transformers is optional."""
 
 import inspect
 import re
@@ -19,22 +20,30 @@ from course_lib.language_models.label_scores import (
     upto,
 )
 
-HOW_TO_INSTALL = 'this needs the package transformers, which the course does not install by itself: pip install "transformers==5.23.0"'
+HOW_TO_INSTALL = (
+    'this needs the package transformers, which the course does not install by itself: pip '
+    'install "transformers==5.23.0"'
+)
 CANNOT_LOAD = "give a folder with config.json, weights and a tokenizer, or a name on the hub"
 
 
 class TransformersModel(nn.Module):
-    """A causal language model of Hugging Face, as a `LanguageModel`. Scores are in single precision.
+    """A causal language model of Hugging Face, as a `LanguageModel`. Scores are in single
+    precision.
 
-    Its weights are frozen, so that a prompt needs no memory for gradients; ``model.requires_grad_()`` opens them to training.
-    Marks that the tokenizer puts before every text, such as ``<s>``, are put before every prompt: the model was trained with them.
+    Its weights are frozen, so that a prompt needs no memory for gradients;
+    ``model.requires_grad_()`` opens them to training. Marks that the tokenizer puts before every
+    text, such as ``<s>``, are put before every prompt: the model was trained with them.
 
     Args:
-        name: a folder that holds model and tokenizer, or a name on the hub, which is then downloaded.
-        device: where it runs.   batch: texts at a time.   dtype: of the weights, such as torch.bfloat16; None: as they were saved.
+        name: a folder that holds model and tokenizer, or a name on the hub, which is then
+            downloaded.
+        device: where it runs.   batch: texts at a time.   dtype: of the weights, such as
+            torch.bfloat16; None: as they were saved.
 
     Raises:
-        ModelError: transformers is not installed, there is no such model or device, weights are missing, or it is not causal.
+        ModelError: transformers is not installed, there is no such model or device, weights are
+            missing, or it is not causal.
     """
 
     def __init__(self, name, device="cpu", batch: int = 16, dtype: torch.dtype | None = None):
@@ -58,23 +67,28 @@ class TransformersModel(nn.Module):
                 network, about = load(
                     where, dtype="auto" if dtype is None else dtype, output_loading_info=True
                 )
-        except Exception as error:  # whatever the library raises: no file, no network, damaged weights, a tokenizer that needs a package
+        # whatever the library raises: no file, no network, damaged weights, a tokenizer that needs
+        # a package
+        except Exception as error:
             raise ModelError(
                 f"no causal language model at {name} ({reason(error)}): {CANNOT_LOAD}"
             ) from None
         if about["missing_keys"]:
             raise ModelError(
-                f"{name} is not a causal language model: it lacks the weights {', '.join(sorted(about['missing_keys'])[:3])}; choose another"
+                f"{name} is not a causal language model: it lacks the weights "
+                f"{', '.join(sorted(about['missing_keys'])[:3])}; choose another"
             )
         try:
             network = network.to(device).eval().requires_grad_(False)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(
-                f"{name} cannot be put on device {device!r} ({reason(error)}): choose another device or a smaller model"
+                f"{name} cannot be put on device {device!r} ({reason(error)}): choose another "
+                "device or a smaller model"
             ) from None
         if not is_causal(network):
             raise ModelError(
-                f"{name} is not a causal language model: what it says of a word depends on later words; choose one such as GPT-2 or Llama"
+                f"{name} is not a causal language model: what it says of a word depends on later "
+                "words; choose one such as GPT-2 or Llama"
             )
         self.prepare(network, tokenizer, batch)
 
@@ -88,7 +102,8 @@ class TransformersModel(nn.Module):
         self.front = front_marks(tokenizer)
 
     def around(self, network, vectors: int = 0) -> "TransformersModel":
-        """The same tokenizer and settings with another network, which puts so many trained vectors before each text."""
+        """The same tokenizer and settings with another network, which puts so many trained vectors
+        before each text."""
         other = TransformersModel.__new__(TransformersModel)
         nn.Module.__init__(other)
         other.prepare(network, self.tokenizer, self.batch, vectors)
@@ -108,7 +123,8 @@ class TransformersModel(nn.Module):
         rows = self.network.get_input_embeddings().num_embeddings
         if ids and max(ids) >= rows:
             raise ModelError(
-                f"{text[-40:]!r} has token {max(ids)} and the model knows {rows}: this is not the model's own tokenizer"
+                f"{text[-40:]!r} has token {max(ids)} and the model knows {rows}: this is not the "
+                "model's own tokenizer"
             )
         return ids
 
@@ -129,12 +145,14 @@ class TransformersModel(nn.Module):
         ]
 
     def log_probs(self, prompts: list[str], labels: list[list[str]]) -> Tensor:
-        """See `LanguageModel.log_probs`. Prompt and label are cut into tokens together: see `cut_together`."""
+        """See `LanguageModel.log_probs`. Prompt and label are cut into tokens together: see
+        `cut_together`."""
         return score_labels(self, prompts, labels, self.device, self.batch)
 
     @torch.no_grad()
     def generate(self, prompt: str, words: int = 40, stop: str | None = "\n") -> str:
-        """See `LanguageModel.generate`. Spaces at the end of the prompt are left out: the next word brings its own."""
+        """See `LanguageModel.generate`. Spaces at the end of the prompt are left out: the next word
+        brings its own."""
         ids, begin = room(self, self.front + self.tokens(prompt.rstrip(" ")), words)
         ends, cache, shown, text = end_marks(self.network, self.tokenizer), None, ids, ""
         while len(ids) < begin + words and len(ids) < self.context and not ended(text, stop):
@@ -160,7 +178,8 @@ class TransformersModel(nn.Module):
 
 
 def is_causal(network) -> bool:
-    """Whether another last token leaves all that is said before it as it was. Asked of the model itself: its name and settings can mislead."""
+    """Whether another last token leaves all that is said before it as it was. Asked of the model
+    itself: its name and settings can mislead."""
     rows = (
         torch.tensor([[0, 1, 2, 0], [0, 1, 2, 3]], device=network.device)
         % network.get_input_embeddings().num_embeddings
@@ -172,7 +191,8 @@ def is_causal(network) -> bool:
 
 
 def front_marks(tokenizer) -> list[int]:
-    """The tokens that a tokenizer puts before every text unless told not to; marks at the end are no part of a text that goes on."""
+    """The tokens that a tokenizer puts before every text unless told not to; marks at the end are
+    no part of a text that goes on."""
     marked, plain = (
         tokenizer("a")["input_ids"],
         tokenizer("a", add_special_tokens=False)["input_ids"],
@@ -200,7 +220,8 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def quiet(transformers):
-    """Neither the warnings nor the bars of transformers while a model is loaded; a download still shows its own."""
+    """Neither the warnings nor the bars of transformers while a model is loaded; a download still
+    shows its own."""
     logging = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -1,4 +1,5 @@
-"""What both language models share: scores of labels after a prompt, one forward pass for all labels that it can serve, and where a text ends."""
+"""What both language models share: scores of labels after a prompt, one forward pass for all labels
+that it can serve, and where a text ends."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -14,7 +15,8 @@ Cut = tuple[
 
 
 class ModelError(ValueError):
-    """A language model that cannot be loaded, or not be asked this. The message says what to change."""
+    """A language model that cannot be loaded, or not be asked this. The message says what to
+    change."""
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows: the sentence, without the lines of the library that led to it."""
@@ -24,11 +26,13 @@ class ModelError(ValueError):
 def cut_together(
     tokens: Callable[[str], list[int]], front: list[int], prompt: str, labels: Sequence[str]
 ) -> list[Cut]:
-    """Prompt and label cut as one text, because tokenizers join what stands side by side: "was" and " great", or "the d" and "og".
+    """Prompt and label cut as one text, because tokenizers join what stands side by side: "was" and
+    " great", or "the d" and "og".
 
-    Scoring begins where the first label departs from the tokens of the prompt alone, at the same place for all labels of the prompt.
-    Usually that is the end of the prompt. Where a label joins with it, the end of the prompt is scored with every label: each score
-    then is log P(end of the prompt and label | what stands before), and the labels still compare as they should.
+    Scoring begins where the first label departs from the tokens of the prompt alone, at the same
+    place for all labels of the prompt. Usually that is the end of the prompt. Where a label joins
+    with it, the end of the prompt is scored with every label: each score then is log P(end of the
+        prompt and label | what stands before), and the labels still compare as they should.
 
     Args:
         front: tokens that the tokenizer puts before every text, such as a mark of its beginning.
@@ -49,7 +53,8 @@ def check_cuts(cuts: list[Cut], prompt: str, labels: Sequence[str], context: int
     """Refuse what has no score.
 
     Raises:
-        ModelError: a label adds no token, two are the same to the model, nothing stands before them, or the text is too long.
+        ModelError: a label adds no token, two are the same to the model, nothing stands before
+            them, or the text is too long.
     """
     for (ids, first), label in zip(cuts, labels, strict=True):
         if first == len(ids):
@@ -58,17 +63,20 @@ def check_cuts(cuts: list[Cut], prompt: str, labels: Sequence[str], context: int
             )
         if first == 0:
             raise ModelError(
-                f"the prompt is empty: {prompt!r} leaves no token in front of label {label!r}, write something before it"
+                f"the prompt is empty: {prompt!r} leaves no token in front of label {label!r}, "
+                "write something before it"
             )
         if len(ids) > context:
             raise ModelError(
-                f"a prompt with its label has {len(ids)} tokens and the model reads {context}: use fewer or shorter examples"
+                f"a prompt with its label has {len(ids)} tokens and the model reads {context}: "
+                "use fewer or shorter examples"
             )
     seen: dict[tuple[int, ...], str] = {}
     for (ids, _), label in zip(cuts, labels):
         if (other := seen.setdefault(tuple(ids), label)) != label:
             raise ModelError(
-                f"labels {other!r} and {label!r} are the same tokens to this model: choose words that it can tell apart"
+                f"labels {other!r} and {label!r} are the same tokens to this model: choose words "
+                "that it can tell apart"
             )
 
 
@@ -77,19 +85,22 @@ def score_labels(
 ) -> Tensor:
     """log P(label | prompt) of n prompts with N labels each, in single precision at least: (n, N).
 
-    A causal model never looks ahead. So one row of tokens serves all labels whose text before the last token it begins with: labels of
-    one token cost one row a prompt, whatever their number. And rows can be filled up on the right without changing anything.
+    A causal model never looks ahead. So one row of tokens serves all labels whose text before the
+    last token it begins with: labels of one token cost one row a prompt, whatever their number. And
+        rows can be filled up on the right without changing anything.
 
     Args:
-        model: has ``context``, ``cut(prompt, labels)`` -> a `Cut` for each label, and ``scores(rows (B, L), lengths (B,), places (P,))``
-            -> (B, P, V), the scores of the next token at these places.
+        model: has ``context``, ``cut(prompt, labels)`` -> a `Cut` for each label, and ``scores(rows
+            (B, L), lengths (B,), places (P,))`` -> (B, P, V), the scores of the next token at these
+            places.
 
     Raises:
         ModelError: a prompt has more labels than another, or `check_cuts` refuses one.
     """
     if len(prompts) != len(labels) or len({len(row) for row in labels}) != 1 or not labels[0]:
         raise ModelError(
-            f"{len(prompts)} prompts, labels a prompt: {[len(row) for row in labels]}: give at least one, and every prompt equally many labels"
+            f"{len(prompts)} prompts, labels a prompt: {[len(row) for row in labels]}: give at "
+            "least one, and every prompt equally many labels"
         )
     rows: list[list[int]] = []  # what is shown to the model
     asked: list[
@@ -143,7 +154,8 @@ def score_labels(
 
 
 def room(model, ids: list[int], words: int) -> tuple[list[int], int]:
-    """The tokens of a prompt, once it is known that there is one and that a word fits behind it, and their number.
+    """The tokens of a prompt, once it is known that there is one and that a word fits behind it,
+    and their number.
 
     Raises:
         ModelError: says what to change.
@@ -153,7 +165,8 @@ def room(model, ids: list[int], words: int) -> tuple[list[int], int]:
         raise ModelError("the prompt is empty: write at least one word")
     if len(ids) >= model.context:
         raise ModelError(
-            f"the prompt has {len(ids)} tokens and the model reads {model.context}, with its answer: use fewer or shorter examples"
+            f"the prompt has {len(ids)} tokens and the model reads {model.context}, with its "
+            "answer: use fewer or shorter examples"
         )
     return ids, len(ids)
 

@@ -1,6 +1,8 @@
-"""Two models that can be prompted: the course's own small one, and any causal language model of Hugging Face.
+"""Two models that can be prompted: the course's own small one, and any causal language model of
+Hugging Face.
 
-Both answer the same questions: how probable is this text after that one, and how does that one go on?
+Both answer the same questions: how probable is this text after that one, and how does that one go
+on?
 """
 
 import torch
@@ -22,7 +24,8 @@ __all__ = [
 
 
 class TinyModel(nn.Module):
-    """The small transformer of the course, as a `LanguageModel`: words with spaces between them, one token each."""
+    """The small transformer of the course, as a `LanguageModel`: words with spaces between them,
+    one token each."""
 
     def __init__(self, network: TinyGPT, batch: int = 256):
         super().__init__()
@@ -40,7 +43,8 @@ class TinyModel(nn.Module):
             raise ModelError(str(error)) from None
 
     def cut(self, prompt: str, labels: list[str]) -> list[Cut]:
-        """Words never join, so prompt and label are cut apart, whether or not a space stands between them."""
+        """Words never join, so prompt and label are cut apart, whether or not a space stands
+        between them."""
         before = self.tokens(prompt)
         return [(before + self.tokens(label), len(before)) for label in labels]
 
@@ -70,7 +74,8 @@ class TinyModel(nn.Module):
         """The most probable next tokens with their probabilities.
 
         Raises:
-            ValueError: the prompt is empty, too long, or holds a word that the model has never seen.
+            ValueError: the prompt is empty, too long, or holds a word that the model has never
+                seen.
         """
         ids = self.tokens(prompt)
         if not ids:
@@ -82,7 +87,8 @@ class TinyModel(nn.Module):
 
 
 def open_model(name=None, device=None) -> TinyModel | TransformersModel:
-    """The model of the course, or with a folder or hub name one of Hugging Face, on the best device there is. Prints what was opened.
+    """The model of the course, or with a folder or hub name one of Hugging Face, on the best device
+    there is. Prints what was opened.
 
     Raises:
         ModelError: see `TransformersModel`; a notebook shows its sentence alone.

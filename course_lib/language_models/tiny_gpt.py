@@ -1,7 +1,9 @@
-"""A decoder-only transformer in one file: small enough to train in minutes, large enough to learn in context.
+"""A decoder-only transformer in one file: small enough to train in minutes, large enough to learn
+in context.
 
-Attention is written out, so that it can be looked at, patched, and differentiated twice (fused attention has no second derivative).
-Position enters only through ALiBi (Press et al. 2022): each head subtracts slope * distance from its scores.
+Attention is written out, so that it can be looked at, patched, and differentiated twice (fused
+attention has no second derivative). Position enters only through ALiBi (Press et al. 2022): each
+head subtracts slope * distance from its scores.
 
 Shapes: B prompts of L tokens, width W, H heads of D = W / H numbers, V words in the vocabulary.
 """
@@ -25,7 +27,8 @@ class Size:
     Args:
         words: V, the vocabulary.   layers, width, heads: of the transformer.
         context: how many tokens it may read.
-        slopes: ALiBi's slope of each head, in score units a token. A steep head looks nearby; one with slope 0 sees no distance.
+        slopes: ALiBi's slope of each head, in score units a token. A steep head looks nearby; one
+            with slope 0 sees no distance.
 
     Raises:
         ValueError: the heads do not divide the width, or there is not one slope a head.
@@ -52,14 +55,16 @@ class Size:
 
 
 def in_order(length: int, device=None) -> tuple[Tensor, Tensor]:
-    """How many tokens token j lies behind token i, (L, L), and whether j is hidden from i because it is still to come."""
+    """How many tokens token j lies behind token i, (L, L), and whether j is hidden from i because
+    it is still to come."""
     place = torch.arange(length, device=device)
     distance = place[:, None] - place
     return distance, distance < 0
 
 
 class Attention(nn.Module):
-    """Each token gathers from itself and the tokens before it (Vaswani et al. 2017, equation 1, with ALiBi)."""
+    """Each token gathers from itself and the tokens before it (Vaswani et al. 2017, equation 1,
+    with ALiBi)."""
 
     def __init__(self, size: Size):
         super().__init__()
@@ -73,10 +78,12 @@ class Attention(nn.Module):
         """Gather for every token from those that it sees.
 
         Args:
-            x: (B, L, W).   distance: (L, L), how many tokens j lies behind i.   unseen: (L, L), whether j is hidden from i.
+            x: (B, L, W).   distance: (L, L), how many tokens j lies behind i.   unseen: (L, L),
+                whether j is hidden from i.
 
         Returns:
-            What was gathered (B, L, W), and who looked at whom (B, H, L, L): row i is where token i looks.
+            What was gathered (B, L, W), and who looked at whom (B, H, L, L): row i is where token i
+            looks.
         """
         q, k, v = (
             project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -93,7 +100,8 @@ def as_is(place: str, added: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Gather from other tokens, then think about what was gathered; both are added to what was there."""
+    """Gather from other tokens, then think about what was gathered; both are added to what was
+    there."""
 
     def __init__(self, size: Size):
         super().__init__()
@@ -105,7 +113,8 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor, distance: Tensor, unseen: Tensor, change) -> tuple[Tensor, Tensor]:
-        """(B, L, W) -> (B, L, W) and the attention (B, H, L, L). ``change(part, added)``: see `TinyGPT.forward`."""
+        """(B, L, W) -> (B, L, W) and the attention (B, H, L, L). ``change(part, added)``: see
+        `TinyGPT.forward`."""
         gathered, looks = self.attention(self.norm1(x), distance, unseen)
         x = x + change("attention", gathered)
         return x + change("feed_forward", self.down(F.gelu(self.up(self.norm2(x))))), looks
@@ -136,9 +145,11 @@ class TinyGPT(nn.Module):
         """tokens (B, L) -> scores (B, L, V) of the token that follows each place.
 
         Args:
-            soft_prompt: (P, W) or (B, P, W) vectors put before the tokens (Lester et al. 2021); the scores stay those of the L tokens.
-            change: a hook, ``change(place, added)``: it gets what each part of each block is about to add, (B, P + L, W), with a name
-                such as "0.attention" or "2.feed_forward", and returns what is added instead.
+            soft_prompt: (P, W) or (B, P, W) vectors put before the tokens (Lester et al. 2021); the
+                scores stay those of the L tokens.
+            change: a hook, ``change(place, added)``: it gets what each part of each block is about
+                to add, (B, P + L, W), with a name such as "0.attention" or "2.feed_forward", and
+                returns what is added instead.
             scores: False returns the last hidden vectors (B, L, W) instead.
 
         Raises:
@@ -150,7 +161,8 @@ class TinyGPT(nn.Module):
     def look(
         self, tokens: Tensor, soft_prompt: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """As `forward`, with the attention of every layer besides: a list of (B, H, P + L, P + L)."""
+        """As `forward`, with the attention of every layer besides: a list of (B, H, P + L, P +
+        L)."""
         hidden, attention = self.hidden(tokens, soft_prompt)
         return self.next_token(hidden), attention
 
@@ -161,13 +173,15 @@ class TinyGPT(nn.Module):
             x = torch.cat([soft_prompt.expand(len(x), -1, -1), x], dim=1)
         if x.shape[1] > self.size.context:
             raise ValueError(
-                f"the prompt has {x.shape[1]} tokens and the model reads {self.size.context}: use fewer or shorter examples"
+                f"the prompt has {x.shape[1]} tokens and the model reads {self.size.context}: use "
+                "fewer or shorter examples"
             )
         x, attention = self.through(x, *in_order(x.shape[1], x.device), change)
         return x[:, -tokens.shape[1] :], attention
 
     def through(self, x: Tensor, distance: Tensor, unseen: Tensor, change=as_is):
-        """Embedded tokens (B, L, W) through all blocks: the last hidden vectors, and the attention of every layer."""
+        """Embedded tokens (B, L, W) through all blocks: the last hidden vectors, and the attention
+        of every layer."""
         attention = []
         for i, block in enumerate(self.blocks):
             named = lambda part, added, i=i: change(f"{i}.{part}", added)  # noqa: E731
@@ -176,7 +190,8 @@ class TinyGPT(nn.Module):
         return self.norm(x), attention
 
     def next_token(self, hidden: Tensor) -> Tensor:
-        """Scores (..., V) of the next token, from last hidden vectors (..., W): the output layer is the embedding."""
+        """Scores (..., V) of the next token, from last hidden vectors (..., W): the output layer is
+        the embedding."""
         return hidden @ self.embedding.weight.T
 
     def settings(self) -> dict:
@@ -185,7 +200,8 @@ class TinyGPT(nn.Module):
 
 
 def shipped_model(name: str = "tiny_gpt", folder: Path = DATA) -> TinyGPT:
-    """A model that comes with the course: "tiny_gpt", trained to the end, or "tiny_gpt_early", in the middle of the phase change."""
+    """A model that comes with the course: "tiny_gpt", trained to the end, or "tiny_gpt_early", in
+    the middle of the phase change."""
     tensors, about = checkpoints.read(folder / f"{name}.safetensors")
     model = TinyGPT(Size(**about["size"]))
     checkpoints.load_weights(model, tensors, source=name)

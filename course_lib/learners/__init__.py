@@ -16,7 +16,9 @@ from course_lib.learners.relation import Relation
 from course_lib.learners.siamese import Koch, Siamese, contrastive, distance, pairs_of
 
 __all__ = [
-    "Baseline", "BaselinePlusPlus", "InContext", "InContextRegression", "Joint", "Koch", "Learner", "LeastSquares", "MAML",
-    "Matching", "MetaBaseline", "Nearest", "Prompting", "Prototypical", "Relation", "Ridge", "Siamese", "Template", "contrastive", "distance",
+    "Baseline", "BaselinePlusPlus", "InContext", "InContextRegression", "Joint", "Koch", "Learner",
+    "LeastSquares", "MAML",
+    "Matching", "MetaBaseline", "Nearest", "Prompting", "Prototypical", "Relation", "Ridge",
+    "Siamese", "Template", "contrastive", "distance",
     "linear_attention", "pairs_of", "predict_with", "prototypes", "squared", "written_out",
 ]  # fmt: skip

@@ -1,4 +1,5 @@
-"""The yardstick for sentences: count the words, weigh the rare ones more, take the class whose words point the same way."""
+"""The yardstick for sentences: count the words, weigh the rare ones more, take the class whose
+words point the same way."""
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +12,11 @@ from course_lib.networks.sentences import check_ids, idf
 
 
 class BagOfWords(Learner):
-    """Nearest centroid of idf-weighted word counts, by cosine: the logit of a class is cos(v(q), c_n), c_n the mean of v over its examples.
+    """Nearest centroid of idf-weighted word counts, by cosine: the logit of a class is cos(v(q),
+    c_n), c_n the mean of v over its examples.
 
-    v(s) has a number for each word id: how often s holds it, times its `idf`, and is scaled to length 1 (Rocchio's classifier). Nothing
+    v(s) has a number for each word id: how often s holds it, times its `idf`, and is scaled to
+        length 1 (Rocchio's classifier). Nothing
     is trained; idf is counted once, in sentences that are given.
 
     Args:

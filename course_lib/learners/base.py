@@ -1,4 +1,5 @@
-"""The one idea of the course: a few-shot learner is a function of a support set and query inputs."""
+"""The one idea of the course: a few-shot learner is a function of a support set and query
+inputs."""
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,8 @@ class Learner(nn.Module):
     loss_fn = staticmethod(F.mse_loss)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
-        """One task: support_x (S, ...), support_y (S,) or (S, outputs), query_x (Q, ...) -> (Q, outputs)."""
+        """One task: support_x (S, ...), support_y (S,) or (S, outputs), query_x (Q, ...) -> (Q,
+        outputs)."""
         raise NotImplementedError
 
     def forward(self, episode: Episode) -> Tensor:
@@ -25,7 +27,8 @@ class Learner(nn.Module):
         return torch.stack([self.predict(sx, sy, qx) for sx, sy, qx, _ in episode])
 
     def outer_loss(self, episode: Episode) -> Tensor:
-        """The loss of the adapted learner on the query sets, averaged over tasks: a scalar to differentiate."""
+        """The loss of the adapted learner on the query sets, averaged over tasks: a scalar to
+        differentiate."""
         predictions = right_shape(self, self(episode), episode.query_y)
         return self.loss_fn(predictions.flatten(0, 1), episode.query_y.flatten(0, 1))
 

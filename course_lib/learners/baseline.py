@@ -1,7 +1,9 @@
-"""Plain transfer: learn to tell many classes apart, keep the embedding, and train a new last layer for each task.
+"""Plain transfer: learn to tell many classes apart, keep the embedding, and train a new last layer
+for each task.
 
-`Baseline` and `BaselinePlusPlus` are those of Chen et al. 2019, "A Closer Look at Few-shot Classification"; `MetaBaseline` is that of
-Chen et al. 2021: the same pretraining, then episodes with a learned scale.
+`Baseline` and `BaselinePlusPlus` are those of Chen et al. 2019, "A Closer Look at Few-shot
+Classification"; `MetaBaseline` is that of Chen et al. 2021: the same pretraining, then episodes
+with a learned scale.
 """
 
 import copy
@@ -24,21 +26,26 @@ HEAD = {
 
 
 class Baseline(MetricLearner):
-    """Pretrain f as a classifier of all base classes; in a task keep f as it is and train a new linear layer on the support embeddings.
+    """Pretrain f as a classifier of all base classes; in a task keep f as it is and train a new
+    linear layer on the support embeddings.
 
-    The outer loss is the cross-entropy of support and query items alike over the base classes, whose numbers every picture family
-    gives as ``names["classes"]``. So the same outer loop trains it, and the make-up of an episode does not matter to it.
+    The outer loss is the cross-entropy of support and query items alike over the base classes,
+    whose numbers every picture family gives as ``names["classes"]``. So the same outer loop trains
+    it, and the make-up of an episode does not matter to it.
 
-    The head of a task: SGD with `HEAD`, as in Chen et al. 2019. They draw batches of 4 for 100 epochs and start from random weights;
-    here each of the ``steps`` takes the whole support set, and the head starts from zero. The answer then depends on neither luck nor
-    the numbering of the classes, and the heads of all tasks are trained side by side. No gradient goes through it to f.
+    The head of a task: SGD with `HEAD`, as in Chen et al. 2019. They draw batches of 4 for 100
+        epochs and start from random weights;
+    here each of the ``steps`` takes the whole support set, and the head starts from zero. The
+    answer then depends on neither luck nor the numbering of the classes, and the heads of all tasks
+    are trained side by side. No gradient goes through it to f.
 
     Args:
         encoder: f, (n, ...) -> (n, d).
         classes: how many base classes there are: ``family.classes``.
         features: d.
         steps: how many steps the head of a task is trained for.
-        seed: makes the starting weights of the pretraining classifier repeatable without touching torch's global seed.
+        seed: makes the starting weights of the pretraining classifier repeatable without touching
+            torch's global seed.
 
     Raises:
         ValueError: a count is below 1, or ``features`` does not fit the encoder.
@@ -71,17 +78,20 @@ class Baseline(MetricLearner):
         """Cross-entropy of all items over the base classes: a scalar.
 
         Raises:
-            ValueError: the episode does not say which base classes it is made of, or there are more of them than ``classes``.
+            ValueError: the episode does not say which base classes it is made of, or there are more
+                of them than ``classes``.
         """
         if "classes" not in episode.names:
             raise ValueError(
-                'the episode has no names["classes"]: pretraining needs a family of pictures, which tells each item\'s base class'
+                'the episode has no names["classes"]: pretraining needs a family of pictures, '
+                'which tells each item\'s base class'
             )
         y = torch.cat([episode.support_y, episode.query_y], dim=1)
         base = episode.names["classes"].gather(1, y).flatten()
         if (largest := int(base.max())) >= self.classes:
             raise ValueError(
-                f"classes={self.classes}, and an item is of base class {largest}: set classes to the family's"
+                f"classes={self.classes}, and an item is of base class {largest}: set classes to "
+                "the family's"
             )
         f = torch.cat(self.embed(episode), dim=1).flatten(0, 1)
         return F.cross_entropy(self.base_logits(self.fitting(f)), base)
@@ -90,7 +100,8 @@ class Baseline(MetricLearner):
         """The embeddings themselves, once they have d numbers."""
         if f.shape[-1] != self.features:
             raise ValueError(
-                f"features={self.features}, but the encoder gives {f.shape[-1]} numbers: set features={f.shape[-1]}"
+                f"features={self.features}, but the encoder gives {f.shape[-1]} numbers: set "
+                f"features={f.shape[-1]}"
             )
         return f
 
@@ -122,19 +133,22 @@ class Baseline(MetricLearner):
 
 
 class BaselinePlusPlus(Baseline):
-    """As `Baseline`, with cosines in both classifiers: the logit of a class is scale * cos(f(x), w_class).
+    """As `Baseline`, with cosines in both classifiers: the logit of a class is scale * cos(f(x),
+    w_class).
 
-    A class is then a direction, and embeddings of one class have to point one way. The weight vectors of a task's head all start
-    as the mean direction of its support set; in the paper they are random. The authors' code also learns a length for each w, which
-    is left out here.
+    A class is then a direction, and embeddings of one class have to point one way. The weight
+    vectors of a task's head all start as the mean direction of its support set; in the paper they
+    are random. The authors' code also learns a length for each w, which is left out here.
 
     Args:
-        scale: factor in front of the cosines of the base classes; 10 in the authors' code where there are more than 200 of them.
+        scale: factor in front of the cosines of the base classes; 10 in the authors' code where
+            there are more than 200 of them.
         head_scale: the same in the head of a task; 2 in their code.
         The rest as in `Baseline`.
 
     Raises:
-        ValueError: a count is below 1, a scale is not above 0, or ``features`` does not fit the encoder.
+        ValueError: a count is below 1, a scale is not above 0, or ``features`` does not fit the
+            encoder.
     """
 
     def __init__(
@@ -171,10 +185,11 @@ class BaselinePlusPlus(Baseline):
 
 
 class MetaBaseline(MetricLearner):
-    """The logit of a class is tau * cos(f(x), c_n), with prototypes c_n and a learned scale tau (Chen et al. 2021, section 3.2).
+    """The logit of a class is tau * cos(f(x), c_n), with prototypes c_n and a learned scale tau
+    (Chen et al. 2021, section 3.2).
 
-    It is meant to start from the f of a classifier of all base classes: `after`. Without episodes afterwards it is what the paper
-    calls Classifier-Baseline, to whose answers tau is nothing.
+    It is meant to start from the f of a classifier of all base classes: `after`. Without episodes
+    afterwards it is what the paper calls Classifier-Baseline, to whose answers tau is nothing.
 
     Args:
         encoder: f, (n, ...) -> (n, d).
@@ -190,7 +205,8 @@ class MetaBaseline(MetricLearner):
 
     @classmethod
     def after(cls, pretrained: MetricLearner, tau: float = 10.0) -> "MetaBaseline":
-        """One that starts from a copy of the f of a trained learner, such as a `Baseline`, which is left as it is."""
+        """One that starts from a copy of the f of a trained learner, such as a `Baseline`, which is
+        left as it is."""
         return cls(copy.deepcopy(pretrained.encoder), tau)
 
     def compare(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
@@ -202,10 +218,12 @@ def train_head(
 ) -> list[Tensor]:
     """SGD with `HEAD` on the heads of T tasks side by side; works under ``torch.no_grad()`` too.
 
-    The losses of the tasks are added up. A head appears in its own task's loss only, so each gets its own gradient.
+    The losses of the tasks are added up. A head appears in its own task's loss only, so each gets
+    its own gradient.
 
     Args:
-        logits_of: (embeddings (T, S, d), *head) -> (T, S, N).   start: the tensors of the head to start from.
+        logits_of: (embeddings (T, S, d), *head) -> (T, S, N).   start: the tensors of the head to
+            start from.
         support: (T, S, d), with no graph behind it.   support_y: (T, S).
 
     Returns:

@@ -1,6 +1,8 @@
-"""In-context learning of the small language model: the support set stands in the prompt, and no weight changes.
+"""In-context learning of the small language model: the support set stands in the prompt, and no
+weight changes.
 
-`InContext` takes the model as it is. `InContextTuning` trains it before, over many tasks, to read examples.
+`InContext` takes the model as it is. `InContextTuning` trains it before, over many tasks, to read
+examples.
 """
 
 import copy
@@ -19,16 +21,21 @@ AT_ONCE = 256  # prompts that run through the model together
 
 
 class InContext(Learner):
-    """The logit of a class is the score of its label word as the next token after the prompt (Brown et al. 2020).
+    """The logit of a class is the score of its label word as the next token after the prompt (Brown
+    et al. 2020).
 
     Args:
-        model: a `TinyGPT`, or any function of token ids (B, L) -> scores (B, L, V) of the next token. It is shared and stays as it is.
-        shots: show the first so many support examples; None shows all, with 0 the prompt holds the query alone.
-        labels: the label word of each class. None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
+        model: a `TinyGPT`, or any function of token ids (B, L) -> scores (B, L, V) of the next
+            token. It is shared and stays as it is.
+        shots: show the first so many support examples; None shows all, with 0 the prompt holds the
+            query alone.
+        labels: the label word of each class. None: each task brings its own,
+            ``episode.names["labels"]`` (T, N) of token ids.
         form: how the prompts are written, see `token_prompts.prompts`.
 
     Raises:
-        ValueError: the labels are unknown, fewer than 2, or not single words; a task has fewer examples than ``shots``.
+        ValueError: the labels are unknown, fewer than 2, or not single words; a task has fewer
+            examples than ``shots``.
     """
 
     loss_fn = staticmethod(F.cross_entropy)
@@ -84,10 +91,12 @@ def one_task(support_x: Tensor, support_y: Tensor, query_x: Tensor, labels, own)
 
 
 class InContextTuning(InContext):
-    """Trains the model, over many tasks, to read examples: the loss is that of the answer to a prompt with the support set in it.
+    """Trains the model, over many tasks, to read examples: the loss is that of the answer to a
+    prompt with the support set in it.
 
-    Chen et al. 2022, and MetaICL (Min et al. 2022), equation in section 3.1: log p(y_q | x_1, y_1, ..., x_k, y_k, x_q). `meta_train` trains it.
-    A new task then costs no gradient step. The learner has a copy of the model, and the one given stays as it is.
+    Chen et al. 2022, and MetaICL (Min et al. 2022), equation in section 3.1: log p(y_q | x_1, y_1,
+    ..., x_k, y_k, x_q). `meta_train` trains it. A new task then costs no gradient step. The learner
+    has a copy of the model, and the one given stays as it is.
 
     Raises:
         ValueError: ``shots`` is below 1, or see `InContext`.
@@ -109,5 +118,6 @@ class InContextTuning(InContext):
         return self.model
 
     def trainable(self, ways: int = 2) -> int:
-        """How many numbers a task trains: none. All weights were trained before, over many tasks."""
+        """How many numbers a task trains: none. All weights were trained before, over many
+        tasks."""
         return 0

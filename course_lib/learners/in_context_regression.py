@@ -1,7 +1,8 @@
-"""In-context learning of regressions: the support set is read as a sequence, and no weight changes (Garg et al. 2022).
+"""In-context learning of regressions: the support set is read as a sequence, and no weight changes
+(Garg et al. 2022).
 
-A small transformer reads x1, y1, x2, y2, ..., x_q and answers y_q. What the outer loop has put into its weights is not an answer and not
-a start for gradient steps, but a way of reading examples.
+A small transformer reads x1, y1, x2, y2, ..., x_q and answers y_q. What the outer loop has put into
+its weights is not an answer and not a start for gradient steps, but a way of reading examples.
 """
 
 import torch
@@ -11,11 +12,14 @@ from course_lib.episodes import Episode, at_least_one
 from course_lib.learners.base import Learner
 from course_lib.networks.small import seeded
 
-STEEPEST = 3.0  # how fast the head that forgets fastest loses sight of what is far back; each further head a quarter of it, the last not at all
+# how fast the head that forgets fastest loses sight of what is far back; each further head a
+# quarter of it, the last not at all
+STEEPEST = 3.0
 
 
 class Layer(nn.Module):
-    """One layer: every token gathers from the tokens it may see (attention), then each is worked on by itself.
+    """One layer: every token gathers from the tokens it may see (attention), then each is worked on
+    by itself.
 
     Args:
         width: numbers a token.   heads: in how many parts they are compared.
@@ -37,7 +41,8 @@ class Layer(nn.Module):
         return tokens + self.mlp(self.before_mlp(tokens))
 
     def attend(self, tokens: Tensor, bias: Tensor) -> Tensor:
-        """softmax(q k / sqrt(width of a head) + bias) v, for all heads side by side: (T, n, width) -> (T, n, width)."""
+        """softmax(q k / sqrt(width of a head) + bias) v, for all heads side by side: (T, n, width)
+        -> (T, n, width)."""
         split = self.query_key_value(tokens).unflatten(
             -1, (3, self.heads, -1)
         )  # (T, n, 3, heads, width / heads)
@@ -47,7 +52,8 @@ class Layer(nn.Module):
 
 
 class InContextRegression(Learner):
-    """A decoder-only transformer over x1, y1, x2, y2, ..., x_q (Garg et al. 2022, but much smaller).
+    """A decoder-only transformer over x1, y1, x2, y2, ..., x_q (Garg et al. 2022, but much
+    smaller).
 
     Args:
         dims: d, how many numbers x has.
@@ -71,7 +77,8 @@ class InContextRegression(Learner):
         at_least_one(dims=dims, width=width, layers=layers, heads=heads)
         if width % heads:
             raise ValueError(
-                f"width={width}, heads={heads}: each head gets an equal part, so make the width a multiple of {heads}"
+                f"width={width}, heads={heads}: each head gets an equal part, so make the width a "
+                f"multiple of {heads}"
             )
         self.dims, self.width = dims, width
         with seeded(seed):
@@ -83,10 +90,13 @@ class InContextRegression(Learner):
         self.register_buffer("slopes", slopes, persistent=False)
 
     def bias(self, shots: int, queries: int) -> Tensor:
-        """What is added to the attention from token i to token j: (heads, n, n) for n = 2 shots + queries.
+        """What is added to the attention from token i to token j: (heads, n, n) for n = 2 shots +
+        queries.
 
-        Minus infinity where i must not see j: a token sees itself and what stands before it. All queries stand at the same place,
-        the next after the support set, so none sees another. Else minus slope times distance (ALiBi, Press et al. 2022).
+        Minus infinity where i must not see j: a token sees itself and what stands before it. All
+            queries stand at the same place,
+        the next after the support set, so none sees another. Else minus slope times distance
+        (ALiBi, Press et al. 2022).
         """
         place = torch.arange(2 * shots + queries, device=self.slopes.device).clamp(max=2 * shots)
         distance = place[:, None] - place
@@ -100,7 +110,8 @@ class InContextRegression(Learner):
             support_x: (T, S, d).   support_y: (T, S, 1).   query_x: (T, Q, d).
 
         Returns:
-            The answer for each support x from the examples before it alone, (T, S, 1), and for the queries from all, (T, Q, 1).
+            The answer for each support x from the examples before it alone, (T, S, 1), and for the
+            queries from all, (T, Q, 1).
         """
         if support_x.shape[-1] != self.dims:
             raise ValueError(
@@ -127,7 +138,8 @@ class InContextRegression(Learner):
         return self.read(episode.support_x, episode.support_y, episode.query_x)[1]
 
     def outer_loss(self, episode: Episode) -> Tensor:
-        """Mean squared error of the next y at every place of the sequence: after 0, 1, ..., S examples at once."""
+        """Mean squared error of the next y at every place of the sequence: after 0, 1, ..., S
+        examples at once."""
         targets = torch.cat([episode.support_y, episode.query_y], dim=1)
         answers = torch.cat(self.read(episode.support_x, episode.support_y, episode.query_x), dim=1)
         return self.loss_fn(answers, targets)
@@ -137,11 +149,13 @@ class InContextRegression(Learner):
 
 
 def linear_attention(support_x: Tensor, support_y: Tensor, query_x: Tensor, eta: float) -> Tensor:
-    """eta * sum_i y_i (x_i . x_q): attention without a softmax, with keys x_i, values y_i and query x_q.
+    """eta * sum_i y_i (x_i . x_q): attention without a softmax, with keys x_i, values y_i and query
+    x_q.
 
-    It is also one step of gradient descent: from w = 0, on the loss sum_i (w . x_i - y_i)^2 / 2, a step of size eta leads to
-    w = eta * sum_i y_i x_i, whose answer is w . x_q (von Oswald et al. 2023). With the mean of the squares as the loss
-    the same step is eta = 2 alpha / S.
+    It is also one step of gradient descent: from w = 0, on the loss sum_i (w . x_i - y_i)^2 / 2, a
+        step of size eta leads to
+    w = eta * sum_i y_i x_i, whose answer is w . x_q (von Oswald et al. 2023). With the mean of the
+    squares as the loss the same step is eta = 2 alpha / S.
 
     Args:
         support_x: (..., S, d).   support_y: (..., S, 1).   query_x: (..., Q, d).

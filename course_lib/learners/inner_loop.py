@@ -1,8 +1,9 @@
 """The inner loop, three ways: written out, with ``higher``, and for all tasks at once.
 
-Each way walks phi^0 = theta, phi^(j+1) = phi^j - alpha * gradient of the support loss at phi^j (Finn et al. 2017,
-equation 1) and returns the path [phi^0, ..., phi^k]. Every phi^j hangs on theta by a graph, so the gradient of any
-loss at phi^k with respect to theta is the meta-gradient. All three give the same numbers.
+Each way walks phi^0 = theta, phi^(j+1) = phi^j - alpha * gradient of the support loss at phi^j
+(Finn et al. 2017, equation 1) and returns the path [phi^0, ..., phi^k]. Every phi^j hangs on theta
+by a graph, so the gradient of any loss at phi^k with respect to theta is the meta-gradient. All
+three give the same numbers.
 """
 
 import higher
@@ -61,14 +62,17 @@ def with_higher(
     inner_optimizer=torch.optim.SGD,
     override: dict | None = None,
 ) -> list[Parameters]:
-    """One task with ``higher`` (Grefenstette et al. 2019): the same walk, with any optimiser it can differentiate.
+    """One task with ``higher`` (Grefenstette et al. 2019): the same walk, with any optimiser it can
+    differentiate.
 
-    ``copy_initial_weights=False`` keeps phi^0 the network's own parameters; with the default, a copy, no gradient
-    would ever reach them. First order detaches the *gradients*; detaching phi would cut theta off.
+    ``copy_initial_weights=False`` keeps phi^0 the network's own parameters; with the default, a
+    copy, no gradient would ever reach them. First order detaches the *gradients*; detaching phi
+    would cut theta off.
 
     Args:
         inner_optimizer: a class such as ``torch.optim.SGD`` or ``torch.optim.Adam``.
-        override: optimiser settings as tensors, so that they too receive gradients, such as ``{"lr": [alpha]}``.
+        override: optimiser settings as tensors, so that they too receive gradients, such as
+            ``{"lr": [alpha]}``.
         The rest, and the result, as in `written_out`.
     """
     everything = dict(network.named_parameters())
@@ -97,11 +101,13 @@ def all_tasks_at_once(
     first_order: bool = False,
     adapted: list[str] | None = None,
 ) -> list[Parameters]:
-    """Every task in one go with ``torch.func.vmap``: support_x is (T, S, ...), and each phi^j has a leading T.
+    """Every task in one go with ``torch.func.vmap``: support_x is (T, S, ...), and each phi^j has a
+    leading T.
 
-    Only the forward pass is vectorised. The T support losses are summed, and since task i's parameters appear in
-    loss i alone, one ``autograd.grad`` gives every task its own gradient. Wrapping ``torch.func.grad`` in ``vmap``
-    instead is slower, and wrong at second order where scales and shifts of a layer or batch norm are adapted.
+    Only the forward pass is vectorised. The T support losses are summed, and since task i's
+    parameters appear in loss i alone, one ``autograd.grad`` gives every task its own gradient.
+    Wrapping ``torch.func.grad`` in ``vmap`` instead is slower, and wrong at second order where
+    scales and shifts of a layer or batch norm are adapted.
     """
     theta, tasks = dict(network.named_parameters()), support_x.shape[0]
     losses = vmap(

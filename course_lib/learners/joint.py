@@ -1,4 +1,5 @@
-"""Joint training: one network for all tasks at once, adapted only at test time. MAML's plainest rival."""
+"""Joint training: one network for all tasks at once, adapted only at test time. MAML's plainest
+rival."""
 
 import torch
 from torch import Tensor
@@ -11,9 +12,10 @@ from course_lib.learners.maml import MAML
 class Joint(MAML):
     """Learn to fit every task with the same parameters; adapt like MAML when tested.
 
-    The only line that differs from MAML is the outer loss: it is taken at theta, before any adaptation,
-    on all points of the episode. Finn et al. (2017, section 5.1) call this pretraining on all tasks.
-    Arguments as for `MAML`.
+    The only line that differs from MAML is the outer loss: it is taken at theta, before any
+        adaptation,
+    on all points of the episode. Finn et al. (2017, section 5.1) call this pretraining on all
+    tasks. Arguments as for `MAML`.
     """
 
     def outer_loss(self, episode: Episode) -> Tensor:

@@ -20,13 +20,15 @@ class MAML(Learner):
     """Adapt by gradient descent on the support set; the outer loop learns where to start.
 
     Args:
-        network: its parameters are theta, the start. Its `BatchNorm` layers say whose statistics normalise the queries.
+        network: its parameters are theta, the start. Its `BatchNorm` layers say whose statistics
+            normalise the queries.
         loss_fn: inner and outer loss, (predictions, targets) -> scalar.
         alpha: inner learning rate.   steps: inner steps k.
         first_order: drop the second derivatives (FOMAML).
         adapt: "all" layers, or only the "head": the last layer that has parameters (as ANIL does).
-        way: "higher", "autograd" or "vmap": three ways to the same numbers. "fast" gives them too: for conv4 on a CPU with
-            the derivatives written out (fast.py), elsewhere by vmap, which is the fast one of the three.
+        way: "higher", "autograd" or "vmap": three ways to the same numbers. "fast" gives them too:
+            for conv4 on a CPU with the derivatives written out (fast.py), elsewhere by vmap, which
+            is the fast one of the three.
         inner_optimizer, override: for way="higher" only; see `inner_loop.with_higher`.
 
     Raises:
@@ -57,7 +59,8 @@ class MAML(Learner):
             )
         if not list(network.parameters()):
             raise ValueError(
-                f"network {type(network).__name__} has no parameters: there is nothing that an inner loop could adapt"
+                f"network {type(network).__name__} has no parameters: there is nothing that an "
+                "inner loop could adapt"
             )
         if adapt not in ("all", "head"):
             raise ValueError(f"adapt={adapt!r}: choose 'all' or 'head'")
@@ -87,13 +90,15 @@ class MAML(Learner):
         return [name for name in names if name.rpartition(".")[0] == layer]
 
     def after_each_step(self, episode: Episode, steps: int | None = None) -> Tensor:
-        """Query predictions after 0, 1, ..., k inner steps: (k + 1, T, Q, outputs), cut from theta's graph."""
+        """Query predictions after 0, 1, ..., k inner steps: (k + 1, T, Q, outputs), cut from
+        theta's graph."""
         return self._walk(
             episode, self.steps if steps is None else steps, every_step=True, graph=False
         )
 
     def forward(self, episode: Episode) -> Tensor:
-        """Query predictions after the inner loop: (T, Q, outputs). Works under ``torch.no_grad()`` too."""
+        """Query predictions after the inner loop: (T, Q, outputs). Works under ``torch.no_grad()``
+        too."""
         return self._walk(episode, self.steps, every_step=False, graph=torch.is_grad_enabled())
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
@@ -102,7 +107,8 @@ class MAML(Learner):
         return self(Episode(support_x[None], support_y[None], query_x[None], query_x[None]))[0]
 
     def outer_loss(self, episode: Episode) -> Tensor:
-        """See `Learner.outer_loss`. While training, batch norm with running averages sees the support sets, at theta."""
+        """See `Learner.outer_loss`. While training, batch norm with running averages sees the
+        support sets, at theta."""
         if self.training:
             update_averages(self.network, episode.support_x)
         if torch.is_grad_enabled() and (plan := self._plan(episode)):
@@ -118,7 +124,8 @@ class MAML(Learner):
         return super().outer_loss(episode)
 
     def _plan(self, episode: Episode) -> fast.ByHand | None:
-        """How to run the network with its derivatives written out, if that is asked for and possible."""
+        """How to run the network with its derivatives written out, if that is asked for and
+        possible."""
         return (
             fast.plan_for(self.network)
             if self.way == "fast" and episode.query_x.device.type == "cpu"
@@ -168,7 +175,8 @@ def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
     plain = inner_optimizer is torch.optim.SGD and override is None
     if way != "higher" and not plain:
         raise ValueError(
-            f"way={way!r} takes plain gradient steps: for another inner optimiser or override use way='higher'"
+            f"way={way!r} takes plain gradient steps: for another inner optimiser or override use "
+            "way='higher'"
         )
     if inner_optimizer not in OPTIMIZERS:
         name = getattr(inner_optimizer, "__name__", inner_optimizer)
@@ -179,7 +187,8 @@ def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
     for key in override or {}:
         if key not in known:
             raise ValueError(
-                f"override key {key!r} is no setting of {inner_optimizer.__name__}: choose from {sorted(known)}"
+                f"override key {key!r} is no setting of {inner_optimizer.__name__}: choose from "
+                f"{sorted(known)}"
             )
 
 
@@ -192,6 +201,7 @@ def check_normalisation(network: nn.Module) -> None:
     for name, module in network.named_modules():
         if getattr(module, "track_running_stats", False):
             raise ValueError(
-                f"layer {name!r} ({type(module).__name__}) keeps running averages, which leak between tasks in an inner "
-                "loop: build it with track_running_stats=False, or use course_lib.networks.normalisation.BatchNorm"
+                f"layer {name!r} ({type(module).__name__}) keeps running averages, which leak "
+                "between tasks in an inner loop: build it with track_running_stats=False, or use "
+                "course_lib.networks.normalisation.BatchNorm"
             )

@@ -10,19 +10,23 @@ from course_lib.networks.small import seeded
 
 
 class Matching(MetricLearner):
-    """P(class | query) = the attention that falls on its support examples; attention is a softmax of cosines (equations 1 and 2).
+    """P(class | query) = the attention that falls on its support examples; attention is a softmax
+    of cosines (equations 1 and 2).
 
-    The logits are log P. With ``full_context`` the embeddings see the whole support set (`FullContext`); the answer then depends
-    on the order of the support set, because an LSTM reads it.
+    The logits are log P. With ``full_context`` the embeddings see the whole support set
+    (`FullContext`); the answer then depends on the order of the support set, because an LSTM reads
+    it.
 
     Args:
         encoder: f, (n, ...) -> (n, d).
         full_context: let every embedding depend on the whole support set.
-        scale: factor in front of the cosine. The paper has none, that is 1, which keeps the attention nearly even and learns slowly.
+        scale: factor in front of the cosine. The paper has none, that is 1, which keeps the
+            attention nearly even and learns slowly.
         features, steps, seed: of `FullContext`; not used without it. features is d.
 
     Raises:
-        ValueError: a count is below 1, the scale is not above 0, or ``features`` does not fit the encoder.
+        ValueError: a count is below 1, the scale is not above 0, or ``features`` does not fit the
+            encoder.
     """
 
     def __init__(
@@ -39,7 +43,8 @@ class Matching(MetricLearner):
         self.context = FullContext(features, steps, seed) if full_context else None
 
     def attention(self, support: Tensor, query: Tensor) -> Tensor:
-        """How each query spreads its attention over the support set: (T, S, d) and (T, Q, d) -> (T, Q, S), each row sums to 1."""
+        """How each query spreads its attention over the support set: (T, S, d) and (T, Q, d) -> (T,
+        Q, S), each row sums to 1."""
         if self.context is not None:
             support, query = self.context(support, query)
         return (self.scale * cosine(query, support)).softmax(-1)
@@ -59,10 +64,13 @@ class Matching(MetricLearner):
 
 
 class FullContext(nn.Module):
-    """Full-context embeddings (Vinyals et al. 2016, appendix A): support and query embeddings that have seen the support set.
+    """Full-context embeddings (Vinyals et al. 2016, appendix A): support and query embeddings that
+    have seen the support set.
 
-    g: a bidirectional LSTM reads the support embeddings in their order, and what it says is added to each of them.
-    f: an LSTM looks at the support set ``steps`` times; each time attention reads r, the mean of g that it looks at.
+    g: a bidirectional LSTM reads the support embeddings in their order, and what it says is added
+        to each of them.
+    f: an LSTM looks at the support set ``steps`` times; each time attention reads r, the mean of g
+        that it looks at.
 
     Args:
         features: d, length of an embedding.   steps: how many times f looks.
@@ -81,7 +89,8 @@ class FullContext(nn.Module):
         """(T, S, d) and (T, Q, d) -> the same shapes."""
         if support.shape[-1] != self.features:
             raise ValueError(
-                f"features={self.features}, but the encoder gives {support.shape[-1]} numbers: set features={support.shape[-1]}"
+                f"features={self.features}, but the encoder gives {support.shape[-1]} numbers: "
+                f"set features={support.shape[-1]}"
             )
         there, back = self.both_ways(support)[0].chunk(2, dim=-1)
         g = support + there + back

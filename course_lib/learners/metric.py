@@ -1,4 +1,5 @@
-"""What the metric learners share: an embedding f, and a comparison in its space instead of adaptation."""
+"""What the metric learners share: an embedding f, and a comparison in its space instead of
+adaptation."""
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +10,11 @@ from course_lib.learners.base import Learner
 
 
 class MetricLearner(Learner):
-    """Embed support and query items with the same network, then compare. A method overrides `compare`.
+    """Embed support and query items with the same network, then compare. A method overrides
+    `compare`.
 
-    While training, batch norm normalises with the whole batch of the episode; in eval mode with its running averages, so
-    that each query is answered by itself. `evaluate` switches to eval mode.
+    While training, batch norm normalises with the whole batch of the episode; in eval mode with its
+    running averages, so that each query is answered by itself. `evaluate` switches to eval mode.
 
     Args:
         encoder: f, (n, ...) -> (n, d).
@@ -28,7 +30,8 @@ class MetricLearner(Learner):
         self.encoder = encoder
 
     def in_half(self) -> "MetricLearner":
-        """Let f compute in bfloat16 while training: two to three times faster where the processor can, a little less exact.
+        """Let f compute in bfloat16 while training: two to three times faster where the processor
+        can, a little less exact.
 
         The weights stay as they are, and in eval mode nothing changes.
         """
@@ -39,7 +42,8 @@ class MetricLearner(Learner):
         return self
 
     def compare(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
-        """Logits of the queries: embeddings (T, S, d), classes (T, S), embeddings (T, Q, d) -> (T, Q, N) for N classes."""
+        """Logits of the queries: embeddings (T, S, d), classes (T, S), embeddings (T, Q, d) -> (T,
+        Q, N) for N classes."""
         raise NotImplementedError
 
     def forward(self, episode: Episode) -> Tensor:
@@ -79,6 +83,7 @@ def one_hot(support_y: Tensor) -> Tensor:
     ones = F.one_hot(support_y).to(torch.get_default_dtype())
     if not ones.any(dim=1).all():
         raise ValueError(
-            "a class has no support example in one of the tasks: number the classes 0, 1, ..., N - 1 in every task"
+            "a class has no support example in one of the tasks: number the classes 0, 1, ..., N "
+            "- 1 in every task"
         )
     return ones

@@ -17,7 +17,8 @@ class Nearest(Learner):
     """A query gets the class of the support item that lies nearest to it, by Euclidean distance.
 
     Args:
-        encoder: where items are compared, (n, ...) -> (n, d). None compares them as they are, pixel by pixel.
+        encoder: where items are compared, (n, ...) -> (n, d). None compares them as they are, pixel
+            by pixel.
     """
 
     loss_fn = staticmethod(F.cross_entropy)
@@ -27,5 +28,6 @@ class Nearest(Learner):
         self.encoder = nn.Flatten() if encoder is None else encoder
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
-        """One task: (S, ...), (S,) classes and (Q, ...) -> minus the distance to the nearest item of each class, (Q, N)."""
+        """One task: (S, ...), (S,) classes and (Q, ...) -> minus the distance to the nearest item
+        of each class, (Q, N)."""
         return nearest(torch.cdist(self.encoder(query_x), self.encoder(support_x)), support_y)

@@ -1,7 +1,9 @@
-"""Few-shot prompting: the support set is written as text, and a language model goes on from there. No weight changes.
+"""Few-shot prompting: the support set is written as text, and a language model goes on from there.
+No weight changes.
 
-The signature is that of every learner of the course, predict(support_x, support_y, query_x) -> logits. What other learners do with
-gradients or distances happens here inside one forward pass (Brown et al. 2020).
+The signature is that of every learner of the course, predict(support_x, support_y, query_x) ->
+logits. What other learners do with gradients or distances happens here inside one forward pass
+(Brown et al. 2020).
 """
 
 import re
@@ -27,17 +29,20 @@ class LanguageModel(Protocol):
         """The ids of the tokens of a text."""
 
     def log_probs(self, prompts: list[str], labels: list[list[str]]) -> Tensor:
-        """log P(label | prompt), summed over the label's tokens: n prompts with N labels each -> (n, N)."""
+        """log P(label | prompt), summed over the label's tokens: n prompts with N labels each ->
+        (n, N)."""
 
     def generate(self, prompt: str, words: int = 40, stop: str | None = "\n") -> str:
         """How the prompt goes on when the most probable token is taken each time.
 
         Args:
             words: at most so many tokens, which are words or parts of them.
-            stop: ends the text, once something stands before it; it is left out. None: only the model or ``words`` end it.
+            stop: ends the text, once something stands before it; it is left out. None: only the
+                model or ``words`` end it.
 
         Returns:
-            The text without space around it. It also ends where the model ends it, and where no more fits into its context.
+            The text without space around it. It also ends where the model ends it, and where no
+            more fits into its context.
         """
 
 
@@ -48,14 +53,17 @@ class Template:
     Braces that hold no name, such as those of JSON, stay as they are.
 
     Args:
-        example: one support example, with {x} and {y}.   query: the query, with {x}; the model goes on from its end.
+        example: one support example, with {x} and {y}.   query: the query, with {x}; the model goes
+            on from its end.
         instruction: stands before all examples.
-        label: how a label is scored after the query, with {y}. None: as the examples write it behind what they share with the query, and
-            where they share nothing, after one space. Spaces matter: to most models " great" is a token and "great" another. With an
-            end mark, such as " {y}\\n", a label cannot win as the beginning of a longer one.
+        label: how a label is scored after the query, with {y}. None: as the examples write it
+            behind what they share with the query, and where they share nothing, after one space.
+            Spaces matter: to most models " great" is a token and "great" another. With an end mark,
+                such as " {y}\\n", a label cannot win as the beginning of a longer one.
 
     Raises:
-        ValueError: a placeholder is missing, unknown or one too many, or a space stands at the end of the query and before the label too.
+        ValueError: a placeholder is missing, unknown or one too many, or a space stands at the end
+            of the query and before the label too.
     """
 
     example: str = "{x} : {y}\n"
@@ -86,7 +94,8 @@ class Template:
                 )
         if self.query[-1:] in (" ", "\t") and self.label[:1] in (" ", "\t"):
             raise ValueError(
-                f"query={self.query!r} ends with a space and label={self.label!r} begins with one: take one of them out"
+                f"query={self.query!r} ends with a space and label={self.label!r} begins with "
+                "one: take one of them out"
             )
 
     def write(self, xs: Sequence[str], ys: Sequence[str], x: str) -> str:
@@ -98,7 +107,8 @@ class Template:
 
 
 def as_in(example: str, query: str) -> str:
-    """The pattern of a label as it follows the query in an example: "{x} It was {y}.", "{x} It was" -> " {y}"."""
+    """The pattern of a label as it follows the query in an example: "{x} It was {y}.", "{x} It was"
+    -> " {y}"."""
     if example.startswith(query) and "{y}" in example:
         return example[len(query) :].partition("{y}")[0] + "{y}"
     return "{y}" if query[-1:].isspace() else " {y}"
@@ -118,18 +128,23 @@ def fill(pattern: str, **texts: str) -> str:
 
 
 class Prompting(Learner):
-    """The logit of a class is log P(its label word | the support set and the query, written as a prompt).
+    """The logit of a class is log P(its label word | the support set and the query, written as a
+    prompt).
 
     Args:
         model: a `LanguageModel`.
         template: how the prompt is written.
-        labels: one word, or several, for each class; the spaces around it are part of the template. An episode may say which classes of
-            its family are behind the numbers of a task, ``episode.names["classes"]`` (T, N): then for each class of the family.
+        labels: one word, or several, for each class; the spaces around it are part of the template.
+            An episode may say which classes of its family are behind the numbers of a task,
+            ``episode.names["classes"]`` (T, N): then for each class of the family.
             None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
-        read: turns a row of ids of x into text: `worlds.text`, or ``vocabulary.text`` of a family of sentences.
-        shots: show the first so many support items only; None shows all. With 0 the prompt holds the query alone.
-        neutral: queries without content for contextual calibration (Zhao et al. 2021), such as ("N/A", "[MASK]", ""): what the model
-            answers to those, on average, is divided out of its probabilities. Without them there is no calibration.
+        read: turns a row of ids of x into text: `worlds.text`, or ``vocabulary.text`` of a family
+            of sentences.
+        shots: show the first so many support items only; None shows all. With 0 the prompt holds
+            the query alone.
+        neutral: queries without content for contextual calibration (Zhao et al. 2021), such as
+            ("N/A", "[MASK]", ""): what the model answers to those, on average, is divided out of
+                its probabilities. Without them there is no calibration.
 
     Raises:
         ValueError: a label cannot be used (see `checked`), or neutral is one text and no list.
@@ -162,10 +177,12 @@ class Prompting(Learner):
         self.labels = None if labels is None else checked(labels, template)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
-        """One task: (S, ...) ids, (S,) classes and (Q, ...) ids -> (Q, N) log probabilities. The support set may be empty.
+        """One task: (S, ...) ids, (S,) classes and (Q, ...) ids -> (Q, N) log probabilities. The
+        support set may be empty.
 
         Raises:
-            ValueError: the learner has no labels of its own, a class has none, or a prompt is longer than the model reads.
+            ValueError: the learner has no labels of its own, a class has none, or a prompt is
+                longer than the model reads.
         """
         if self.labels is None:
             raise ValueError(
@@ -189,7 +206,8 @@ class Prompting(Learner):
         if self.labels is None:
             if "labels" not in episode.names:
                 raise ValueError(
-                    'the classes have no words: give labels=[...], or an episode with names["labels"]'
+                    'the classes have no words: give labels=[...], or an episode with '
+                    'names["labels"]'
                 )
             return [[self.read([i]) for i in row] for row in episode.names["labels"].tolist()]
         if (
@@ -234,10 +252,12 @@ class Prompting(Learner):
 
 
 def calibrated(log_probs: Tensor, without_content: Tensor) -> Tensor:
-    """Contextual calibration: log softmax of log(p / p_cf), with p_cf the mean over the queries without content.
+    """Contextual calibration: log softmax of log(p / p_cf), with p_cf the mean over the queries
+    without content.
 
-    Zhao et al. 2021, section 5, take softmax(W p) with W = diag(p_cf)^-1 and b = 0. Here W p is divided by its sum instead: the same
-    answers, and probabilities of 1 and 0 stay what they are. Like their code, p_cf is averaged first and normalised over the labels then.
+    Zhao et al. 2021, section 5, take softmax(W p) with W = diag(p_cf)^-1 and b = 0. Here W p is
+    divided by its sum instead: the same answers, and probabilities of 1 and 0 stay what they are.
+        Like their code, p_cf is averaged first and normalised over the labels then.
 
     Args:
         log_probs: (Q, N).   without_content: (C, N).
@@ -251,8 +271,8 @@ def checked(labels: Sequence[str], template: Template) -> list[str]:
     """The labels as a list, once they are known to be usable.
 
     Raises:
-        ValueError: they are one text, fewer than two, empty, two are the same, or one has a space where the template has one or where
-            none belongs.
+        ValueError: they are one text, fewer than two, empty, two are the same, or one has a space
+            where the template has one or where none belongs.
     """
     if isinstance(labels, str):
         raise ValueError(f"labels={labels!r} is one text: give a list with a word for each class")
@@ -268,7 +288,8 @@ def checked(labels: Sequence[str], template: Template) -> list[str]:
             label[0].isspace() and " {y}" in template.example + template.label
         ):
             raise ValueError(
-                f"label {label!r}: write {label.strip()!r}, the space before it is part of the template"
+                f"label {label!r}: write {label.strip()!r}, the space before it is part of the "
+                "template"
             )
     return labels
 
@@ -276,6 +297,7 @@ def checked(labels: Sequence[str], template: Template) -> list[str]:
 def word(labels: list[str], number: int) -> str:
     if not 0 <= number < len(labels):
         raise ValueError(
-            f"an example is of class {number}, and there are labels for {len(labels)} classes: give one a class"
+            f"an example is of class {number}, and there are labels for {len(labels)} classes: "
+            "give one a class"
         )
     return labels[number]

@@ -1,4 +1,5 @@
-"""Prototypical networks (Snell et al. 2017): a class is a point, the mean of its support embeddings."""
+"""Prototypical networks (Snell et al. 2017): a class is a point, the mean of its support
+embeddings."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,8 @@ EPS = 1e-12  # the slope of a square root at 0 is infinite; with this under the 
 
 
 def prototypes(support: Tensor, support_y: Tensor) -> Tensor:
-    """c_n, the mean of the support embeddings of each class: (T, S, d) and classes (T, S) -> (T, N, d).
+    """c_n, the mean of the support embeddings of each class: (T, S, d) and classes (T, S) -> (T, N,
+    d).
 
     Raises:
         ValueError: a task has no support example of one of the classes.
@@ -42,12 +44,15 @@ CLOSENESS = {
 
 
 class Prototypical(MetricLearner):
-    """The logit of a class is how close the query is to its prototype: -||f(q) - c_n||^2 (Snell et al. 2017, equations 1 and 2).
+    """The logit of a class is how close the query is to its prototype: -||f(q) - c_n||^2 (Snell et
+    al. 2017, equations 1 and 2).
 
     Args:
         encoder: f, (n, ...) -> (n, d).
-        distance: "squared", as in the paper; "plain", without the square: the same answers, other confidences; or "cosine".
-        scale: factor in front of the cosine, which alone spans too little for a softmax to become sure. Not used otherwise.
+        distance: "squared", as in the paper; "plain", without the square: the same answers, other
+            confidences; or "cosine".
+        scale: factor in front of the cosine, which alone spans too little for a softmax to become
+            sure. Not used otherwise.
 
     Raises:
         ValueError: there is no such distance, or the scale is not above 0.

@@ -10,19 +10,24 @@ from course_lib.networks.small import seeded
 
 
 def match_loss(logits: Tensor, query_y: Tensor) -> Tensor:
-    """Mean squared error of the relation scores to 1 for the right class and 0 for the others: (n, N) and (n,) -> a scalar."""
+    """Mean squared error of the relation scores to 1 for the right class and 0 for the others: (n,
+    N) and (n,) -> a scalar."""
     return F.mse_loss(logits.sigmoid(), F.one_hot(query_y, logits.shape[-1]).to(logits.dtype))
 
 
 class Relation(MetricLearner):
-    """r = g([f(x_s), f(x_q)]), a learned score from 0 to 1 for each pair of class and query (Sung et al. 2018, equation 1).
+    """r = g([f(x_s), f(x_q)]), a learned score from 0 to 1 for each pair of class and query (Sung
+    et al. 2018, equation 1).
 
-    With several shots, the support features of a class are summed. The logits are those of r: r = sigmoid(logits). The outer loss
-    is the squared error of r to 1 for the right class and 0 for the others.
+    With several shots, the support features of a class are summed. The logits are those of r: r =
+    sigmoid(logits). The outer loss is the squared error of r to 1 for the right class and 0 for the
+    others.
 
-    In the paper g takes feature maps and begins with two blocks of convolution. Here it takes the feature vectors that all metric
-    learners of the course compare, through two hidden layers with batch norm: the backbone is then the same for all, and in runs
-    of a few hundred episodes on generated characters this g learned faster than one with convolutions.
+    In the paper g takes feature maps and begins with two blocks of convolution. Here it takes the
+    feature vectors that all metric
+    learners of the course compare, through two hidden layers with batch norm: the backbone is then
+    the same for all, and in runs of a few hundred episodes on generated characters this g learned
+    faster than one with convolutions.
 
     Args:
         encoder: f, (n, ...) -> (n, d).
@@ -49,7 +54,8 @@ class Relation(MetricLearner):
     def compare(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
         if support.shape[-1] != self.features:
             raise ValueError(
-                f"features={self.features}, but the encoder gives {support.shape[-1]} numbers: set features={support.shape[-1]}"
+                f"features={self.features}, but the encoder gives {support.shape[-1]} numbers: "
+                f"set features={support.shape[-1]}"
             )
         classes = one_hot(support_y).to(support.dtype).mT @ support  # sums, (T, N, d)
         pairs = torch.cat(

@@ -1,7 +1,9 @@
-"""Siamese networks: the same encoder sees two drawings, and what is learned is whether they show the same thing.
+"""Siamese networks: the same encoder sees two drawings, and what is learned is whether they show
+the same thing.
 
-Two losses under one name. `Siamese` moves points by the contrastive loss, where y = 0 marks a similar pair (Hadsell, Chopra, LeCun 2006);
-`Koch` trains a classifier of pairs by cross-entropy, where y = 1 marks the same class (Koch, Zemel, Salakhutdinov 2015).
+Two losses under one name. `Siamese` moves points by the contrastive loss, where y = 0 marks a
+similar pair (Hadsell, Chopra, LeCun 2006); `Koch` trains a classifier of pairs by cross-entropy,
+where y = 1 marks the same class (Koch, Zemel, Salakhutdinov 2015).
 """
 
 import math
@@ -24,26 +26,32 @@ PAIRS = ("all", "balanced", "similar")
 
 
 def distance(one: Tensor, other: Tensor) -> Tensor:
-    """Euclidean distance D along the last dimension, with finite slopes where the two are equal: (..., d) and (..., d) -> (...)."""
+    """Euclidean distance D along the last dimension, with finite slopes where the two are equal:
+    (..., d) and (..., d) -> (...)."""
     return ((one - other).square().sum(-1) + EPSILON).sqrt()
 
 
 def contrastive(
     distance: Tensor, different: Tensor, margin: float = 1.0, hinge: str = "squared"
 ) -> Tensor:
-    """L = (1 - y) D^2 + y max(0, m - D)^2 of each pair: Hadsell, Chopra, LeCun 2006, without their two halves.
+    """L = (1 - y) D^2 + y max(0, m - D)^2 of each pair: Hadsell, Chopra, LeCun 2006, without their
+    two halves.
 
     Args:
-        distance: D, any shape.   different: y, the same shape: 0 for a similar pair, 1 for a dissimilar one.
-        margin: m, in units of D.   hinge: "squared" as above, "plain" for max(0, m - D), "of square" for max(0, m - D^2).
+        distance: D, any shape.   different: y, the same shape: 0 for a similar pair, 1 for a
+            dissimilar one.
+        margin: m, in units of D.   hinge: "squared" as above, "plain" for max(0, m - D), "of
+            square" for max(0, m - D^2).
 
     Raises:
-        ValueError: shapes differ, y is something else than 0 and 1, the margin is not above 0, or the hinge is unknown.
+        ValueError: shapes differ, y is something else than 0 and 1, the margin is not above 0, or
+            the hinge is unknown.
     """
     check_margin(margin, hinge)
     if distance.shape != different.shape:
         raise ValueError(
-            f"distance {tuple(distance.shape)} and different {tuple(different.shape)}: give one y for each pair"
+            f"distance {tuple(distance.shape)} and different {tuple(different.shape)}: give one y "
+            "for each pair"
         )
     different = different.to(distance)
     if not ((different == 0) | (different == 1)).all():
@@ -52,14 +60,16 @@ def contrastive(
 
 
 def pairs_of(y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """All pairs i < j of the items of each task: class numbers (T, M) -> i (P,), j (P,), different (T, P) true or false.
+    """All pairs i < j of the items of each task: class numbers (T, M) -> i (P,), j (P,), different
+    (T, P) true or false.
 
     Raises:
         ValueError: y are no class numbers.
     """
     if y.is_floating_point() or y.ndim != 2:
         raise ValueError(
-            f"y of shape {tuple(y.shape)}, {y.dtype}: pairs need whole class numbers, (tasks, items)"
+            f"y of shape {tuple(y.shape)}, {y.dtype}: pairs need whole class numbers, (tasks, "
+            "items)"
         )
     i, j = torch.triu_indices(y.shape[1], y.shape[1], offset=1, device=y.device)
     return i, j, y[:, i] != y[:, j]
@@ -82,7 +92,8 @@ def mean_of_pairs(loss: Tensor, different: Tensor, pairs: str) -> Tensor:
 
 
 class PairLearner(MetricLearner):
-    """What both Siamese learners share: pairs from whole episodes, and the answer of the nearest support example."""
+    """What both Siamese learners share: pairs from whole episodes, and the answer of the nearest
+    support example."""
 
     def __init__(self, encoder: nn.Module, pairs: str):
         super().__init__(encoder)
@@ -95,13 +106,15 @@ class PairLearner(MetricLearner):
         raise NotImplementedError
 
     def compare(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
-        """Logit of a class: how alike the query and the nearest support example of the class are."""
+        """Logit of a class: how alike the query and the nearest support example of the class
+        are."""
         alike = self.alike(query[:, :, None], support[:, None])  # (T, Q, S)
         foreign = one_hot(support_y) == 0  # (T, S, N)
         return alike[..., None].masked_fill(foreign[:, None], -math.inf).amax(2)
 
     def all_pairs(self, episode: Episode) -> tuple[Tensor, Tensor, Tensor]:
-        """Embeddings of the two sides of every pair of a task's items, support and query together, and y = different.
+        """Embeddings of the two sides of every pair of a task's items, support and query together,
+        and y = different.
 
         Returns:
             (T, P, d), (T, P, d) and (T, P), with P = M (M - 1) / 2 pairs of M = S + Q items.
@@ -115,17 +128,19 @@ class PairLearner(MetricLearner):
 
 
 class Siamese(PairLearner):
-    """Pull similar pairs together, push dissimilar ones apart until they are ``margin`` away from each other.
+    """Pull similar pairs together, push dissimilar ones apart until they are ``margin`` away from
+    each other.
 
-    The outer loss is the contrastive loss of all pairs of each task's items, support and query together. A task of N classes has about
-    N times as many dissimilar pairs as similar ones.
+    The outer loss is the contrastive loss of all pairs of each task's items, support and query
+    together. A task of N classes has about N times as many dissimilar pairs as similar ones.
 
     Args:
         encoder: f, (n, ...) -> (n, d).
         margin: m, in units of the distance.
         hinge: "squared", "plain" or "of square": see `contrastive`.
-        pairs: "all" with the same weight, "balanced" (each kind gets half of the weight; worse here, for Koch by far), or "similar"
-            (only these: everything then collapses into one point).
+        pairs: "all" with the same weight, "balanced" (each kind gets half of the weight; worse
+            here, for Koch by far), or "similar" (only these: everything then collapses into one
+                point).
 
     Raises:
         ValueError: a setting is out of range.
@@ -154,9 +169,11 @@ class Siamese(PairLearner):
 
 
 class Koch(PairLearner):
-    """p(same) = sigmoid(sum_j a_j |h1_j - h2_j| + b) with learned a and b, and cross-entropy; y = 1 for the same class.
+    """p(same) = sigmoid(sum_j a_j |h1_j - h2_j| + b) with learned a and b, and cross-entropy; y = 1
+    for the same class.
 
-    Here a pair is classified and no distance is asked for: there is no margin. The paper feeds it sigmoid units and much larger pictures.
+    Here a pair is classified and no distance is asked for: there is no margin. The paper feeds it
+        sigmoid units and much larger pictures.
 
     Args:
         encoder: h, (n, ...) -> (n, features).   features: how many numbers the encoder gives.
@@ -183,7 +200,8 @@ class Koch(PairLearner):
         gap = (one - other).abs()
         if gap.shape[-1] != self.weigh.in_features:
             raise ValueError(
-                f"the encoder gives {gap.shape[-1]} features and features={self.weigh.in_features}: make them equal"
+                f"the encoder gives {gap.shape[-1]} features and "
+                f"features={self.weigh.in_features}: make them equal"
             )
         return self.weigh(gap)[..., 0]
 
@@ -202,7 +220,8 @@ def check_margin(margin: float, hinge: str) -> None:
     """
     if not (math.isfinite(margin) and margin > 0):
         raise ValueError(
-            f"margin={margin}: it must be a finite number above 0, or dissimilar pairs are never pushed"
+            f"margin={margin}: it must be a finite number above 0, or dissimilar pairs are never "
+            "pushed"
         )
     if hinge not in HINGES:
         raise ValueError(f"hinge={hinge!r}: choose one of {', '.join(HINGES)}")

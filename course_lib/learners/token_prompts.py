@@ -1,7 +1,8 @@
 """Prompts of the small language model, as rows of token ids: the one place where they are written.
 
-With examples a prompt is ``word : label \\n word : label \\n word :``, without it is ``word :``; the answer is the token after it. An item
-x is a row of token ids, one word or several, filled up with 0 on the right.
+With examples a prompt is ``word : label \\n word : label \\n word :``, without it is ``word :``;
+the answer is the token after it. An item x is a row of token ids, one word or several, filled up
+with 0 on the right.
 """
 
 from collections.abc import Sequence
@@ -17,14 +18,16 @@ COLON = worlds.ID[SEPARATOR]
 
 
 def packed(tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens (..., L) with their zeros moved to the right and columns of zeros cut off, and the place of each row's last token (...)."""
+    """Tokens (..., L) with their zeros moved to the right and columns of zeros cut off, and the
+    place of each row's last token (...)."""
     order = (tokens == 0).long().argsort(dim=-1, stable=True)
     lengths = (tokens != 0).sum(-1)
     return tokens.gather(-1, order)[..., : int(lengths.max())], lengths - 1
 
 
 def questions(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Items (T, n, l) -> prompts without examples, such as ``dog :``, (T, n, L), and the place of the answer (T, n)."""
+    """Items (T, n, l) -> prompts without examples, such as ``dog :``, (T, n, L), and the place of
+    the answer (T, n)."""
     return packed(torch.cat([x, torch.full_like(x[..., :1], COLON)], -1))
 
 
@@ -37,14 +40,17 @@ def prompts(
     end: str = END,
     before: str = "",
 ) -> tuple[Tensor, Tensor]:
-    """The prompts of all queries of an episode: token ids (T, Q, L), and the place of each one's last token (T, Q).
+    """The prompts of all queries of an episode: token ids (T, Q, L), and the place of each one's
+    last token (T, Q).
 
     What an episode says in ``names["instruction"]``, (T, n) token ids, stands before the examples.
 
     Args:
-        episode: support_x (T, S, l) and query_x (T, Q, l) are token ids.   labels: (T, N), the label word of each class.
+        episode: support_x (T, S, l) and query_x (T, Q, l) are token ids.   labels: (T, N), the
+            label word of each class.
         shots: how many of the support examples to show, the first ones; None shows all.
-        separators: taken in turn by the examples; the query has the first.   end: after each example.
+        separators: taken in turn by the examples; the query has the first.   end: after each
+            example.
         before: text in front of everything.
 
     Raises:
@@ -68,7 +74,8 @@ def prompts(
 
 
 def as_prompts(episode: Episode, shots: int | None = None, **form) -> Tensor:
-    """The token ids of the prompts alone, with the label words that the episode brings: see `prompts`."""
+    """The token ids of the prompts alone, with the label words that the episode brings: see
+    `prompts`."""
     return prompts(episode, labels_of(episode), shots, **form)[0]
 
 
@@ -76,7 +83,8 @@ def label_ids(labels: Sequence[str] | Sequence[int] | Tensor | None, device) -> 
     """The label words of one task as token ids (N,).
 
     Raises:
-        ValueError: there are none, fewer than two, or two are the same; a word is unknown or several.
+        ValueError: there are none, fewer than two, or two are the same; a word is unknown or
+            several.
     """
     if labels is None:
         raise ValueError("the classes have no words: give labels=[...], one word a class")
@@ -89,7 +97,8 @@ def label_ids(labels: Sequence[str] | Sequence[int] | Tensor | None, device) -> 
 
 
 def labels_of(episode: Episode, labels: Tensor | None = None) -> Tensor:
-    """The label words of every task of an episode, token ids (T, N): the learner's own, or those that the episode brings.
+    """The label words of every task of an episode, token ids (T, N): the learner's own, or those
+    that the episode brings.
 
     Raises:
         ValueError: neither has any.
@@ -111,14 +120,16 @@ def fits(support_x: Tensor, support_y: Tensor, labels: Tensor) -> None:
     """
     if support_x.shape[:-1] != support_y.shape:
         raise ValueError(
-            f"support_x {tuple(support_x.shape)} and support_y {tuple(support_y.shape)}: x needs one row of token ids a class number"
+            f"support_x {tuple(support_x.shape)} and support_y {tuple(support_y.shape)}: x needs "
+            "one row of token ids a class number"
         )
     if (
         support_y.numel()
         and not 0 <= int(support_y.min()) <= int(support_y.max()) < labels.shape[-1]
     ):
         raise ValueError(
-            f"support_y reaches from {int(support_y.min())} to {int(support_y.max())}, and there are {labels.shape[-1]} labels: give one a class"
+            f"support_y reaches from {int(support_y.min())} to {int(support_y.max())}, and there "
+            f"are {labels.shape[-1]} labels: give one a class"
         )
 
 

@@ -1,4 +1,5 @@
-"""Networks that learners adapt or compare with: small ones for curves, conv4 for pictures, encoders of sentences."""
+"""Networks that learners adapt or compare with: small ones for curves, conv4 for pictures, encoders
+of sentences."""
 
 from course_lib.networks.normalisation import BatchNorm
 from course_lib.networks.sentences import CountEncoder, SentenceEncoder, idf

@@ -1,4 +1,5 @@
-"""Checkpoints: safetensors files that hold numbers and plain text, so loading one never runs code."""
+"""Checkpoints: safetensors files that hold numbers and plain text, so loading one never runs
+code."""
 
 import json
 import os
@@ -13,11 +14,13 @@ FORMAT = "learning-to-learn/1"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be loaded, or not be written. Nothing was loaded and nothing overwritten."""
+    """A checkpoint that cannot be loaded, or not be written. Nothing was loaded and nothing
+    overwritten."""
 
 
 def write(path, tensors: dict[str, Tensor], about: dict) -> None:
-    """Save tensors and a JSON-able description, all or nothing: a kill at any moment leaves the old file whole.
+    """Save tensors and a JSON-able description, all or nothing: a kill at any moment leaves the old
+    file whole.
 
     Raises:
         CheckpointError: the disk is full, or the place cannot be written to.
@@ -39,7 +42,10 @@ def write(path, tensors: dict[str, Tensor], about: dict) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        why = f"cannot write {path}: {error.strerror}. The file that was there is untouched: make room or choose another place"
+        why = (
+            f"cannot write {path}: {error.strerror}. The file that was there is untouched: make "
+            "room or choose another place"
+        )
         raise CheckpointError(why) from error
 
 
@@ -58,13 +64,16 @@ def read(path) -> tuple[dict[str, Tensor], dict]:
             metadata = file.metadata() or {}
             if "format" not in metadata:
                 raise CheckpointError(
-                    f"{path.name} is a safetensors file, but no checkpoint of this course: choose another file"
+                    f"{path.name} is a safetensors file, but no checkpoint of this course: choose "
+                    "another file"
                 )
             if metadata["format"] != FORMAT:
                 raise CheckpointError(
-                    f"{path.name} has format {metadata['format']!r} and this code reads {FORMAT!r}: train again to replace it"
+                    f"{path.name} has format {metadata['format']!r} and this code reads "
+                    f"{FORMAT!r}: train again to replace it"
                 )
-            # copies: what get_tensor lends lies in the file itself, and is lost when the file changes
+            # copies: what get_tensor lends lies in the file itself, and is lost when the file
+            # changes
             return {name: file.get_tensor(name).clone() for name in file.keys()}, json.loads(
                 metadata["about"]
             )
@@ -102,10 +111,12 @@ def check_fit(own: dict[str, Tensor], tensors: dict[str, Tensor], source: str) -
     missing, foreign = own.keys() - tensors.keys(), tensors.keys() - own.keys()
     if missing or foreign:
         raise CheckpointError(
-            f"{source} does not fit this learner: it lacks {sorted(missing)} and has {sorted(foreign)} besides"
+            f"{source} does not fit this learner: it lacks {sorted(missing)} and has "
+            f"{sorted(foreign)} besides"
         )
     for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:
             raise CheckpointError(
-                f"{source}: {name} has shape {tuple(tensor.shape)} there and {tuple(own[name].shape)} here"
+                f"{source}: {name} has shape {tuple(tensor.shape)} there and "
+                f"{tuple(own[name].shape)} here"
             )

@@ -1,4 +1,5 @@
-"""Batch norm for learners that adapt: with which statistics is a query normalised? The answer changes MAML more than its method does."""
+"""Batch norm for learners that adapt: with which statistics is a query normalised? The answer
+changes MAML more than its method does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,24 +11,31 @@ STATISTICS = ("query", "support", "running")
 
 
 class BatchNorm(nn.Module):
-    """Batch norm written out: (n, channels, ...) -> the same shape, (x - mean) / sqrt(variance + eps) * weight + bias.
+    """Batch norm written out: (n, channels, ...) -> the same shape, (x - mean) / sqrt(variance +
+    eps) * weight + bias.
 
-    The inner loop adapts weight and bias like every other parameter, and normalises the support set with its own statistics.
-    The queries are another matter (Bronskill et al. 2020, TaskNorm, sections 3 and 4):
+    The inner loop adapts weight and bias like every other parameter, and normalises the support set
+    with its own statistics. The queries are another matter (Bronskill et al. 2020, TaskNorm,
+    sections 3 and 4):
 
-    - "query": with the statistics of the query batch. Transductive: each answer depends on the other queries. The official
-      code of MAML (Finn et al. 2017) works like this, and so does ``nn.BatchNorm2d(track_running_stats=False)``.
-    - "support": with the statistics of the support set, under the same adapted weights (MetaBN). Each query is answered by itself.
-    - "running": while training as "query"; in eval mode support and query both with averages collected in training. This is
-      ``nn.BatchNorm2d`` as it comes. The averages are those of support sets at theta, see `update_averages`.
+    - "query": with the statistics of the query batch. Transductive: each answer depends on the
+      other queries. The official code of MAML (Finn et al. 2017) works like this, and so does
+      ``nn.BatchNorm2d(track_running_stats=False)``.
+    - "support": with the statistics of the support set, under the same adapted weights (MetaBN).
+      Each query is answered by itself.
+    - "running": while training as "query"; in eval mode support and query both with averages
+      collected in training. This is ``nn.BatchNorm2d`` as it comes. The averages are those of
+      support sets at theta, see `update_averages`.
 
     Args:
         channels: C, the size of dimension 1.
         statistics: "query", "support" or "running".
-        eps: keeps the division finite.   momentum: the share of a new batch in the running averages.
+        eps: keeps the division finite.   momentum: the share of a new batch in the running
+            averages.
 
     Raises:
-        ValueError: a setting is out of range; a batch gives one number a channel; "support" without `support_first`.
+        ValueError: a setting is out of range; a batch gives one number a channel; "support" without
+            `support_first`.
     """
 
     def __init__(
@@ -66,12 +74,16 @@ class BatchNorm(nn.Module):
             return x
         if self.support_items is None:
             raise ValueError(
-                "statistics='support': the layer does not know the support set; call the network through MAML or inside support_first(...)"
+                "statistics='support': the layer does not know the support set; call the network "
+                "through MAML or inside support_first(...)"
             )
         return x[: self.support_items]
 
     def extra_repr(self) -> str:
-        return f"{len(self.weight)}, statistics={self.statistics!r}, eps={self.eps}, momentum={self.momentum}"
+        return (
+            f"{len(self.weight)}, statistics={self.statistics!r}, eps={self.eps}, "
+            f"momentum={self.momentum}"
+        )
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,7 +95,8 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     dimensions = [d for d in range(x.ndim) if d != 1]
     if x.numel() == x.shape[1]:
         raise ValueError(
-            f"a batch of shape {tuple(x.shape)} has one number a channel, and no variance: give more items, or choose statistics='support'"
+            f"a batch of shape {tuple(x.shape)} has one number a channel, and no variance: give "
+            "more items, or choose statistics='support'"
         )
     mean = x.mean(dimensions, keepdim=True)
     return mean, (x - mean).square().mean(dimensions, keepdim=True)
@@ -100,10 +113,12 @@ def layers(network: nn.Module, statistics: str) -> list[BatchNorm]:
 
 @contextmanager
 def support_first(network: nn.Module, items: int) -> Iterator[int]:
-    """Inside, layers with statistics="support" take the first ``items`` of every batch for the support set.
+    """Inside, layers with statistics="support" take the first ``items`` of every batch for the
+    support set.
 
     Yields:
-        How many support items to put before the queries: ``items``, or 0 for a network without such layers.
+        How many support items to put before the queries: ``items``, or 0 for a network without such
+            layers.
     """
     asking = layers(network, "support")
     for layer in asking:
@@ -116,10 +131,11 @@ def support_first(network: nn.Module, items: int) -> Iterator[int]:
 
 
 def update_averages(network: nn.Module, batches: Tensor) -> None:
-    """Let layers with statistics="running" see batches (T, n, ...), one after the other, with the network's own weights.
+    """Let layers with statistics="running" see batches (T, n, ...), one after the other, with the
+    network's own weights.
 
-    It stands outside of the inner loop, whose walks may be differentiated or vectorised and must leave nothing behind.
-    As in ``nn.BatchNorm2d``, the running variance is the unbiased one.
+    It stands outside of the inner loop, whose walks may be differentiated or vectorised and must
+    leave nothing behind. As in ``nn.BatchNorm2d``, the running variance is the unbiased one.
     """
 
     def look(layer: BatchNorm, inputs: tuple[Tensor]) -> None:

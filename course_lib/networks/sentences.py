@@ -14,14 +14,16 @@ PAD = 0
 
 
 def document_frequencies(rows: Tensor, words: int) -> Tensor:
-    """How many of the sentences hold each word at least once: ids (n, L) -> (words,). Padding counts 0."""
+    """How many of the sentences hold each word at least once: ids (n, L) -> (words,). Padding
+    counts 0."""
     held = F.one_hot(rows, words).amax(-2).sum(0)
     held[PAD] = 0
     return held
 
 
 def idf(rows: Tensor, words: int) -> Tensor:
-    """Inverse document frequency, ln((1 + n) / (1 + n_w)): a word in every sentence has 0, an unseen one the most. (n, L) -> (words,).
+    """Inverse document frequency, ln((1 + n) / (1 + n_w)): a word in every sentence has 0, an
+    unseen one the most. (n, L) -> (words,).
 
     Sparck Jones 1972; the ones are the usual smoothing, so that unseen words have a finite weight.
 
@@ -47,12 +49,15 @@ def check_ids(ids: Tensor, words: int) -> None:
 
 
 def ngram_table(words: Sequence[str], rows: int, buckets: int = 512, n: int = 3) -> Tensor:
-    """For each id the hashed character n-grams of its word, with its ends marked: (rows, most) bucket numbers from 1, filled up with 0.
+    """For each id the hashed character n-grams of its word, with its ends marked: (rows, most)
+    bucket numbers from 1, filled up with 0.
 
-    "card" has <ca, car, ard, rd>: "cards" shares three of them. Ids without a word, such as padding and shared buckets, have none.
+    "card" has <ca, car, ard, rd>: "cards" shares three of them. Ids without a word, such as padding
+        and shared buckets, have none.
 
     Args:
-        words: of ids 1, 2, ...: ``vocabulary.words``.   rows: how many ids there are: ``len(vocabulary)``.
+        words: of ids 1, 2, ...: ``vocabulary.words``.   rows: how many ids there are:
+            ``len(vocabulary)``.
         buckets: how many numbers the n-grams share.   n: letters in a piece.
 
     Raises:
@@ -61,7 +66,8 @@ def ngram_table(words: Sequence[str], rows: int, buckets: int = 512, n: int = 3)
     at_least_one(rows=rows, buckets=buckets, n=n)
     if len(words) >= rows:
         raise ValueError(
-            f"rows={rows} and {len(words)} words: there must be a row for the padding and each word; use len(vocabulary)"
+            f"rows={rows} and {len(words)} words: there must be a row for the padding and each "
+            "word; use len(vocabulary)"
         )
     pieces = [[] for _ in range(rows)]
     for i, word in enumerate(words, start=1):
@@ -75,17 +81,22 @@ def ngram_table(words: Sequence[str], rows: int, buckets: int = 512, n: int = 3)
 
 
 class SentenceEncoder(nn.Module):
-    """Word ids (n, L) -> (n, width): a weighted mean of word vectors, and a small perceptron that adds a correction.
+    """Word ids (n, L) -> (n, width): a weighted mean of word vectors, and a small perceptron that
+    adds a correction.
 
-    f(s) = m + V relu(U m + b), with m = sum_i exp(g_i) e_i / sum_i exp(g_i) over the words i of the sentence. V starts at 0, so
-    training starts from the mean. Padding has no weight, and the order of the words does not matter.
+    f(s) = m + V relu(U m + b), with m = sum_i exp(g_i) e_i / sum_i exp(g_i) over the words i of the
+    sentence. V starts at 0, so training starts from the mean. Padding has no weight, and the order
+    of the words does not matter.
 
-    With ``learned=False`` the vectors e stay as drawn: nearly orthogonal directions, so that m is a bag of words in fewer numbers.
-    What is learned is how much each word counts, and the correction. A word that training never shows then stands beside the
-    others as well as a known one does. The fixed vectors are made from the seed and are not stored in checkpoints.
+    With ``learned=False`` the vectors e stay as drawn: nearly orthogonal directions, so that m is a
+        bag of words in fewer numbers.
+    What is learned is how much each word counts, and the correction. A word that training never
+    shows then stands beside the others as well as a known one does. The fixed vectors are made from
+    the seed and are not stored in checkpoints.
 
     Args:
-        words: how many ids there are: ``len(vocabulary)``.   width: numbers in a vector.   hidden: width of the perceptron.
+        words: how many ids there are: ``len(vocabulary)``.   width: numbers in a vector.   hidden:
+            width of the perceptron.
         learned: whether the word vectors are parameters.
         weights: (words,) what exp(g) starts from, such as `idf`; all 1 unless told.
         ngrams: a table from `ngram_table`: the mean vector of a word's pieces is added to its own.
@@ -155,12 +166,15 @@ class SentenceEncoder(nn.Module):
 
 
 class CountEncoder(nn.Module):
-    """Word ids (n, L) -> (n, width): the counts of a bag of words, with a weight for each word that training can change.
+    """Word ids (n, L) -> (n, width): the counts of a bag of words, with a weight for each word that
+    training can change.
 
-    v(s) has a number for each word id, exp(g_w) times how often s holds w, and is scaled to length 1. With weights from `idf` it
-    starts as the counts of `BagOfWords`, exactly. With a table of n-grams it also counts the pieces of words, each word's weight
-    shared among its pieces, scales these to length 1 too, and puts both behind each other: "refund" and "refunded" then
-    have something in common. Nothing here mixes words, so all that training can learn is how much each of them counts.
+    v(s) has a number for each word id, exp(g_w) times how often s holds w, and is scaled to length
+    1. With weights from `idf` it starts as the counts of `BagOfWords`, exactly. With a table of
+    n-grams it also counts the pieces of words, each word's weight
+    shared among its pieces, scales these to length 1 too, and puts both behind each other: "refund"
+    and "refunded" then have something in common. Nothing here mixes words, so all that training can
+    learn is how much each of them counts.
 
     Args:
         words: how many ids there are: ``len(vocabulary)``.
@@ -206,7 +220,8 @@ class CountEncoder(nn.Module):
 
 
 def unit_counts(ids: Tensor, weight: Tensor, words: int) -> Tensor:
-    """The weights added up for each id, scaled to length 1: ids and weights (n, L) -> (n, words). Nothing but zeros stays zeros."""
+    """The weights added up for each id, scaled to length 1: ids and weights (n, L) -> (n, words).
+    Nothing but zeros stays zeros."""
     return F.normalize(
         torch.zeros(*ids.shape[:-1], words, dtype=weight.dtype, device=ids.device).scatter_add(
             -1, ids, weight
@@ -223,7 +238,8 @@ def starting_gate(words: int, weights: Tensor | None) -> Tensor:
     """
     if weights is not None and (weights.shape != (words,) or not (weights >= 0).all()):
         raise ValueError(
-            f"weights of shape {tuple(weights.shape)}: give {words} numbers of at least 0, one for each id"
+            f"weights of shape {tuple(weights.shape)}: give {words} numbers of at least 0, one "
+            "for each id"
         )
     return torch.zeros(words) if weights is None else weights.clamp(min=1e-3).log()
 
@@ -236,7 +252,8 @@ def fitting_table(words: int, ngrams: Tensor | None) -> Tensor | None:
     """
     if ngrams is not None and (ngrams.ndim != 2 or len(ngrams) != words):
         raise ValueError(
-            f"ngrams of shape {tuple(ngrams.shape)}: give ngram_table(vocabulary.words, {words}), a row for each id"
+            f"ngrams of shape {tuple(ngrams.shape)}: give ngram_table(vocabulary.words, {words}), "
+            "a row for each id"
         )
     return ngrams
 
@@ -244,7 +261,8 @@ def fitting_table(words: int, ngrams: Tensor | None) -> Tensor | None:
 def text_classifier(
     encoder: SentenceEncoder | CountEncoder, ways: int = 5, seed: int | None = None
 ) -> nn.Sequential:
-    """The encoder with a linear head, for MAML: (n, L) -> (n, ways). The head starts at 0, so no class is preferred.
+    """The encoder with a linear head, for MAML: (n, L) -> (n, ways). The head starts at 0, so no
+    class is preferred.
 
     Raises:
         ValueError: ways is below 1.

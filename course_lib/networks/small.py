@@ -8,7 +8,8 @@ from torch import nn
 
 @contextmanager
 def seeded(seed: int | None):
-    """Weights made inside are repeatable, and torch's global seed is as it was afterwards. None: leave everything to torch."""
+    """Weights made inside are repeatable, and torch's global seed is as it was afterwards. None:
+    leave everything to torch."""
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.default_generator.manual_seed(
@@ -20,7 +21,8 @@ def seeded(seed: int | None):
 def mlp(
     inputs: int = 1, outputs: int = 1, hidden=(40, 40), activation=nn.ReLU, seed: int | None = None
 ) -> nn.Sequential:
-    """A multilayer perceptron: (..., inputs) -> (..., outputs). The default is the one of the sinusoid experiment.
+    """A multilayer perceptron: (..., inputs) -> (..., outputs). The default is the one of the
+    sinusoid experiment.
 
     Args:
         hidden: width of each hidden layer.
@@ -48,9 +50,11 @@ def conv4(
     norm=nn.BatchNorm2d,
     seed: int | None = None,
 ) -> nn.Sequential:
-    """Four blocks of 3 x 3 convolution, normalisation, ReLU and 2 x 2 max-pool: (n, inputs, size, size) -> (n, features).
+    """Four blocks of 3 x 3 convolution, normalisation, ReLU and 2 x 2 max-pool: (n, inputs, size,
+    size) -> (n, features).
 
-    The network of nearly every few-shot paper on small pictures (Vinyals et al. 2016). 28 x 28 pixels leave one number a
+    The network of nearly every few-shot paper on small pictures (Vinyals et al. 2016). 28 x 28
+    pixels leave one number a
     channel: features = channels. With ``outputs``, a linear head follows: (n, outputs).
 
     Args:
@@ -66,7 +70,8 @@ def conv4(
         )
     if size < 16:
         raise ValueError(
-            f"size={size}: four poolings halve a picture four times, so it needs at least 16 pixels a side"
+            f"size={size}: four poolings halve a picture four times, so it needs at least 16 "
+            "pixels a side"
         )
     with seeded(seed):
         layers = []
@@ -84,7 +89,8 @@ def conv4(
 
 
 class SineModel(nn.Module):
-    """y = A sin(x - p) with its own two parameters: a network whose theta = (A, p) is a point on a map.
+    """y = A sin(x - p) with its own two parameters: a network whose theta = (A, p) is a point on a
+    map.
 
     Args:
         amplitude, phase: where the two parameters start (phase in radians).

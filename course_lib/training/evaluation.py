@@ -1,4 +1,5 @@
-"""How good is a learner? A mean over many episodes, with the interval that says how well it is known."""
+"""How good is a learner? A mean over many episodes, with the interval that says how well it is
+known."""
 
 from dataclasses import dataclass
 
@@ -65,7 +66,8 @@ def as_score(per_episode: Tensor, episode: Episode) -> Score:
 def test_episodes(
     family: TaskFamily, episodes: int, *, shots: int, queries: int, seed: int
 ) -> Episode:
-    """The same episodes for everyone who asks with the same seed: what makes a comparison paired."""
+    """The same episodes for everyone who asks with the same seed: what makes a comparison
+    paired."""
     at_least_one(episodes=episodes)
     return finite(
         family.sample(episodes, shots=shots, queries=queries, generator=family.generator(seed))
@@ -76,7 +78,8 @@ test_episodes.__test__ = False  # no test, whatever its name makes pytest think
 
 
 def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
-    """Adapt to each task of ``episode`` and score the query predictions: MSE for real targets, accuracy for classes.
+    """Adapt to each task of ``episode`` and score the query predictions: MSE for real targets,
+    accuracy for classes.
 
     The learner is in eval mode meanwhile, and as it was afterwards.
 
@@ -100,7 +103,8 @@ def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
 
 
 def evaluate_each_step(learner, episode: Episode, steps: int, batch: int = 100) -> list[Score]:
-    """As `evaluate`, after 0, 1, ..., ``steps`` inner steps, for learners that adapt by steps (`MAML.after_each_step`)."""
+    """As `evaluate`, after 0, 1, ..., ``steps`` inner steps, for learners that adapt by steps
+    (`MAML.after_each_step`)."""
     columns, training = [], learner.training
     learner.eval()
     try:
@@ -120,7 +124,8 @@ def evaluate_each_step(learner, episode: Episode, steps: int, batch: int = 100) 
 
 
 def paired(one: Score, other: Score) -> Score:
-    """one - other, episode by episode: the interval to read when two learners met the same episodes.
+    """one - other, episode by episode: the interval to read when two learners met the same
+    episodes.
 
     Raises:
         ValueError: the two scores come from different numbers of episodes.

@@ -1,4 +1,5 @@
-"""The outer loop: sample tasks, let the learner adapt, improve what it started from. The same for every learner."""
+"""The outer loop: sample tasks, let the learner adapt, improve what it started from. The same for
+every learner."""
 
 import math
 import time
@@ -12,7 +13,8 @@ from course_lib.learners.base import Learner
 from course_lib.networks import checkpoints
 from course_lib.training.progress_bar import bar
 
-# Raised whenever a change of the code changes what training computes; a test replays the shipped runs to notice.
+# Raised whenever a change of the code changes what training computes; a test replays the shipped
+# runs to notice.
 CODE_VERSION = 1
 
 
@@ -47,7 +49,8 @@ class Plan:
         )
 
     def settings(self) -> dict:
-        """The plan as plain values. What came later than the first shipped runs is named only where it is used."""
+        """The plan as plain values. What came later than the first shipped runs is named only where
+        it is used."""
         return {name: value for name, value in asdict(self).items() if name != "decay" or value}
 
     def __post_init__(self):
@@ -64,7 +67,8 @@ class Plan:
 
 @dataclass
 class Training:
-    """What a run left behind: the outer loss of every step, the seconds it took in all, and the step it resumed from."""
+    """What a run left behind: the outer loss of every step, the seconds it took in all, and the
+    step it resumed from."""
 
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -72,7 +76,8 @@ class Training:
 
 
 def run_settings(learner: Learner, family: TaskFamily, plan: Plan) -> dict:
-    """Everything that decides the numbers of a run, as plain values: the key of its checkpoint. Ask before training."""
+    """Everything that decides the numbers of a run, as plain values: the key of its checkpoint. Ask
+    before training."""
     start = sum(p.detach().double().abs().sum().item() for p in learner.parameters())
     everything = {"code": CODE_VERSION} | family.settings() | learner.settings() | plan.settings()
     everything["start"] = round(start, 3)  # a fingerprint of the weights that training starts from
@@ -92,17 +97,20 @@ def meta_train(
     save_every: int = 1000,
     progress: bool = True,
 ) -> Training:
-    """Train a learner over a family of tasks. Learner and family must be on the same device; the learner is left in training mode.
+    """Train a learner over a family of tasks. Learner and family must be on the same device; the
+    learner is left in training mode.
 
     Args:
-        checkpoint: a path; the run saves there and, if the file exists, resumes from it. On one thread a resumed
-            run gives bit for bit the numbers of an uninterrupted one.
+        checkpoint: a path; the run saves there and, if the file exists, resumes from it. On one
+            thread a resumed run gives bit for bit the numbers of an uninterrupted one.
         save_every: outer steps between two saves.
         progress: show a bar with the outer loss and the time left.
 
     Raises:
-        ValueError: the family gives NaN, the learner a wrong shape, or loss or weights are no longer finite.
-        CheckpointError: the file at ``checkpoint`` belongs to other settings, is damaged, or cannot be written.
+        ValueError: the family gives NaN, the learner a wrong shape, or loss or weights are no
+            longer finite.
+        CheckpointError: the file at ``checkpoint`` belongs to other settings, is damaged, or cannot
+            be written.
     """
     at_least_one(save_every=save_every)
     settings = run_settings(learner, family, plan)
@@ -138,7 +146,8 @@ def meta_train(
             if (step + 1) % save_every == 0 or step + 1 == plan.outer_steps:
                 if not all(torch.isfinite(weights).all() for weights in learner.parameters()):
                     raise ValueError(
-                        f"weights hold NaN or infinity at outer step {step}: a gradient did, though the loss did not"
+                        f"weights hold NaN or infinity at outer step {step}: a gradient did, "
+                        "though the loss did not"
                     )
                 run.seconds = time.monotonic() - began
                 if checkpoint is not None:
@@ -147,7 +156,8 @@ def meta_train(
 
 
 def save_run(path, settings: dict, learner, optimizer, generator, run: Training) -> None:
-    """Write all that a run needs to go on: weights, outer optimiser, random states, losses, seconds so far."""
+    """Write all that a run needs to go on: weights, outer optimiser, random states, losses, seconds
+    so far."""
     tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
@@ -163,7 +173,8 @@ def save_run(path, settings: dict, learner, optimizer, generator, run: Training)
 
 
 def resume(path, settings: dict, learner, optimizer, generator) -> Training:
-    """Put a saved run back, or start anew where there is no file. Everything is checked before anything changes.
+    """Put a saved run back, or start anew where there is no file. Everything is checked before
+    anything changes.
 
     Raises:
         CheckpointError: the file is damaged, or its settings are not the ones asked for.

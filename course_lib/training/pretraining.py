@@ -1,4 +1,5 @@
-"""Training of the small language model: next-token prediction on prompts, and the moment when it begins to read examples."""
+"""Training of the small language model: next-token prediction on prompts, and the moment when it
+begins to read examples."""
 
 import math
 import time
@@ -24,7 +25,9 @@ from course_lib.training.evaluation import Score, evaluate
 from course_lib.training.progress_bar import bar, duration
 from course_lib.training.runs import TEST_SEED, Named, made_with
 
-EARLY = 0.75  # the early checkpoint is taken when accuracy with 8 examples first passes this: in the middle of the phase change
+# the early checkpoint is taken when accuracy with 8 examples first passes this: in the middle of
+# the phase change
+EARLY = 0.75
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class PretrainingPlan:
 
     Args:
         steps: of the optimisers.   batch: prompts a step.   length: tokens a prompt.
-        rate: learning rate, reached after ``warm_up`` steps and then sinking to 5 % along half a cosine.
+        rate: learning rate, reached after ``warm_up`` steps and then sinking to 5 % along half a
+            cosine.
         seed: of starting weights and prompts.
 
     Raises:
@@ -64,7 +68,8 @@ class PretrainingPlan:
 def optimizers(model: TinyGPT) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the blocks, AdamW for the embedding and the scales of the norms.
 
-    With AdamW for everything the phase change did not come within 2000 steps (measured while the course was made).
+    With AdamW for everything the phase change did not come within 2000 steps (measured while the
+    course was made).
     """
     inside = [p for block in model.blocks for p in block.parameters() if p.ndim == 2]
     others = [p for p in model.parameters() if not any(p is q for q in inside)]
@@ -75,7 +80,8 @@ def optimizers(model: TinyGPT) -> list[torch.optim.Optimizer]:
 
 
 def next_token_loss(model: TinyGPT, tokens: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean of -log p(next token | the tokens before it): tokens and weights (B, L) -> a scalar."""
+    """Weighted mean of -log p(next token | the tokens before it): tokens and weights (B, L) -> a
+    scalar."""
     scores = model(tokens[:, :-1])  # (B, L - 1, V)
     each = F.cross_entropy(scores.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
     weights = weights[:, 1:].flatten()
@@ -97,7 +103,8 @@ def train_language_model(
         early: a copy of the weights is kept when that accuracy first passes this.
 
     Returns:
-        The model, the early weights (empty if it never did), the history as a list of (step, loss, accuracy), and the seconds.
+        The model, the early weights (empty if it never did), the history as a list of (step, loss,
+        accuracy), and the seconds.
     """
     model = TinyGPT(Size(len(TOKENS)), seed=plan.seed).to(device)
     family = Worlds(device=device)
@@ -138,7 +145,8 @@ class LanguageRun(Named):
     """A training run of the small language model.
 
     Args:
-        early: the file holds the weights of the moment when accuracy first passed `EARLY`, not those of the end.
+        early: the file holds the weights of the moment when accuracy first passed `EARLY`, not
+            those of the end.
     """
 
     usual: dict = field(default_factory=lambda: dict(USUAL))
@@ -163,7 +171,8 @@ class LanguageRun(Named):
         print(f"trained for {duration(seconds)}")
         if self.early and not early:
             raise ValueError(
-                f"accuracy with 8 examples never passed {EARLY} in {plan.steps} steps: train for longer"
+                f"accuracy with 8 examples never passed {EARLY} in {plan.steps} steps: train for "
+                "longer"
             )
         model = model.cpu()
         if self.early:
@@ -181,7 +190,8 @@ class LanguageRun(Named):
 
 
 def report(model: TinyGPT, tasks: int = 1000, seed: int = TEST_SEED) -> dict[str, list[float]]:
-    """Print and return shots curves on held-out tasks, without and with an instruction: [mean, half of the interval] for each."""
+    """Print and return shots curves on held-out tasks, without and with an instruction: [mean, half
+    of the interval] for each."""
     found: dict[str, Score] = {}
 
     def keep(what: str, episode: Episode, all_shots: tuple[int, ...]) -> None:

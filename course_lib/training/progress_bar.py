@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 
 def in_notebook() -> bool:
-    """Whether this code runs in a Jupyter kernel, without importing IPython where nobody else has."""
+    """Whether this code runs in a Jupyter kernel, without importing IPython where nobody else
+    has."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return shell is not None and hasattr(shell, "kernel")
 
@@ -28,7 +29,8 @@ def bar(
     """Yield the items, showing how many of ``total`` are done, a note, and the time left.
 
     Args:
-        name: what is running, such as "meta-training".   note: called at each refresh, such as the current loss.
+        name: what is running, such as "meta-training".   note: called at each refresh, such as the
+            current loss.
         start: items done before this run, so that a resumed run counts on.
     """
     began, shown, done, handle = time.monotonic(), 0.0, start, None

@@ -1,4 +1,5 @@
-"""How the runs of curves and of pictures are prepared and reported: recipes that the tables of several chapters share."""
+"""How the runs of curves and of pictures are prepared and reported: recipes that the tables of
+several chapters share."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,11 +23,15 @@ OTHER_SCRIPTS = (
 INNER = {"alpha": 0.1, "inner_steps": 5, "first_order": False, "adapt": "all", "way": "fast"}
 PLAN = {"outer_steps": 1000, "tasks": 1, "shots": 1, "queries": 5, "beta": 2e-3, "decay": True}
 CURVES = INNER | PLAN | {
-    "alpha": 0.01, "inner_steps": 1, "way": "vmap", "outer_steps": 70_000, "tasks": 25, "shots": 10, "queries": 10,
+    "alpha": 0.01, "inner_steps": 1, "way": "vmap", "outer_steps": 70_000, "tasks": 25, "shots": 10,
+    "queries": 10,
     "beta": 1e-3, "decay": False, "episodes": 2000, "test_seed": TEST_SEED,
 }  # fmt: skip
-PICTURES = PLAN | {  # data: strokes or omniglot; held_out: scripts kept for testing; within: share of tasks from one script
-    "data": "strokes", "ways": 5, "scripts": 80, "held_out": 0, "within": 0.0, "rotations": False, "part": "evaluation",
+# data: strokes or omniglot; held_out: scripts kept for testing; within: share of tasks from one
+# script
+PICTURES = PLAN | {
+    "data": "strokes", "ways": 5, "scripts": 80, "held_out": 0, "within": 0.0, "rotations": False,
+    "part": "evaluation",
     "channels": 32, "half": False, "episodes": 1000, "test_seed": TEST_SEED,
 }  # fmt: skip
 
@@ -70,7 +75,8 @@ def after_steps(learner: MAML, tasks: Episode) -> dict[str, Score]:
 def picture_run(
     name: str, says: str, make: Callable[[SimpleNamespace, int], Learner], **usual
 ) -> Run:
-    """A run on drawn or real characters. ``make`` gets the settings and the number of training classes."""
+    """A run on drawn or real characters. ``make`` gets the settings and the number of training
+    classes."""
     return Run(name, says, PICTURES | usual, partial(prepare_pictures, make), report_pictures)
 
 
@@ -112,7 +118,8 @@ def report_pictures(learner: Learner, o: SimpleNamespace) -> dict[str, Score]:
 
 
 def maml_on_pictures(o: SimpleNamespace, classes: int) -> MAML:
-    """MAML on conv4 with a head of as many outputs as ways, and batch norm in the mode that ``statistics`` says."""
+    """MAML on conv4 with a head of as many outputs as ways, and batch norm in the mode that
+    ``statistics`` says."""
     norm = partial(BatchNorm, statistics=o.statistics)
     network = conv4(o.channels, outputs=o.ways, norm=norm, seed=o.seed)
     return MAML(network, F.cross_entropy, **inner(o))

@@ -1,7 +1,8 @@
 """Named runs: whatever the course trains or measures has a name, and its file says it.
 
-A run is a value. The chapter that teaches a method declares its runs in a table, and `course_lib.chapters.named_run` finds them. The
-commands, the notebooks and the tests all take the same value.
+A run is a value. The chapter that teaches a method declares its runs in a table, and
+`course_lib.chapters.named_run` finds them. The commands, the notebooks and the tests all take the
+same value.
 """
 
 from __future__ import annotations
@@ -83,8 +84,10 @@ class Run(Named):
     """A training run: the outer loop makes one learner good at the tasks of one family.
 
     Args:
-        prepare: from settings (with seed and device) to a learner before its training, the family it learns from, and the plan.
-        report: from a learner and settings to scores on fresh tasks, by what each score is of. It prints them too.
+        prepare: from settings (with seed and device) to a learner before its training, the family
+            it learns from, and the plan.
+        report: from a learner and settings to scores on fresh tasks, by what each score is of. It
+            prints them too.
     """
 
     prepare: Callable[[SimpleNamespace], tuple[Learner, TaskFamily, Plan]] = None
@@ -95,10 +98,12 @@ class Run(Named):
         return self.prepare(self.settings(seed, device, **changed))
 
     def load(self, path: Path | None = None, device: str = "cpu", **changed) -> Learner:
-        """The learner of a file of this run, in eval mode; of the one that ships, unless told. Settings may change, such as alpha.
+        """The learner of a file of this run, in eval mode; of the one that ships, unless told.
+        Settings may change, such as alpha.
 
         Raises:
-            CheckpointError: the file is damaged, was made by another run, or otherwise than this run is made now.
+            CheckpointError: the file is damaged, was made by another run, or otherwise than this
+                run is made now.
         """
         path = path or self.file
         tensors, about = checkpoints.read(path)
@@ -109,7 +114,8 @@ class Run(Named):
         settings["start"] = about["settings"]["start"]  # the weights are trained by now
         if differing := differences(about["settings"], settings):
             raise checkpoints.CheckpointError(
-                f"{path.name} was trained otherwise than the code does it now: {differing}. Train it again"
+                f"{path.name} was trained otherwise than the code does it now: {differing}. Train "
+                "it again"
             )
         if changed:
             learner = self.prepared(**made | changed)[0]
@@ -142,7 +148,8 @@ class Run(Named):
     def train(
         self, out: Path, seed: int = 0, device: str = "cpu", save_every: int = 2000, **changed
     ):
-        """Meta-train, print scores on fresh tasks, and write the file. Resumes where an earlier try was interrupted."""
+        """Meta-train, print scores on fresh tasks, and write the file. Resumes where an earlier try
+        was interrupted."""
         o = self.settings(seed, device, **changed)
         learner, family, plan = self.prepare(o)
         settings = run_settings(learner, family, plan)
@@ -159,13 +166,15 @@ class Run(Named):
         return {what: [s.mean, s.half_width] for what, s in self.report(learner, o).items()}
 
     def evaluate_file(self, path: Path, device: str = "cpu", **changed) -> None:
-        """Print the scores of a file's learner on fresh tasks; settings may change where that makes sense, such as shots."""
+        """Print the scores of a file's learner on fresh tasks; settings may change where that makes
+        sense, such as shots."""
         made = made_with(self, self.about(path), path)
         o = self.settings(made.pop("seed"), device, **made | changed)
         self.evaluate(self.load(path, device, **changed), o)
 
     def write(self, path, learner: Learner, settings: dict, training: Training, **about) -> None:
-        """Write a finished run as a small file: weights, averaged losses, settings, and what else is worth knowing."""
+        """Write a finished run as a small file: weights, averaged losses, settings, and what else
+        is worth knowing."""
         tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
         whole = len(training.losses) // STRIDE * STRIDE
         tensors["losses"] = (
@@ -223,7 +232,8 @@ def once(run: Run, seed: int = 0, **changed) -> Learner:
 
 
 def load_or_train(run: Run, seed: int = 0, **changed) -> Learner:
-    """The learner of a named run: from the file that ships if the settings are the shipped ones, or trained now. Prints which."""
+    """The learner of a named run: from the file that ships if the settings are the shipped ones, or
+    trained now. Prints which."""
     learner, sentence = _ready(run, seed, **changed)
     print(sentence)
     return copy.deepcopy(learner)

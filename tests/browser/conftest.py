@@ -1,4 +1,5 @@
-"""A browser for the tests in this folder. Without one they are skipped, loudly; on the build server they fail instead."""
+"""A browser for the tests in this folder. Without one they are skipped, loudly; on the build server
+they fail instead."""
 
 import os
 from contextlib import ExitStack

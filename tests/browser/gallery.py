@@ -1,4 +1,5 @@
-"""Four explorers with every kind of control, for the tests of the machinery; the chapters have their own."""
+"""Four explorers with every kind of control, for the tests of the machinery; the chapters have
+their own."""
 
 import numpy as np
 
@@ -97,7 +98,8 @@ def prototypes():
             f"The first prototype lies at ({result[2][0, 0]:.2f}, {result[2][0, 1]:.2f})."
         ),
         alt=lambda result: (
-            "Two groups of points with a star at the mean of each, and the probability of the first."
+            "Two groups of points with a star at the mean of each, and the probability of the "
+            "first."
         ),
         mosaic=[["plane", "sure"]],
     )
@@ -143,7 +145,8 @@ def descent():
         ],
         number=lambda result: f"Support loss {result[1][-1]:.3g} after {len(result[1]) - 1} steps.",
         alt=lambda result: (
-            f"A path of {len(result[1]) - 1} steps towards the bottom of a valley, and the loss along it."
+            f"A path of {len(result[1]) - 1} steps towards the bottom of a valley, and the loss "
+            "along it."
         ),
         mosaic=[["map", "loss"]],
         size=(9.0, 3.4),
@@ -187,7 +190,8 @@ def writing():
             Text("wanted", "word to count", "a", most=40),
         ],
         number=lambda result: (
-            f"{len(result['lengths'])} words, {sum(result['lengths'])} letters, {result['found']} times {result['wanted']!r}."
+            f"{len(result['lengths'])} words, {sum(result['lengths'])} letters, {result['found']} "
+            f"times {result['wanted']!r}."
         ),
         alt=lambda result: f"Bars for the lengths of {len(result['lengths'])} words.",
         size=(9.0, 2.4),

@@ -1,4 +1,5 @@
-"""The draw pad in JupyterLab: drawn on with a real mouse, its pixels arrive, and clear shapes are recognised from one example each."""
+"""The draw pad in JupyterLab: drawn on with a real mouse, its pixels arrive, and clear shapes are
+recognised from one example each."""
 
 import nbformat
 import pytest
@@ -90,7 +91,10 @@ class Pad:
 
     def drawn(self, name):
         """How many device pixels of the paper carry ink, and how many it has."""
-        count = "(c) => [c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 3 && v > 100).length, c.width]"
+        count = (
+            "(c) => [c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) "
+            "=> i % 4 === 3 && v > 100).length, c.width]"
+        )
         return self.paper(name).locator(".course-sheet").evaluate(count)
 
     @property

@@ -55,7 +55,8 @@ def reader(lab, chromium):
 
 def values(face):
     return face.root.evaluate(
-        "(root) => [...root.querySelectorAll('input, select')].map((one) => one.type === 'checkbox' ? one.checked : one.value)"
+        "(root) => [...root.querySelectorAll('input, select')].map((one) => one.type === "
+        "'checkbox' ? one.checked : one.value)"
     )
 
 
@@ -76,7 +77,8 @@ def test_two_views_of_one_explorer_agree(reader):
 
 
 def test_a_storm_of_changes_ends_in_the_last_one(reader):
-    """Forty changes at once: few pictures, none stale, and the last shows where the slider stands."""
+    """Forty changes at once: few pictures, none stale, and the last shows where the slider
+    stands."""
     waves = reader.explorers()[0]
     frame = waves.frame()
     waves.controls("input[type=range]")[0].evaluate("""(slider) => {
@@ -163,7 +165,8 @@ def state_of(field):
 
 
 def test_the_caret_stays_where_the_reader_types(reader):
-    """In the middle of a text, one key at a time and many at once; another view of the same explorer follows."""
+    """In the middle of a text, one key at a time and many at once; another view of the same
+    explorer follows."""
     writing, again = reader.explorers()[4:]
     field, start = writing.root.locator("textarea"), "a dog\nand a cat"
     field.evaluate("(field) => { field.focus(); field.setSelectionRange(1, 1); }")
@@ -199,7 +202,10 @@ def test_fast_typing_ends_with_the_picture_of_the_last_text(reader):
     field.press("Control+a")
     execute(
         reader,
-        "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(0.1), quick(**state))[1]",
+        (
+            "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(0.1), "
+            "quick(**state))[1]"
+        ),
     )
     reader.page.wait_for_timeout(300)
     frame = writing.frame()
@@ -222,7 +228,10 @@ def test_enter_makes_a_line_and_runs_no_cell(reader):
     writing = reader.explorers()[4]
     field, counts = (
         writing.root.locator("textarea"),
-        "window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.executionCount)",
+        (
+            "window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => "
+            "cell.model.executionCount)"
+        ),
     )
     cells = reader.page.evaluate(counts)
     field.press("Control+a")
@@ -298,7 +307,10 @@ def test_a_field_takes_no_more_than_fits_and_keeps_what_is_typed_while_python_is
     )
     execute(
         reader,
-        "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(2), quick(**state))[1]",
+        (
+            "quick = writing.compute\nwriting.compute = lambda **state: (time.sleep(2), "
+            "quick(**state))[1]"
+        ),
     )
     reader.page.wait_for_timeout(300)
     field.press("Control+a")
@@ -310,7 +322,8 @@ def test_a_field_takes_no_more_than_fits_and_keeps_what_is_typed_while_python_is
 
 
 def test_prompts_and_intents_that_readers_type_change_the_bars(chromium, lab):
-    """The explorers of the chapters, before a reader's keyboard: what the model says follows, and what it cannot read is told."""
+    """The explorers of the chapters, before a reader's keyboard: what the model says follows, and
+    what it cannot read is told."""
     write_notebook(lab.folder / "notebooks" / "typing.ipynb", TYPING)
     with lab.open(chromium, "typing.ipynb") as reader:
         reader.run_all()
@@ -341,7 +354,11 @@ def test_prompts_and_intents_that_readers_type_change_the_bars(chromium, lab):
 def execute(reader, code):
     """Run code in the kernel as a cell would, without waiting for its end."""
     reader.page.evaluate(
-        "(code) => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }); }",
+        (
+            "(code) => { "
+            "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ "
+            "code }); }"
+        ),
         code,
     )
 
@@ -361,7 +378,8 @@ def test_a_picture_that_takes_long_is_announced(reader):
 
 
 def test_sliders_move_while_a_cell_runs(reader):
-    """JupyterLab answers widgets in a thread of their own; a cell that draws at the same time must not disturb it, nor be disturbed."""
+    """JupyterLab answers widgets in a thread of their own; a cell that draws at the same time must
+    not disturb it, nor be disturbed."""
     waves = reader.explorers()[0]
     first, frame, slider = waves.pixels(), waves.frame(), waves.controls("input[type=range]")[0]
     execute(

@@ -1,4 +1,5 @@
-"""Every notebook, as a reader meets it: opened in JupyterLab, run from top to bottom, and everything that moves is moved."""
+"""Every notebook, as a reader meets it: opened in JupyterLab, run from top to bottom, and
+everything that moves is moved."""
 
 import json
 from functools import partial
@@ -42,7 +43,8 @@ def stored_explorers(notebook: Path) -> int:
 
 
 def move_everything(explorer):
-    """Each control by keyboard and by mouse: a new picture each time; and reset brings the first one back."""
+    """Each control by keyboard and by mouse: a new picture each time; and reset brings the first
+    one back."""
     explorer.root.scroll_into_view_if_needed()
     explorer.settle()
     first = explorer.pixels()
@@ -90,7 +92,8 @@ def name_of(control) -> str:
 
 
 def act(explorer, action):
-    """Do something that calls for a new picture, and wait for it; True when it differs from the last."""
+    """Do something that calls for a new picture, and wait for it; True when it differs from the
+    last."""
     frame, before = explorer.frame(), explorer.pixels()
     action()
     wait_for_frame(explorer, frame)
@@ -137,7 +140,8 @@ def by_keys(explorer, slider):
         ):
             tries.append(act(explorer, lambda: slider.press(key)))
         assert any(tries), (
-            f"{explorer.question}: {len(tries)} key presses on {name_of(slider)} do not change the picture"
+            f"{explorer.question}: {len(tries)} key presses on {name_of(slider)} do not change "
+            "the picture"
         )
 
 

@@ -1,4 +1,5 @@
-"""Every chapter as a lecture: walked through with the keyboard, at 1280 x 720 and without a network."""
+"""Every chapter as a lecture: walked through with the keyboard, at 1280 x 720 and without a
+network."""
 
 import re
 import shutil
@@ -120,7 +121,8 @@ def test_nothing_overflows(chromium, lectures, notebook):
         f"{notebook.name}: the keyboard reaches {len(walk.texts)} of {walk.total} slides"
     )
     assert walk.total > walk.sections, (
-        f"{notebook.name}: {walk.total} slides for {walk.sections} sections: say in the cells where slides begin"
+        f"{notebook.name}: {walk.total} slides for {walk.sections} sections: say in the cells "
+        "where slides begin"
     )
 
 
@@ -147,10 +149,12 @@ def test_plain_nbconvert_writes_the_same(lectures, tmp_path, place):
         ).strip(), f"{name} differs"
 
 
-# ------------------------------------------------------------------ the rules, on a notebook made for them
+# ------------------------------------------------------------------ the rules, on a notebook made
+# for them
 
 PICTURE = (
-    '<img alt="A line that rises from left to right" width="{0}" height="{1}" src="data:image/svg+xml,'
+    '<img alt="A line that rises from left to right" width="{0}" height="{1}" '
+    'src="data:image/svg+xml,'
     '%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 width=%22{0}%22 height=%22{1}%22/%3E">'
 )
 
@@ -219,7 +223,10 @@ def test_what_is_wrong_is_named(walked):
 @pytest.mark.browser
 def test_cells_that_do_not_fit_together_get_slides_of_their_own(walked):
     words = (
-        "A paragraph of some words that fill a line or two of the slide, so that there is less room for the picture below. "
+        (
+            "A paragraph of some words that fill a line or two of the slide, so that there is "
+            "less room for the picture below. "
+        )
         * 7
     )
     walk = walked(
@@ -234,9 +241,18 @@ def test_cells_that_do_not_fit_together_get_slides_of_their_own(walked):
 
 @pytest.mark.browser
 def test_a_question_its_answer_and_what_is_said_to_the_others(walked):
-    question = '<div class="course-question"><p><strong>Predict: up or down?</strong></p><ol type="A"><li>up</li><li>down</li></ol></div>'
-    answer = f"<p>It went up.</p>{PICTURE.format(800, 320)}<p>If you expected</p><ul><li><em>down</em>: no.</li></ul>"
-    reveal = f'<div class="course-reveal"><details><summary>Predict first</summary>{answer}</details></div>'
+    question = (
+        '<div class="course-question"><p><strong>Predict: up or down?</strong></p><ol '
+        'type="A"><li>up</li><li>down</li></ol></div>'
+    )
+    answer = (
+        f"<p>It went up.</p>{PICTURE.format(800, 320)}<p>If you "
+        "expected</p><ul><li><em>down</em>: no.</li></ul>"
+    )
+    reveal = (
+        '<div class="course-reveal"><details><summary>Predict '
+        f'first</summary>{answer}</details></div>'
+    )
     asked, told = cell("predict()", question, hidden=True), cell("reveal()", reveal, hidden=True)
     walk = walked(cell("## Up or down?", kind="slide"), asked, cell("measure()", ""), told)
     assert not walk.complaints, walk.complaints

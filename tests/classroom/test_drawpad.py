@@ -1,4 +1,5 @@
-"""The draw pad without a browser: strokes become the pictures that networks know, and Python answers."""
+"""The draw pad without a browser: strokes become the pictures that networks know, and Python
+answers."""
 
 import logging
 import math

@@ -150,7 +150,7 @@ def sample_chapter(monkeypatch):
     monkeypatch.setattr(statements, "statements", stated)
 
 
-# --- what passes ---------------------------------------------------------------------------------------------------------------
+# --- what passes ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_right_forms_pass(identity, function):
     assert "Passed" in verdict._repr_html_() and "Traceback" not in verdict._repr_html_()
 
 
-# --- mistakes ------------------------------------------------------------------------------------------------------------------
+# --- mistakes -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("exercise", [STEP, GRAPH, DESCEND], ids=lambda e: e.id)
@@ -265,7 +265,7 @@ def test_a_tuple_of_keys_is_one_misconception_with_several_forms():
     torch.testing.assert_close(results[2] - case[2], 1.5 * (step(*case) - case[2]))
 
 
-# --- general diagnoses -----------------------------------------------------------------------------------------------------------
+# --- general diagnoses ----------------------------------------------------------------------------
 
 
 def stub(x, y, theta, alpha):

@@ -1,4 +1,5 @@
-"""Explorers without a browser: what a declaration may say, what tests can ask, and how requests are answered."""
+"""Explorers without a browser: what a declaration may say, what tests can ask, and how requests are
+answered."""
 
 import base64
 import io

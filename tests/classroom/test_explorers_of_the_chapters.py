@@ -1,4 +1,5 @@
-"""Every explorer of every chapter, at its defaults and at each combination of the ends of its controls."""
+"""Every explorer of every chapter, at its defaults and at each combination of the ends of its
+controls."""
 
 import re
 from importlib import import_module

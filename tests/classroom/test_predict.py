@@ -1,4 +1,5 @@
-"""Locked predictions: the first answer stays, a result is never spoiled, and every answer is spoken to."""
+"""Locked predictions: the first answer stays, a result is never spoiled, and every answer is spoken
+to."""
 
 import json
 import sys

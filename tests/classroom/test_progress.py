@@ -1,4 +1,5 @@
-"""The reader's progress file: it survives two notebooks, a truncated file and a folder that cannot be written."""
+"""The reader's progress file: it survives two notebooks, a truncated file and a folder that cannot
+be written."""
 
 import json
 import os

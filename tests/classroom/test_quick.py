@@ -26,7 +26,8 @@ def legend(axes, label, **look):
     axes.legend(loc="lower left")
 
 
-# What a draw function may do to its axes; each is drawn after each other one, from memory and plainly.
+# What a draw function may do to its axes; each is drawn after each other one, from memory and
+# plainly.
 HABITS = {
     "plain": lambda axes: axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="x"),
     "same limits, other label": lambda axes: axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="another"),

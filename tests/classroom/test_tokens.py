@@ -63,7 +63,8 @@ def test_lines_and_notes_are_written_and_backgrounds_follow_the_weights():
 
 @pytest.mark.parametrize("dpi", [100, 150, 200])
 def test_backgrounds_lie_behind_their_words(dpi):
-    """The width of letters is rounded to pixels: a line of 40 letters must end where its background ends."""
+    """The width of letters is rounded to pixels: a line of 40 letters must end where its background
+    ends."""
     axes = drawn([[Token("m" * 40, 1.0)]], dpi=dpi)
     box = axes.collections[0].get_paths()[0].get_extents().transformed(axes.transData)
     text = axes.texts[0].get_window_extent()

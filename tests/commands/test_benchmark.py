@@ -64,7 +64,7 @@ def test_counts_below_one_are_refused(option, capsys):
     assert capsys.readouterr().err.startswith(f"{option}=0: ")
 
 
-def test_on_pictures_every_way_gives_the_gradient_of_the_plain_loop_and_the_fast_one_is_fast_and_small():
+def test_on_pictures_every_way_gives_the_gradient_of_the_plain_loop_and_the_fast_one_is_fast_and_small():  # noqa: E501
     rows = {row.way: row for row in images(tasks=2, channels=32, rounds=2, threads=1)}
     assert rows.keys() == {BASELINE, "way='higher'", "way='autograd'", "way='vmap'", "way='fast'"}
     assert all(row.difference < 1e-9 for row in rows.values())

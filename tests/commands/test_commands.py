@@ -1,4 +1,5 @@
-"""``python -m course_lib train``, ``evaluate`` and ``list``: the whole way from the command line, and one sentence when it cannot work."""
+"""``python -m course_lib train``, ``evaluate`` and ``list``: the whole way from the command line,
+and one sentence when it cannot work."""
 
 import os
 import signal
@@ -55,7 +56,8 @@ def test_train_resume_and_evaluate_give_the_same_scores(tmp_path, capsys, monkey
 
 def test_settings_and_seed_reach_the_run_and_the_stored_command(tmp_path, capsys):
     wanted = {
-        "alpha": 0.3, "beta": 0.02, "inner_steps": 2, "adapt": "head", "way": "autograd", "queries": 4,
+        "alpha": 0.3, "beta": 0.02, "inner_steps": 2, "adapt": "head", "way": "autograd",
+        "queries": 4,
         "first_order": True,
     }  # fmt: skip
     words = [f"{name}={value}" for name, value in wanted.items()]

@@ -1,4 +1,5 @@
-"""Downloads from a server of the test's own: ranges, cuts, lies and full disks. The internet is never asked."""
+"""Downloads from a server of the test's own: ranges, cuts, lies and full disks. The internet is
+never asked."""
 
 import errno
 import hashlib
@@ -192,7 +193,10 @@ def test_a_refusal_of_the_server(server, cache):
     fails(
         wanted(server),
         cache,
-        "server answered 404 Not Found; try again later, or put the file into a folder and name that in OMNIGLOT_ROOT",
+        (
+            "server answered 404 Not Found; try again later, or put the file into a folder and "
+            "name that in OMNIGLOT_ROOT"
+        ),
     )
     assert left(cache) == []
 
@@ -203,7 +207,10 @@ def test_no_network(server, cache):
     fails(
         closed,
         cache,
-        r"127.0.0.1:1/images_background.zip cannot be reached \(.*\); check the network, behind a proxy set HTTPS_PROXY",
+        (
+            r"127.0.0.1:1/images_background.zip cannot be reached \(.*\); check the network, "
+            r"behind a proxy set HTTPS_PROXY"
+        ),
     )
     fails(
         what._replace(url="http://nowhere.invalid/images_background.zip"),

@@ -1,4 +1,5 @@
-"""The official one-shot runs: read as they are published, and the script's own figure reproduced to the last trial."""
+"""The official one-shot runs: read as they are published, and the script's own figure reproduced to
+the last trial."""
 
 import re
 

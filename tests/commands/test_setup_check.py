@@ -1,4 +1,5 @@
-"""course_lib/check.py: what is amiss is found, said, and counted; and no path of a machine gets into a notebook."""
+"""course_lib/check.py: what is amiss is found, said, and counted; and no path of a machine gets
+into a notebook."""
 
 import os
 import subprocess
@@ -158,7 +159,10 @@ def test_a_notebook_shows_no_path_of_this_machine(monkeypatch, tmp_path):
 
 
 def test_only_the_module_asked_for_is_imported():
-    code = "import sys; from course_lib.__main__ import parser; parser(['check']); print('torch' in sys.modules)"
+    code = (
+        "import sys; from course_lib.__main__ import parser; parser(['check']); print('torch' in "
+        "sys.modules)"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True

@@ -1,4 +1,5 @@
-"""Few-shot tasks from sentences: words as ids, episodes without leaks, the rules of the course's own data, and files of the reader's."""
+"""Few-shot tasks from sentences: words as ids, episodes without leaks, the rules of the course's
+own data, and files of the reader's."""
 
 import itertools
 import re
@@ -240,7 +241,8 @@ def test_wrong_choices_are_refused(wrong, says):
 def test_two_domains_may_not_share_an_intent(tmp_path):
     for domain in ("one", "two"):
         (tmp_path / f"{domain}.tsv").write_text(
-            f"pay\tpay {domain}\npay\tmoney {domain}\ngo {domain}\tgo {domain}\ngo {domain}\trun {domain}\n"
+            f"pay\tpay {domain}\npay\tmoney {domain}\ngo {domain}\tgo {domain}\ngo {domain}\trun "
+            f"{domain}\n"
         )
     with pytest.raises(SentenceError, match="same name"):
         Intents(domains=["one", "two"], folder=tmp_path)
@@ -352,7 +354,7 @@ def test_sentences_of_other_kinds_are_read_in_the_same_way():
 def test_a_file_becomes_tasks_in_one_line(tmp_path):
     file = tmp_path / "mine.tsv"
     file.write_bytes(
-        "\ufeffyes\tOf course!\r\nno\tNever.\r\n\r\nyes\tGladly\r\nno\tNot today\r\nno\tNot now".encode()
+        "\ufeffyes\tOf course!\r\nno\tNever.\r\n\r\nyes\tGladly\r\nno\tNot today\r\nno\tNot now".encode()  # noqa: E501
     )
     family = own_sentences(str(file))
     assert family.names == ["yes", "no"] and family.counts.tolist() == [2, 3] and family.ways == 2

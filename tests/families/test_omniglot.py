@@ -1,4 +1,5 @@
-"""Omniglot from archives that the tests make, with everything that can be wrong with them; and the real drawings, where they are."""
+"""Omniglot from archives that the tests make, with everything that can be wrong with them; and the
+real drawings, where they are."""
 
 import struct
 import zipfile
@@ -117,7 +118,10 @@ def test_the_folder_is_an_argument_a_variable_or_the_cache(root, tmp_path, monke
     monkeypatch.delenv("OMNIGLOT_ROOT", raising=False)
     with pytest.raises(
         PictureError,
-        match="cache.*no images_background.zip here; run `python -m course_lib fetch omniglot`, or name a folder",
+        match=(
+            "cache.*no images_background.zip here; run `python -m course_lib fetch omniglot`, or "
+            "name a folder"
+        ),
     ):
         Omniglot()
     (root.parent / "cache").mkdir(exist_ok=True)
@@ -163,7 +167,8 @@ def test_rotations_are_whole_classes(root):
                 )  # the same turn for support and query
 
 
-# ------------------------------------------------------------------ archives that are not as they should be
+# ------------------------------------------------------------------ archives that are not as they
+# should be
 
 
 def claims(side: int) -> bytes:

@@ -1,4 +1,5 @@
-"""Few-shot tasks from given pictures and from folders: the same kind of episode, and one sentence for everything that can be wrong."""
+"""Few-shot tasks from given pictures and from folders: the same kind of episode, and one sentence
+for everything that can be wrong."""
 
 import os
 
@@ -16,7 +17,8 @@ DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 
 
 def numbered(counts=(4, 5, 6, 7, 8, 9), device="cpu", **settings):
-    """Pictures 1 x 2 x 2 that say which they are: the first pixel is the class, the second the drawing."""
+    """Pictures 1 x 2 x 2 that say which they are: the first pixel is the class, the second the
+    drawing."""
     stacks = []
     for number, count in enumerate(counts):
         stack = torch.zeros(count, 1, 2, 2, dtype=torch.uint8)

@@ -1,4 +1,5 @@
-"""The family of linear regressions: what is drawn, and the two yardsticks that were never trained."""
+"""The family of linear regressions: what is drawn, and the two yardsticks that were never
+trained."""
 
 import math
 
@@ -114,7 +115,7 @@ def test_settings_name_everything_that_decides_the_numbers():
     )
 
 
-# --- the yardsticks ---------------------------------------------------------------------------------------------------------------
+# --- the yardsticks -------------------------------------------------------------------------------
 
 YARDSTICKS = {"least squares": LeastSquares(), "ridge": Ridge(0.36)}
 each_yardstick = pytest.mark.parametrize("learner", YARDSTICKS.values(), ids=YARDSTICKS)
@@ -201,7 +202,8 @@ def test_with_d_examples_ridge_is_far_better_than_least_squares_whose_mean_says_
 
 
 def test_with_many_examples_least_squares_has_the_error_of_the_textbook():
-    # x is Gaussian: the mean of (X'X)^-1 is I / (k - d - 1), so the squared error of w . x is noise^2 d / (k - d - 1)
+    # x is Gaussian: the mean of (X'X)^-1 is I / (k - d - 1), so the squared error of w . x is
+    # noise^2 d / (k - d - 1)
     score = evaluate(LeastSquares(), double(tasks=4000, shots=16))
     assert abs(score.mean - 0.09 * 4 / 11) < 1.5 * score.half_width
 

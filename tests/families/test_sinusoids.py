@@ -9,7 +9,8 @@ from toys import DEVICES
 from course_lib.families import Sinusoids
 from course_lib.families.sinusoids import sine
 
-# E[A^2] / 2, and what remains of it beside the mean curve -(2 * 2.55 / pi) cos x; by hand from the default ranges
+# E[A^2] / 2, and what remains of it beside the mean curve -(2 * 2.55 / pi) cos x; by hand from the
+# default ranges
 ZERO_FUNCTION = (5**3 - 0.1**3) / (3 * 4.9) / 2
 BEST_FUNCTION = ZERO_FUNCTION - (2 * 2.55 / math.pi) ** 2 * (0.5 + math.sin(10) / 20)
 

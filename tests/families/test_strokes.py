@@ -1,4 +1,5 @@
-"""Generated characters: repeatable, neither trivial nor hopeless, whole inside the image, and quick to draw."""
+"""Generated characters: repeatable, neither trivial nor hopeless, whole inside the image, and quick
+to draw."""
 
 import time
 

@@ -1,4 +1,5 @@
-"""Word lists say nothing by kind and ask for their own words; practice tasks obey the rules of the training prompts."""
+"""Word lists say nothing by kind and ask for their own words; practice tasks obey the rules of the
+training prompts."""
 
 import pytest
 import torch

@@ -1,4 +1,5 @@
-"""The promises every chapter keeps: its exercises diagnose their own mistakes, and notebook and exercise file tell the same story."""
+"""The promises every chapter keeps: its exercises diagnose their own mistakes, and notebook and
+exercise file tell the same story."""
 
 import ast
 import dataclasses
@@ -26,7 +27,7 @@ each_exercise = pytest.mark.parametrize("exercise", SHIPPED, ids=lambda exercise
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-# --- exercise files ------------------------------------------------------------------------------------------------------------
+# --- exercise files -------------------------------------------------------------------------------
 
 
 def test_ids_are_unique_and_begin_with_their_chapter():
@@ -85,7 +86,7 @@ def test_an_exercise_keeps_its_contract(exercise):
     assert flaws(exercise) == []
 
 
-# --- notebooks -----------------------------------------------------------------------------------------------------------------
+# --- notebooks ------------------------------------------------------------------------------------
 
 
 def code(cell) -> ast.Module:
@@ -140,7 +141,8 @@ def prediction_flaws(notebook, number: str) -> list[str]:
 def exercise_flaws(
     notebook, number: str, exercises: tuple[Exercise, ...], names: dict
 ) -> list[str]:
-    """Each exercise of the chapter has its stub, its check and its folded solution, and the solution passes."""
+    """Each exercise of the chapter has its stub, its check and its folded solution, and the
+    solution passes."""
     known, checked = {exercise.id: exercise for exercise in exercises}, calls(notebook, "check")
     found = [f"check {i} is no exercise of this chapter" for _, i, _ in checked if i not in known]
     found += [
@@ -180,7 +182,8 @@ def exercise_flaws(
         ]
         if not solutions:
             found.append(
-                f"{i}: no folded solution (<details> with a ```python block that defines {function})"
+                f"{i}: no folded solution (<details> with a ```python block that defines "
+                f"{function})"
             )
         for block in solutions:
             if not (verdict := judge(known[i], run(block, function, names))).passed:
@@ -189,7 +192,8 @@ def exercise_flaws(
 
 
 def run(source: str, function: str, names: dict):
-    """Execute one cell where the exercise lives: torch, F, math and the chapter's NAMESPACE; return the function it defines."""
+    """Execute one cell where the exercise lives: torch, F, math and the chapter's NAMESPACE; return
+    the function it defines."""
     space = {
         "torch": torch,
         "F": torch.nn.functional,
@@ -259,7 +263,7 @@ def test_a_notebook_imports_from_few_faces(path):
     assert len(found) <= 8, found
 
 
-# --- these tests, tested on a chapter written here ---------------------------------------------------------------------------------
+# --- these tests, tested on a chapter written here ------------------------------------------------
 
 
 def double(x):

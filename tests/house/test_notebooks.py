@@ -48,7 +48,8 @@ def run_under_nbval(paths, progress_file: Path) -> None:
 
 
 def predictions(path: Path) -> dict[str, object]:
-    """Each prediction of a chapter with one answer that a reader could lock: the first option, or the lowest number."""
+    """Each prediction of a chapter with one answer that a reader could lock: the first option, or
+    the lowest number."""
     number = path.stem[:2]
     table = import_module(f"course_lib.chapters.ch{number}.predictions").PREDICTIONS
     return {
@@ -63,7 +64,8 @@ def test_there_are_notebooks():
 
 
 def changed_chapters() -> set[str]:
-    """The numbers of chapters whose notebook or room differs from the last commit but one; all of them where git cannot tell."""
+    """The numbers of chapters whose notebook or room differs from the last commit but one; all of
+    them where git cannot tell."""
     everything = {path.name[:2] for path in NOTEBOOKS}
     if os.environ.get("COURSE_ALL_NOTEBOOKS"):
         return everything
@@ -78,7 +80,8 @@ def changed_chapters() -> set[str]:
 @pytest.mark.notebook
 @each_notebook
 def test_a_notebook_runs_alone_for_a_reader_who_has_predicted_nothing(path, tmp_path):
-    """All of them run in order below, and once more in the browser; alone, those whose room has changed."""
+    """All of them run in order below, and once more in the browser; alone, those whose room has
+    changed."""
     if path.name[:2] not in changed_chapters():
         pytest.skip("UNCHANGED, AND RUN IN ORDER: COURSE_ALL_NOTEBOOKS=1 runs each alone as well")
     run_under_nbval([path], tmp_path / "progress.json")
@@ -189,7 +192,10 @@ def test_a_chapter_has_the_parts_of_every_chapter(path):
 
 
 FORBIDDEN = re.compile(
-    r"\b(simply|obviously|powerful|dive in|unlock(?:s|ing)?|delve|leverage)\b|[\U0001F300-\U0001FAFF]",
+    (
+        r"\b(simply|obviously|powerful|dive "
+        r"in|unlock(?:s|ing)?|delve|leverage)\b|[\U0001F300-\U0001FAFF]"
+    ),
     re.I,
 )
 

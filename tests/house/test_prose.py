@@ -1,4 +1,5 @@
-"""Numbers in the prose come from somewhere: an output, an assertion or a setting of the notebook, or a published figure."""
+"""Numbers in the prose come from somewhere: an output, an assertion or a setting of the notebook,
+or a published figure."""
 
 import re
 

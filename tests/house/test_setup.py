@@ -1,4 +1,5 @@
-"""start.py and course_lib/environment.py: the lists of pins, the words, the commands and the browser."""
+"""start.py and course_lib/environment.py: the lists of pins, the words, the commands and the
+browser."""
 
 import ast
 import os
@@ -96,7 +97,10 @@ def test_only_the_standard_library_is_imported(file):
 
 
 def test_an_old_python_gets_one_sentence():
-    code = "import sys, runpy; sys.version_info = (3, 9, 1); runpy.run_path('start.py', run_name='__main__')"
+    code = (
+        "import sys, runpy; sys.version_info = (3, 9, 1); runpy.run_path('start.py', "
+        "run_name='__main__')"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == ""
     assert re.fullmatch(

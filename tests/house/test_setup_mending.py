@@ -1,4 +1,5 @@
-"""course_lib/environment.py: .venv is whole only if its marker says so, and a start mends or rebuilds it where it is not."""
+"""course_lib/environment.py: .venv is whole only if its marker says so, and a start mends or
+rebuilds it where it is not."""
 
 import os
 import subprocess
@@ -170,8 +171,8 @@ def test_a_second_start_waits_for_the_first_and_installs_nothing(folder, capsys)
 
 def test_a_killed_start_leaves_no_lock(folder, capsys):
     code = (
-        f"import sys, time; sys.path.insert(0, {str(ROOT)!r})\nfrom environment import Path, locked\n"
-        f"with locked(Path({str(folder)!r})): print('held', flush=True); time.sleep(60)"
+        f"import sys, time; sys.path.insert(0, {str(ROOT)!r})\nfrom environment import Path, "
+        f"locked\nwith locked(Path({str(folder)!r})): print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, env={**os.environ, "PYTHONUTF8": "1"}
@@ -185,7 +186,10 @@ def test_a_killed_start_leaves_no_lock(folder, capsys):
 
 def test_what_a_child_says_is_shown_and_kept(tmp_path, capfd):
     with environment.locked(tmp_path) as lock:
-        code = "import sys; print('progress'); print('trouble\\n' * 20_000, end='', file=sys.stderr); sys.exit(3)"
+        code = (
+            "import sys; print('progress'); print('trouble\\n' * 20_000, end='', "
+            "file=sys.stderr); sys.exit(3)"
+        )
         code, errors = environment.run_in_sight(
             [sys.executable, "-c", code], dict(os.environ), lock
         )

@@ -1,4 +1,5 @@
-"""start.py: whatever goes wrong is told in one sentence that says what to do, without a traceback."""
+"""start.py: whatever goes wrong is told in one sentence that says what to do, without a
+traceback."""
 
 import re
 import socket
@@ -19,12 +20,17 @@ def folder(tmp_path, monkeypatch):
     "text, words",
     [
         (
-            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+            (
+                "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on "
+                "device"
+            ),
             "disk is full",
         ),
         (
-            "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError('<pip._vendor...>: Failed to establish a new connection: "
-            "[Errno -3] Temporary failure in name resolution')'\nERROR: No matching distribution found for torch==2.13.0",
+            "WARNING: Retrying (Retry(total=4)) after connection broken by "
+            "'NewConnectionError('<pip._vendor...>: Failed to establish a new connection: "
+            "[Errno -3] Temporary failure in name resolution')'\nERROR: No matching distribution "
+            "found for torch==2.13.0",
             "network",
         ),
         (
@@ -32,23 +38,38 @@ def folder(tmp_path, monkeypatch):
             "network",
         ),
         (
-            "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed'))",
+            (
+                "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] "
+                "certificate verify failed'))"
+            ),
             "PIP_CERT",
         ),
         (
-            "ERROR: Could not find a version (from versions: 2.2.2)\nERROR: No matching distribution found for torch==2.13.0",
+            (
+                "ERROR: Could not find a version (from versions: 2.2.2)\nERROR: No matching "
+                "distribution found for torch==2.13.0"
+            ),
             "no build for this computer",
         ),
         (
-            "ERROR: [WinError 5] Access is denied: 'C:\\\\course\\\\.venv\\\\torch\\\\lib\\\\c10.dll'",
+            (
+                "ERROR: [WinError 5] Access is denied: "
+                "'C:\\\\course\\\\.venv\\\\torch\\\\lib\\\\c10.dll'"
+            ),
             "close every JupyterLab",
         ),
         (
-            "HINT: This error might have occurred since this system does not have Windows Long Path support enabled.",
+            (
+                "HINT: This error might have occurred since this system does not have Windows "
+                "Long Path support enabled."
+            ),
             "short folder",
         ),
         (
-            'OSError: [WinError 126] Error loading "C:\\x\\torch\\lib\\c10.dll" or one of its dependencies.',
+            (
+                'OSError: [WinError 126] Error loading "C:\\x\\torch\\lib\\c10.dll" or one of its '
+                'dependencies.'
+            ),
             "vc_redist",
         ),
         (

@@ -1,4 +1,5 @@
-"""Language models that can be prompted: the small one of the course, and one of Hugging Face that the test makes itself."""
+"""Language models that can be prompted: the small one of the course, and one of Hugging Face that
+the test makes itself."""
 
 import os
 import sys
@@ -84,7 +85,8 @@ def test_batches_change_nothing(folder, own, batch):
 
 @needs_transformers
 def test_a_label_that_begins_another_is_at_least_as_probable_until_its_end_is_scored(own):
-    """P(" not") >= P(" not good"), whatever the model: a template with an end mark makes the two comparable."""
+    """P(" not") >= P(" not good"), whatever the model: a template with an end mark makes the two
+    comparable."""
     with torch.no_grad():
         scores = own.log_probs(PROMPTS, LABELS)
         ended = own.log_probs(PROMPTS, [[label + "\n" for label in row] for row in LABELS])
@@ -224,7 +226,10 @@ def test_without_a_name_the_model_of_the_course_is_opened_and_said(capsys):
     size = sum(p.numel() for p in model.network.parameters()) / 1e6
     assert (
         capsys.readouterr().out
-        == f"the small model of this course: {size:.1f} million weights on {model.device}, reads up to 128 tokens\n"
+        == (
+            f"the small model of this course: {size:.1f} million weights on {model.device}, reads "
+            "up to 128 tokens\n"
+        )
     )
 
 

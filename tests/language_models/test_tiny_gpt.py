@@ -34,7 +34,8 @@ def test_later_tokens_change_nothing_before_them(model):
 
 
 def test_only_distance_counts_not_place(model):
-    """Without a beginning in sight, moving a prompt changes nothing: with one layer the last token sees the same differences."""
+    """Without a beginning in sight, moving a prompt changes nothing: with one layer the last token
+    sees the same differences."""
     attention = Attention(SMALL).double()
     x = torch.randn(1, 8, 16, dtype=torch.double, generator=torch.Generator().manual_seed(1))
     scores = attention(x, *in_order(x.shape[1]))[1][0, 0]
@@ -74,7 +75,8 @@ def test_a_soft_prompt_made_of_word_vectors_is_that_prompt(model):
 
 
 def test_second_derivatives_exist_and_are_right(model):
-    """A gradient step's own gradient against a finite difference: fused attention would refuse it."""
+    """A gradient step's own gradient against a finite difference: fused attention would refuse
+    it."""
     ids = tokens(2, 6)
 
     def slope():

@@ -1,4 +1,5 @@
-"""Models of Hugging Face: where a label begins, marks of beginning, one pass for many labels, what is no language model, and free text."""
+"""Models of Hugging Face: where a label begins, marks of beginning, one pass for many labels, what
+is no language model, and free text."""
 
 import os
 
@@ -32,7 +33,8 @@ def marked(tmp_path_factory):
 
 
 def chain(model, ids, first):
-    """log P of ids[first:] after ids[:first], a token at a time, without filling, batches or shared rows."""
+    """log P of ids[first:] after ids[:first], a token at a time, without filling, batches or shared
+    rows."""
     total = 0.0
     for place in range(first, len(ids)):
         total += (
@@ -48,11 +50,12 @@ def close(scores, wanted):
     torch.testing.assert_close(scores.detach(), torch.tensor(wanted), rtol=1e-4, atol=1e-4)
 
 
-# --- where a label begins -----------------------------------------------------------------------------------------------------------
+# --- where a label begins -------------------------------------------------------------------------
 
 
 def test_a_label_that_joins_with_the_prompt_is_cut_as_the_whole_text_is(own):
-    """ "the d" + "og" is "the", " dog" to the tokenizer, as in every text that it was trained on."""
+    """ "the d" + "og" is "the", " dog" to the tokenizer, as in every text that it was trained
+    on."""
     prompt, labels = "the d", ["og", "addy"]
     assert own.tokens(prompt) + own.tokens("og") != own.tokens("the dog"), (
         "nothing joins: nothing is tested"
@@ -64,7 +67,8 @@ def test_a_label_that_joins_with_the_prompt_is_cut_as_the_whole_text_is(own):
 
 
 def test_all_labels_of_a_prompt_are_scored_from_the_same_place(own):
-    """ " great" takes the space of the prompt with it, "xyz" would not; both are then scored from before the space."""
+    """ " great" takes the space of the prompt with it, "xyz" would not; both are then scored from
+    before the space."""
     prompt, labels = "it is ", ["great", "xyz"]
     cuts = own.cut(prompt, labels)
     assert [first for _, first in cuts] == [len(own.tokens("it is"))] * 2
@@ -73,7 +77,8 @@ def test_all_labels_of_a_prompt_are_scored_from_the_same_place(own):
 
 
 def test_a_space_at_the_end_of_the_query_changes_no_score(own):
-    """Between "it is" + " great" and "it is " + "great" lies no difference: it is the same text, and the same tokens are scored."""
+    """Between "it is" + " great" and "it is " + "great" lies no difference: it is the same text,
+    and the same tokens are scored."""
     texts = ["great", "good"]
     close(
         own.log_probs(["it is"], [[" " + text for text in texts]]),
@@ -139,7 +144,7 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
         model.log_probs(["it is"], [[" brandnew", " bad"]])
 
 
-# --- marks of beginning -------------------------------------------------------------------------------------------------------------
+# --- marks of beginning ---------------------------------------------------------------------------
 
 
 def test_a_mark_of_the_beginning_stands_before_every_prompt(marked):
@@ -191,7 +196,8 @@ def test_the_mark_counts_among_what_the_model_reads(marked):
 
 
 def test_a_tokenizer_that_writes_spaces_into_its_words_is_read_as_it_cuts_whole_texts(tmp_path):
-    """Llama's puts one before every text: cut apart, "great" and " great" would be the same tokens, and "the d" + "og" three words."""
+    """Llama's puts one before every text: cut apart, "great" and " great" would be the same tokens,
+    and "the d" + "og" three words."""
     import tokenizers
 
     folder = own_models.llama(tmp_path)
@@ -231,7 +237,7 @@ def test_a_tokenizer_that_writes_spaces_into_its_words_is_read_as_it_cuts_whole_
     assert model.around(Says(model, "great dog is not")).generate("it is", 4) == "great dog is not"
 
 
-# --- one pass for many labels -------------------------------------------------------------------------------------------------------
+# --- one pass for many labels ---------------------------------------------------------------------
 
 
 def rows_run(model, monkeypatch, prompts, labels):
@@ -311,7 +317,7 @@ def test_weights_are_frozen_and_can_be_opened(own):
     own.requires_grad_(False)
 
 
-# --- weights of half precision ------------------------------------------------------------------------------------------------------
+# --- weights of half precision --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -344,7 +350,7 @@ def test_a_device_that_is_not_there_is_one_sentence(tmp_path):
         TransformersModel(folder, device="abacus")
 
 
-# --- what is no causal language model -----------------------------------------------------------------------------------------------
+# --- what is no causal language model -------------------------------------------------------------
 
 
 def test_an_encoder_is_refused(tmp_path, capsys):
@@ -377,7 +383,7 @@ def test_damaged_weights_an_empty_folder_and_no_folder_are_one_sentence(tmp_path
         assert "\n" not in str(error.value) and error.value.__cause__ is None
 
 
-# --- free text ----------------------------------------------------------------------------------------------------------------------
+# --- free text ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["own", "marked"])
@@ -450,7 +456,7 @@ def test_free_text_ends_where_no_more_can_be_read(own):
         own.generate("it is", 0)
 
 
-# --- the reader's own model -----------------------------------------------------------------------------------------------------------
+# --- the reader's own model -----------------------------------------------------------------------
 
 
 def test_a_folder_is_opened_on_the_best_device_and_said_quietly(tmp_path, capfd):
@@ -461,7 +467,10 @@ def test_a_folder_is_opened_on_the_best_device_and_said_quietly(tmp_path, capfd)
     assert isinstance(model, TransformersModel) and noise == ""
     assert (
         printed
-        == f"{folder}: {sum(p.numel() for p in model.network.parameters()):,} weights on cpu, reads up to 128 tokens\n"
+        == (
+            f"{folder}: {sum(p.numel() for p in model.network.parameters()):,} weights on cpu, "
+            "reads up to 128 tokens\n"
+        )
     )
 
 

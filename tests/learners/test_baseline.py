@@ -1,4 +1,5 @@
-"""Baseline, Baseline++ and Meta-Baseline: heads trained task by task with PyTorch's own layers, and what any learner must keep."""
+"""Baseline, Baseline++ and Meta-Baseline: heads trained task by task with PyTorch's own layers, and
+what any learner must keep."""
 
 import copy
 import dataclasses
@@ -45,7 +46,8 @@ def made(name):
 
 
 def episode(tasks=3, ways=3, shots=2, queries=4, seed=0) -> Episode:
-    """Classes are clouds in four dimensions, in float64, drawn from BASE base classes; the order within a set is random."""
+    """Classes are clouds in four dimensions, in float64, drawn from BASE base classes; the order
+    within a set is random."""
     g = torch.Generator().manual_seed(seed)
     classes = torch.rand(tasks, BASE, generator=g).argsort(1)[:, :ways]
     centres, sets = torch.randn(BASE, 4, generator=g, dtype=torch.float64)[classes], []
@@ -59,7 +61,7 @@ def episode(tasks=3, ways=3, shots=2, queries=4, seed=0) -> Episode:
     return Episode(*sets, names={"classes": classes})
 
 
-# --- formulas written out ------------------------------------------------------------------------------------------------------
+# --- formulas written out -------------------------------------------------------------------------
 
 
 def head_by_hand(name, learner, support, support_y, query):
@@ -148,7 +150,7 @@ def test_meta_baseline_trains_on_episodes_with_a_scale_that_learns_too():
     assert learner.tau.grad.abs() > 1e-6 and all(p.grad is not None for p in learner.parameters())
 
 
-# --- what any few-shot learner must keep ----------------------------------------------------------------------------------------
+# --- what any few-shot learner must keep ----------------------------------------------------------
 
 
 @each
@@ -180,7 +182,8 @@ def test_one_query_at_a_time_and_one_task_at_a_time_give_what_all_give_at_once(n
 
 @each
 def test_support_labels_that_say_nothing_leave_chance_exactly(name):
-    """Over all ways of naming the classes, each query is answered right by one in N: the answer follows the labels, not the pictures."""
+    """Over all ways of naming the classes, each query is answered right by one in N: the answer
+    follows the labels, not the pictures."""
     learner, tasks, right = made(name), episode(ways=4, queries=2), []
     for new in itertools.permutations(range(4)):
         answer = learner(
@@ -232,12 +235,13 @@ def test_it_is_the_same_on_every_device_and_in_both_precisions(name, device):
     torch.testing.assert_close(single.detach().cpu().double(), wanted, rtol=1e-3, atol=1e-4)
 
 
-# --- training ---------------------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def pretrained():
-    """Each baseline after a short pretraining on few scripts, with the score before and after on scripts it has not seen."""
+    """Each baseline after a short pretraining on few scripts, with the score before and after on
+    scripts it has not seen."""
     kept, held_out = Strokes(ways=5, scripts=12, characters=10).split(4)
     fresh = held_out.sample(60, shots=1, queries=3, generator=held_out.generator(1))
     found = {}
@@ -305,12 +309,14 @@ def test_pretraining_in_half_leaves_the_exact_answers_of_eval_mode():
 
 def test_every_setting_is_in_the_key():
     keys = [MAKE[name]().settings() for name in MAKE] + [
-        Baseline(encoder(), BASE + 1, D).settings(), Baseline(encoder(), BASE, D, steps=7).settings(),
-        BaselinePlusPlus(encoder(), BASE, D, scale=3).settings(), BaselinePlusPlus(encoder(), BASE, D, head_scale=3).settings()]  # fmt: skip
+        Baseline(encoder(), BASE + 1, D).settings(), Baseline(encoder(), BASE, D,
+        steps=7).settings(),
+        BaselinePlusPlus(encoder(), BASE, D, scale=3).settings(), BaselinePlusPlus(encoder(), BASE,
+        D, head_scale=3).settings()]  # fmt: skip
     assert len({str(key) for key in keys}) == len(keys)
 
 
-# --- what is refused ---------------------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 
 @each
@@ -342,8 +348,10 @@ def test_pretraining_refuses_what_it_cannot_learn_from(name):
     (lambda: BaselinePlusPlus(encoder(), BASE, D, head_scale=-1.0), "scale=-1.0"),
     (lambda: MetaBaseline(encoder(), tau=float("inf")), "scale=inf"),
     (lambda: Baseline("conv4", BASE), "give a network"),
-    (lambda: Baseline(encoder(), BASE, D + 1).double().outer_loss(episode()), "features=7, but the encoder gives 6 numbers"),
-    (lambda: Baseline(encoder(), BASE, D + 1).double().eval()(episode()), "features=7, but the encoder gives 6 numbers"),
+    (lambda: Baseline(encoder(), BASE, D + 1).double().outer_loss(episode()),
+    "features=7, but the encoder gives 6 numbers"),
+    (lambda: Baseline(encoder(), BASE, D + 1).double().eval()(episode()),
+    "features=7, but the encoder gives 6 numbers"),
 ])  # fmt: skip
 def test_settings_out_of_range_are_refused(make, says):
     with pytest.raises(ValueError, match=says):

@@ -1,4 +1,5 @@
-"""The one idea: everything that answers is a learner, is scored by `evaluate`, and sees nothing that is hidden."""
+"""The one idea: everything that answers is a learner, is scored by `evaluate`, and sees nothing
+that is hidden."""
 
 import dataclasses
 import re
@@ -42,7 +43,8 @@ MODEL = shipped_model()
 
 
 class Words(nn.Module):
-    """Token ids (n, 1) -> the vectors that the small language model has for them (n, 96); nothing to train."""
+    """Token ids (n, 1) -> the vectors that the small language model has for them (n, 96); nothing
+    to train."""
 
     def forward(self, ids):
         return MODEL.embedding.weight.detach()[ids[:, 0]]
@@ -131,7 +133,8 @@ EVERYONE = [
 
 @pytest.mark.parametrize(("make", "family"), EVERYONE)
 def test_no_learner_reads_what_is_hidden(make, family):
-    """The same answers, and the same loss, when nothing is hidden and when what is hidden is nonsense."""
+    """The same answers, and the same loss, when nothing is hidden and when what is hidden is
+    nonsense."""
     source = family()
     episode = source.sample(2, shots=3, queries=2, generator=source.generator(0))
     nonsense = {name: torch.zeros_like(part) - 9 for name, part in episode.hidden.items()}

@@ -1,4 +1,5 @@
-"""The fast way for conv4: the same gradients as the way written out, bit for bit the same on any number of threads."""
+"""The fast way for conv4: the same gradients as the way written out, bit for bit the same on any
+number of threads."""
 
 import copy
 import time
@@ -30,7 +31,8 @@ def drawings(tasks: int = 3, shots: int = 1, queries: int = 2) -> Episode:
 
 
 def network(norm="query", channels: int = 4, **settings) -> nn.Sequential:
-    """conv4 in float64 after some training, as it were: scales of both signs, shifts that are not 0."""
+    """conv4 in float64 after some training, as it were: scales of both signs, shifts that are not
+    0."""
     made = conv4(channels, outputs=5, norm=NORMS[norm], seed=0, **settings).double()
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -99,13 +101,15 @@ def test_they_are_with_a_squared_loss_and_without_steps():
         F.one_hot(tasks.query_y).double(),
     )
     for steps in (0, 2):
-        one, other = (flat(torch.autograd.grad(MAML(net, alpha=0.1, steps=steps, way=way).outer_loss(tasks), list(net.parameters())))
+        one, other = (flat(torch.autograd.grad(MAML(net, alpha=0.1, steps=steps,
+        way=way).outer_loss(tasks), list(net.parameters())))
                       for way, net in (("fast", network()), ("autograd", network())))  # fmt: skip
         assert relative(one, other) < 1e-9
 
 
 def loss_after(of: nn.Module, tasks: Episode) -> float:
-    """The query loss after three steps of torch's own optimiser on a copy: nothing of the library."""
+    """The query loss after three steps of torch's own optimiser on a copy: nothing of the
+    library."""
     total = 0.0
     for support_x, support_y, query_x, query_y in tasks:
         own = copy.deepcopy(of)

@@ -1,4 +1,5 @@
-"""The transformer that reads examples: what it may see, what its loss is, and how far the shipped one follows ridge."""
+"""The transformer that reads examples: what it may see, what its loss is, and how far the shipped
+one follows ridge."""
 
 import dataclasses
 
@@ -33,7 +34,7 @@ def four(episode):
     return episode.support_x.clone(), episode.support_y.clone(), episode.query_x.clone()
 
 
-# --- what may be seen -------------------------------------------------------------------------------------------------------------
+# --- what may be seen -----------------------------------------------------------------------------
 
 
 def test_shapes_are_those_of_every_learner():
@@ -104,7 +105,7 @@ def test_attention_is_the_formula_written_out_with_loops():
     torch.testing.assert_close(block.attend(tokens, learner.bias(2, 3).double())[0], wanted)
 
 
-# --- training ---------------------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
 
 
 def test_the_outer_loss_is_the_mean_over_every_place_of_the_sequence():
@@ -197,7 +198,7 @@ def test_bad_input_is_refused_in_words(make, says):
         make()
 
 
-# --- one gradient step is linear attention ----------------------------------------------------------------------------------------
+# --- one gradient step is linear attention --------------------------------------------------------
 
 
 @pytest.mark.parametrize("shots", [1, 4, 9])
@@ -229,7 +230,7 @@ def test_from_another_start_than_zero_it_is_not():
     ).abs().max() > 0.1
 
 
-# --- the one that ships -----------------------------------------------------------------------------------------------------------
+# --- the one that ships ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +303,8 @@ def test_without_noise_it_gains_but_does_not_find_the_exact_answer_that_least_sq
 
 
 def test_it_beats_the_best_single_gradient_step(scores):
-    # w = eta X'y with the best eta, 1 / (k + d + 1 + d noise^2), has error 1 - k eta; worked out from the moments of Gaussian x
+    # w = eta X'y with the best eta, 1 / (k + d + 1 + d noise^2), has error 1 - k eta; worked out
+    # from the moments of Gaussian x
     tasks = runs.episodes(LinearRegressions(), 1000, seed=7)
     for k in (2, 4, 8, 16):
         eta = 1 / (k + 5 + 4 * 0.09)

@@ -1,6 +1,8 @@
-"""The inner loop, three ways, against finite differences, against its definition, and against a case done by hand.
+"""The inner loop, three ways, against finite differences, against its definition, and against a
+case done by hand.
 
-All in float64. The yardsticks use nothing of the library: a deep copy of the network, trained by torch's own optimiser.
+All in float64. The yardsticks use nothing of the library: a deep copy of the network, trained by
+torch's own optimiser.
 """
 
 import copy
@@ -72,7 +74,8 @@ def true_gradient(steps, adapt="all") -> torch.Tensor:
 
 @lru_cache
 def first_order_gradient(steps, adapt="all") -> torch.Tensor:
-    """The definition: the gradient of the query loss at phi, evaluated there and applied at theta."""
+    """The definition: the gradient of the query loss at phi, evaluated there and applied at
+    theta."""
     network, tasks, total = smooth(), episode(), 0
     for support_x, support_y, query_x, query_y in tasks:
         own = trained_copy(network, support_x, support_y, steps, adapt)
@@ -152,7 +155,8 @@ def test_the_path_starts_at_theta_and_head_only_moves_the_head(walk):
 @pytest.mark.parametrize("steps", [1, 3, 5])
 @pytest.mark.parametrize("way", WAYS)
 def test_one_parameter_by_hand(way, steps, first_order):
-    """y = theta x, support (1, 3) and (2, 1), query (3, 2): H = 2 mean x^2 = 5, the support's best theta is 1."""
+    """y = theta x, support (1, 3) and (2, 1), query (3, 2): H = 2 mean x^2 = 5, the support's best
+    theta is 1."""
     theta, alpha, hessian, best = 4.0, 0.06, 5.0, 1.0
     network = nn.Linear(1, 1, bias=False).double()
     nn.init.constant_(network.weight, theta)
@@ -199,7 +203,8 @@ def normalised(name: str) -> nn.Sequential:
 
 
 def vmap_around_grad(network, tasks, steps) -> torch.Tensor:
-    """The meta-gradient as one would first write it: vmap over a whole inner loop with torch.func.grad inside."""
+    """The meta-gradient as one would first write it: vmap over a whole inner loop with
+    torch.func.grad inside."""
     theta = dict(network.named_parameters())
 
     def query_loss(support_x, support_y, query_x, query_y):

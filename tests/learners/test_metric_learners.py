@@ -1,4 +1,5 @@
-"""Matching, Prototypical and Relation against formulas written out with loops, and what any metric learner must keep."""
+"""Matching, Prototypical and Relation against formulas written out with loops, and what any metric
+learner must keep."""
 
 import itertools
 import math
@@ -51,7 +52,8 @@ def made(name) -> MetricLearner:
 
 
 def episode(tasks=3, ways=3, shots=2, queries=4, seed=0) -> Episode:
-    """Classes are clouds in four dimensions, in float64; the order of support and query items is random."""
+    """Classes are clouds in four dimensions, in float64; the order of support and query items is
+    random."""
     g = torch.Generator().manual_seed(seed)
     centres, sets = torch.randn(tasks, ways, 4, generator=g, dtype=torch.float64), []
     for each_class in (shots, queries):
@@ -106,7 +108,8 @@ def lstm_by_hand(weights, x, h, c):
 
 
 def context_by_hand(context, support, query):
-    """Appendix A of Vinyals et al. 2016: g from both directions, f with an attention read after each step."""
+    """Appendix A of Vinyals et al. 2016: g from both directions, f with an attention read after
+    each step."""
     zero = torch.zeros(D, dtype=torch.float64)
     g = list(support)
     for end, order in (("", range(len(g))), ("_reverse", reversed(range(len(g))))):
@@ -184,7 +187,8 @@ def test_one_query_at_a_time_and_one_task_at_a_time_give_what_all_give_at_once(n
 
 @each
 def test_support_labels_that_say_nothing_leave_chance_exactly(name):
-    """Over all ways of naming the classes, each query is answered right by one in N: the answer follows the labels, not the pictures."""
+    """Over all ways of naming the classes, each query is answered right by one in N: the answer
+    follows the labels, not the pictures."""
     learner, tasks = made(name), episode(ways=4, queries=2)
     right = []
     for new in itertools.permutations(range(4)):
@@ -263,13 +267,14 @@ def test_a_short_training_lowers_the_loss_and_settings_make_a_key(name):
 
 def test_every_setting_is_in_the_key():
     keys = [MAKE[name]().settings() for name in MAKE] + [
-        Prototypical(encoder(), "cosine", scale=3).settings(), Matching(encoder(), scale=1).settings(),
+        Prototypical(encoder(), "cosine", scale=3).settings(), Matching(encoder(),
+        scale=1).settings(),
         Matching(encoder(), full_context=True, features=D, steps=5, seed=1).settings(),
         Relation(encoder(), features=D, hidden=8, seed=1).settings()]  # fmt: skip
     assert len({str(key) for key in keys}) == len(keys)
 
 
-# --- what the papers say -----------------------------------------------------------------------------------------------------------
+# --- what the papers say --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0])
@@ -294,7 +299,8 @@ def test_squared_and_plain_distance_give_the_same_answers_with_other_confidences
 
 
 def test_prototypes_are_a_linear_classifier():
-    """Snell et al. 2017, equation 8: w_n = 2 c_n, b_n = -||c_n||^2, up to a term that all classes share."""
+    """Snell et al. 2017, equation 8: w_n = 2 c_n, b_n = -||c_n||^2, up to a term that all classes
+    share."""
     tasks, learner = episode(), made("squared")
     support, query = learner.embed(tasks)
     c = prototypes(support, tasks.support_y)
@@ -361,7 +367,8 @@ def test_full_context_leaves_the_global_seed_alone_and_is_repeatable():
     (lambda: Matching(encoder(), full_context=True, features=D, steps=0), "steps=0"),
     (lambda: Relation(encoder(), hidden=0), "hidden=0"),
     (lambda: Prototypical("conv4"), "give a network"),
-    (lambda: Matching(encoder(), full_context=True, features=9).double()(episode()), "set features=6"),
+    (lambda: Matching(encoder(), full_context=True, features=9).double()(episode()),
+    "set features=6"),
     (lambda: Relation(encoder(), features=9).double()(episode()), "set features=6"),
 ])  # fmt: skip
 def test_wrong_settings_are_refused(make, says):
@@ -369,7 +376,7 @@ def test_wrong_settings_are_refused(make, says):
         make()
 
 
-# --- the base --------------------------------------------------------------------------------------------------------------------
+# --- the base -------------------------------------------------------------------------------------
 
 
 def test_support_and_query_are_embedded_by_the_same_network():

@@ -1,6 +1,8 @@
-"""Batch norm in three modes: the layer against formulas written out, and MAML on small pictures in each mode.
+"""Batch norm in three modes: the layer against formulas written out, and MAML on small pictures in
+each mode.
 
-Everything in float64 unless a test says otherwise. "One query at a time" is the question that tells the modes apart.
+Everything in float64 unless a test says otherwise. "One query at a time" is the question that tells
+the modes apart.
 """
 
 from functools import partial
@@ -25,7 +27,8 @@ ALPHA, STEPS, WAY = 0.1, 2, 3
 
 
 def small(statistics: str, seed: int = 0) -> nn.Sequential:
-    """Two blocks for 6 x 6 pictures, smooth everywhere, so that finite differences are exact. Scales and shifts have moved."""
+    """Two blocks for 6 x 6 pictures, smooth everywhere, so that finite differences are exact.
+    Scales and shifts have moved."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         layers = []
@@ -63,7 +66,8 @@ def learner(statistics: str, **settings) -> MAML:
 
 
 def normalised(x, like, weight, bias, eps=1e-5):
-    """x (n, C, h, w), each channel by the mean and variance of ``like``: the textbook's formula, a loop over channels."""
+    """x (n, C, h, w), each channel by the mean and variance of ``like``: the textbook's formula, a
+    loop over channels."""
     channels = []
     for c in range(x.shape[1]):
         mean, variance = like[:, c].mean(), like[:, c].var(correction=0)
@@ -72,7 +76,8 @@ def normalised(x, like, weight, bias, eps=1e-5):
 
 
 def run_by_hand(phi, x, like=None, averages=None):
-    """The small network's logits for x. ``like``: pictures that carry the statistics; ``averages``: (mean, variance) of each layer instead."""
+    """The small network's logits for x. ``like``: pictures that carry the statistics; ``averages``:
+    (mean, variance) of each layer instead."""
     like = x if like is None else like
     for layer in (0, 4):
         x, like = (
@@ -94,7 +99,8 @@ def run_by_hand(phi, x, like=None, averages=None):
 
 
 def maml_by_hand(network, statistics, training, support_x, support_y, query_x, steps=STEPS):
-    """Logits of the queries after some steps of gradient descent, with nothing of the library but the weights."""
+    """Logits of the queries after some steps of gradient descent, with nothing of the library but
+    the weights."""
     phi = {name: p.detach().clone().requires_grad_() for name, p in network.named_parameters()}
     averages = None
     if statistics == "running" and not training:
@@ -220,7 +226,8 @@ def test_the_three_ways_agree_on_conv4(statistics):
 
 @pytest.mark.parametrize("statistics", STATISTICS)
 def test_other_numbers_for_the_classes_give_the_same_answers(statistics):
-    """Renumber the classes and the head's outputs alike: the logits are renumbered, and nothing else."""
+    """Renumber the classes and the head's outputs alike: the logits are renumbered, and nothing
+    else."""
     maml, (support_x, support_y, query_x, _) = learner(statistics), next(iter(pictures()))
     before = maml.predict(support_x, support_y, query_x)
     new = torch.tensor([2, 0, 1])  # class c becomes new[c]
@@ -244,7 +251,8 @@ def test_the_order_of_the_support_items_does_not_matter(statistics):
 
 @pytest.mark.parametrize("statistics", ["query", "support"])
 def test_it_adapts_to_true_labels_and_is_at_chance_with_shuffled_ones(statistics):
-    """Untrained weights, float32: five steps on ten drawings beat chance by far; with labels drawn at random they do not."""
+    """Untrained weights, float32: five steps on ten drawings beat chance by far; with labels drawn
+    at random they do not."""
     family = Strokes(5)
     true = family.sample(60, shots=2, queries=3, generator=family.generator(0))
     order = torch.rand(60, 10, generator=torch.Generator().manual_seed(0)).argsort(1)

@@ -1,4 +1,5 @@
-"""Tuning of a model of Hugging Face: what is trained, that a task is learned, and that the model is untouched afterwards."""
+"""Tuning of a model of Hugging Face: what is trained, that a task is learned, and that the model is
+untouched afterwards."""
 
 import os
 import sys

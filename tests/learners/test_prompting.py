@@ -27,7 +27,8 @@ def held_out(tasks=100, ways=2, shots=8, seed=4):
 
 
 class Counts:
-    """A model that finds a label probable if its letters stand in the prompt: enough to follow what is asked of it."""
+    """A model that finds a label probable if its letters stand in the prompt: enough to follow what
+    is asked of it."""
 
     context = 1000
 
@@ -182,7 +183,8 @@ def test_no_weight_changes_and_gradients_reach_the_model():
 
 
 def test_calibration_by_hand():
-    """The model says 0.8 and 0.2, but 0.9 and 0.1 to a query without content: the second label is the surprise."""
+    """The model says 0.8 and 0.2, but 0.9 and 0.1 to a query without content: the second label is
+    the surprise."""
     said, empty = torch.tensor([[0.8, 0.2]]).log(), torch.tensor([[0.9, 0.1]]).log()
     wanted = torch.tensor([[0.8 / 0.9, 0.2 / 0.1]])
     torch.testing.assert_close(calibrated(said, empty).exp(), wanted / wanted.sum())
@@ -246,7 +248,8 @@ def test_impossible_templates_are_refused(wrong, says):
 
 
 def test_a_family_that_numbers_its_classes_anew_in_each_task_gets_the_right_words():
-    """Three classes, two a task: 0 and 1 stand for other classes each time, and ``names["classes"]`` says for which."""
+    """Three classes, two a task: 0 and 1 stand for other classes each time, and
+    ``names["classes"]`` says for which."""
     own = {
         "fruit": ["an apple", "a pear", "a plum"],
         "tool": ["a saw", "an axe", "a file"],
@@ -296,7 +299,8 @@ def test_an_optimizer_finds_the_model_and_in_context_tuning_lowers_the_loss():
 
 
 def test_the_usual_answers_are_averaged_before_they_are_normalised():
-    """As in the authors' code: a query without content that finds both labels improbable counts little."""
+    """As in the authors' code: a query without content that finds both labels improbable counts
+    little."""
     said, empty = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.09, 0.01], [0.10, 0.40]]).log()
     usual = torch.tensor([0.19, 0.41])  # the sums; halves and factors cancel
     torch.testing.assert_close(

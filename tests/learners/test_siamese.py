@@ -1,4 +1,5 @@
-"""Siamese learners: the loss written out with loops, pairs, prediction by the nearest support example, and collapse."""
+"""Siamese learners: the loss written out with loops, pairs, prediction by the nearest support
+example, and collapse."""
 
 import math
 
@@ -29,7 +30,8 @@ def episode():
 
 
 def vectors(dtype=torch.float64):
-    """Two tasks of four support and two query vectors, which an identity encoder leaves as they are."""
+    """Two tasks of four support and two query vectors, which an identity encoder leaves as they
+    are."""
     x = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0), dtype=dtype)
     y = torch.tensor([[0, 1, 0, 1, 1, 0], [1, 1, 0, 0, 0, 1]])
     return Episode(x[:, :4], y[:, :4], x[:, 4:], y[:, 4:])

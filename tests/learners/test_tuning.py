@@ -1,4 +1,5 @@
-"""Tuning methods: they start from the frozen model, leave it alone, train what they say, and learn a task."""
+"""Tuning methods: they start from the frozen model, leave it alone, train what they say, and learn
+a task."""
 
 import pytest
 import torch

@@ -26,7 +26,8 @@ TENSORS = {
 
 
 class Trained:
-    """A learner, its outer optimiser and its generators in the middle of a run, and a picture of all their bits."""
+    """A learner, its outer optimiser and its generators in the middle of a run, and a picture of
+    all their bits."""
 
     def __init__(self):
         self.learner, self.generator = tiny_learner(seed=9), torch.Generator().manual_seed(9)
@@ -152,7 +153,10 @@ def weights_alone(tensors, about):
         (with_about(step=4), r"losses has shape \(5,\) there and \(4,\) here"),
         (
             other_settings,
-            "belongs to another run: alpha is 0.05 here and 0.5 there. Delete it or choose another path",
+            (
+                "belongs to another run: alpha is 0.05 here and 0.5 there. Delete it or choose "
+                "another path"
+            ),
         ),
         (weights_alone, "holds weights, but not a training run: choose another path"),
     ],

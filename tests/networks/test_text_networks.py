@@ -1,4 +1,5 @@
-"""Networks for sentences: padding and order change nothing, unseen words share parts with seen ones, and MAML's three ways agree."""
+"""Networks for sentences: padding and order change nothing, unseen words share parts with seen
+ones, and MAML's three ways agree."""
 
 import pytest
 import torch

@@ -108,7 +108,8 @@ def test_the_early_model_stands_in_the_middle(final):
 
 
 def test_the_history_shows_a_sudden_change():
-    """Accuracy stays near chance for 500 steps and passes from below 0.6 to above 0.9 within 100."""
+    """Accuracy stays near chance for 500 steps and passes from below 0.6 to above 0.9 within
+    100."""
     history = named_run("tiny_gpt").about()["history"]
     assert all(abs(accuracy - 0.5) < 0.1 for step, _, accuracy in history if step <= 500)
     low = max(step for step, _, accuracy in history if accuracy < 0.6)

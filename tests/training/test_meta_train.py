@@ -106,7 +106,8 @@ def test_a_bar_changes_no_number(capsys):
 
 
 def test_killed_at_any_moment_and_resumed_it_gives_the_numbers_of_an_uninterrupted_run(tmp_path):
-    """SIGKILL in three places; each process goes on where the one before was killed, and saves after every step."""
+    """SIGKILL in three places; each process goes on where the one before was killed, and saves
+    after every step."""
     path, outer_steps, moments = tmp_path / "run", 200, random.Random()
     steps_saved = []
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}

@@ -1,4 +1,5 @@
-"""Named runs: a file is used for exactly the settings it was made with, says which run made it, and is still what the code makes."""
+"""Named runs: a file is used for exactly the settings it was made with, says which run made it, and
+is still what the code makes."""
 
 import dataclasses
 import re
@@ -42,7 +43,8 @@ SMALL = Run(
     "small",
     "a run for tests",
     {
-        "learner": "maml", "width": 5, "network_seed": 0, "double": False, "inner": {}, "ranges": {},
+        "learner": "maml", "width": 5, "network_seed": 0, "double": False, "inner": {},
+        "ranges": {},
         "plan": {}, "episodes": 20,
     },
     prepare,
@@ -195,7 +197,8 @@ def test_the_stored_settings_are_those_of_the_code(run):
 
 @each_run
 def test_training_still_begins_as_it_did_for_the_shipped_run(run):
-    """Only the first step of MAML on pictures: five inner steps and two of Adam enlarge the last bits of a convolution.
+    """Only the first step of MAML on pictures: five inner steps and two of Adam enlarge the last
+    bits of a convolution.
 
     What trains in bfloat16 rounds otherwise on other processors: hence the tolerance.
     """

@@ -1,4 +1,5 @@
-"""Exercises of chapter 00: the accuracy of guessing, the nearest example, and an interval over episodes."""
+"""Exercises of chapter 00: the accuracy of guessing, the nearest example, and an interval over
+episodes."""
 
 import torch
 
@@ -26,7 +27,8 @@ def half(ways):
 
 
 def one_example_each(generator: torch.Generator) -> list[tuple]:
-    """Support sets with one or more noisy images of each class, and some more images of those classes."""
+    """Support sets with one or more noisy images of each class, and some more images of those
+    classes."""
     cases = []
     for ways, shots, queries, size in ((5, 1, 4, 4), (3, 2, 5, 6), (4, 1, 4, 1), (2, 3, 6, 8)):
         classes = torch.rand(ways, 1, size, size, generator=generator)
@@ -117,9 +119,8 @@ EXERCISES = (
         read="An episode",
         mistakes={
             "0.5": (
-                "You answered one half, as if right and wrong were equally likely. They are "
-                "with 2 classes only: with more there is one right answer and several wrong "
-                "ones."
+                "You answered one half, as if right and wrong were equally likely. They are with "
+                "2 classes only: with more there is one right answer and several wrong ones."
             ),
             "1 - 1 / ways": "{got:.2f} is how often a guess is wrong. How often is it right?",
             "100 / ways": (
@@ -145,8 +146,7 @@ EXERCISES = (
         mistakes={
             "torch.cdist(query_x.flatten(1), support_x.flatten(1)).argmin(1)": (
                 "You returned the place of the nearest drawing in the support set ({got:.0f}), "
-                "not its class ({wanted:.0f}). `support_y` knows which class stands at that "
-                "place."
+                "not its class ({wanted:.0f}). `support_y` knows which class stands at that place."
             ),
             "support_y[torch.cdist(query_x.flatten(1), support_x.flatten(1)).argmax(1)]": (
                 "You answered with the farthest drawing: class {got:.0f} in place of "
@@ -167,8 +167,8 @@ EXERCISES = (
                 read="Move it yourself",
             ),
             the_other_way: lambda n: (
-                f"You asked, for each of {len(n.inputs[0])} support drawings, which query is nearest. "
-                f"Turn it round: one answer for each of {len(n.inputs[2])} queries."
+                f"You asked, for each of {len(n.inputs[0])} support drawings, which query is "
+                f"nearest. Turn it round: one answer for each of {len(n.inputs[2])} queries."
             ),
         },
     ),
@@ -206,11 +206,12 @@ EXERCISES = (
             ),
             "len(accuracies) -> hits.numel()": lambda n: (
                 "Your standard deviation is over episodes, and your root over all "
-                f"{n.inputs[0].numel()} drawings. It is a mean of {len(n.inputs[0])} accuracies: divide by the root of that, {n.wanted:.4f}."
+                f"{n.inputs[0].numel()} drawings. It is a mean of {len(n.inputs[0])} accuracies: "
+                f"divide by the root of that, {n.wanted:.4f}."
             ),
             "hits.mean(), 1.96 * hits.mean(0).std() / hits.shape[1] ** 0.5": lambda n: (
-                f"You averaged over the episodes first and kept the {n.inputs[0].shape[1]} items. Keep the "
-                f"{n.inputs[0].shape[0]} episodes: `hits.mean(1)`."
+                f"You averaged over the episodes first and kept the {n.inputs[0].shape[1]} items. "
+                f"Keep the {n.inputs[0].shape[0]} episodes: `hits.mean(1)`."
             ),
         },
     ),

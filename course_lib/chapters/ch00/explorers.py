@@ -1,4 +1,5 @@
-"""Explorers of chapter 00: a quiz on one example each, a copy slid over its original, and how often pixels are right."""
+"""Explorers of chapter 00: a quiz on one example each, a copy slid over its original, and how often
+pixels are right."""
 
 from functools import lru_cache
 
@@ -21,7 +22,8 @@ ROUNDS = 20
 
 
 def pixel_distances(support_x: Tensor, query_x: Tensor) -> Tensor:
-    """The distance from each query drawing to each support drawing, pixel by pixel: (S, ...) and (Q, ...) -> (Q, S)."""
+    """The distance from each query drawing to each support drawing, pixel by pixel: (S, ...) and
+    (Q, ...) -> (Q, S)."""
     return torch.cdist(query_x.flatten(1), support_x.flatten(1))
 
 
@@ -33,7 +35,8 @@ def pixel_nearest(support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tens
 def episode_picture(
     support_x: Tensor, support_y: Tensor, query_x: Tensor, query_y: Tensor
 ) -> Picture:
-    """One task as two rows of drawings with their class numbers: the support set, and the first query drawings."""
+    """One task as two rows of drawings with their class numbers: the support set, and the first
+    query drawings."""
     figure, axes = new_figure(9, 3.1)
     for row, (x, y, word) in enumerate(
         ((support_x, support_y, "support"), (query_x, query_y, "query"))
@@ -65,7 +68,10 @@ def episode_picture(
     classes = ", ".join(str(int(number)) for number in support_y)
     return picture(
         figure,
-        f"One episode. Above: {len(support_x)} support drawings, of the classes {classes}. Below: seven query drawings with their classes.",
+        (
+            f"One episode. Above: {len(support_x)} support drawings, of the classes {classes}. "
+            "Below: seven query drawings with their classes."
+        ),
     )
 
 
@@ -93,7 +99,10 @@ def intervals_picture(scores: list[Score], truth: float, chance: float) -> Pictu
     axes.legend(ncols=2, loc="lower left")
     return picture(
         figure,
-        f"{len(scores)} intervals, one for each group of {len(scores[0])} episodes; nearly all contain the mean of all of them.",
+        (
+            f"{len(scores)} intervals, one for each group of {len(scores[0])} episodes; nearly "
+            "all contain the mean of all of them."
+        ),
     )
 
 
@@ -128,7 +137,8 @@ def family_of(sloppiness: float, ways: int = 5) -> Strokes:
 
 @lru_cache(maxsize=256)
 def question(round: int, sloppiness: float) -> dict:
-    """Five characters in one hand, and one of them once more in another: what is asked in a round of the quiz."""
+    """Five characters in one hand, and one of them once more in another: what is asked in a round
+    of the quiz."""
     family = family_of(sloppiness)
     chance = family.generator(
         2960 + round
@@ -204,20 +214,28 @@ def frame(axes, left: float, colour: str, width: float, top: float = 0) -> None:
 
 
 def quiz_alt(result: dict) -> str:
-    start = f"Round {result['round']}: five invented hand-drawn characters A to E in one hand, and a sixth drawing in another hand. "
+    start = (
+        f"Round {result['round']}: five invented hand-drawn characters A to E in one hand, and a "
+        "sixth drawing in another hand. "
+    )
     if result["picked"] is None:
         return start + "The sixth shows one of the five again; no answer is marked yet."
     return (
         start
-        + f"The sixth is {LETTERS[result['answer']]}; nearest pixel by pixel is {LETTERS[result['pixels']]}."
+        + (
+            f"The sixth is {LETTERS[result['answer']]}; nearest pixel by pixel is "
+            f"{LETTERS[result['pixels']]}."
+        )
     )
 
 
 class Quiz(Explorer):
-    """An explorer that asks: a new round takes the old answer away, and the first answer of each round counts.
+    """An explorer that asks: a new round takes the old answer away, and the first answer of each
+    round counts.
 
-    A slider that is drawn quickly sends the old answer along. So the browser numbers the moves of the controls, and an answer
-    that was chosen before the last move of a slider is none, however late it comes.
+    A slider that is drawn quickly sends the old answer along. So the browser numbers the moves of
+    the controls, and an answer that was chosen before the last move of a slider is none, however
+    late it comes.
     """
 
     def __init__(self, **declared):
@@ -250,8 +268,9 @@ class Quiz(Explorer):
             return "Which of the five is the last drawing? Choose your answer." + score
         said = {True: "right", False: "not this time"}
         return (
-            f"It is {LETTERS[result['answer']]}. You said {LETTERS[result['picked']]}: {said[result['picked'] == result['answer']]}. "
-            f"Pixel comparison says {LETTERS[result['pixels']]}: {said[result['pixels'] == result['answer']]}.{score}"
+            f"It is {LETTERS[result['answer']]}. You said {LETTERS[result['picked']]}: "
+            f"{said[result['picked'] == result['answer']]}. Pixel comparison says "
+            f"{LETTERS[result['pixels']]}: {said[result['pixels'] == result['answer']]}.{score}"
         )
 
 
@@ -275,7 +294,8 @@ def taste() -> Quiz:
 
 
 def blurred(drawings: Tensor, width: int) -> Tensor:
-    """Each pixel becomes the mean of the width x width pixels around it: (..., 28, 28) -> the same."""
+    """Each pixel becomes the mean of the width x width pixels around it: (..., 28, 28) -> the
+    same."""
     return F.avg_pool2d(drawings, width, stride=1, padding=width // 2)
 
 
@@ -285,7 +305,8 @@ def moved(drawings: Tensor, right: int, down: int) -> Tensor:
 
 
 def copy_over_original(right: int, down: int, blur: int) -> dict:
-    """How far a moved copy of character A is from A and from four other characters, pixel by pixel."""
+    """How far a moved copy of character A is from A and from four other characters, pixel by
+    pixel."""
     five = question(6, 1.0)["five"][:, None]
     copy = moved(five[:1], right, down)
     five, copy = blurred(five, blur), blurred(copy, blur)
@@ -353,7 +374,10 @@ def copy_sentence(result: dict) -> str:
     nearest = min(range(5), key=distances.__getitem__)
     other = min(distances[1:])
     end = "It is still taken for A." if nearest == 0 else f"It is taken for {LETTERS[nearest]}."
-    return f"The copy is {distances[0]:.1f} from its own original, and {other:.1f} from the nearest other character. {end}"
+    return (
+        f"The copy is {distances[0]:.1f} from its own original, and {other:.1f} from the nearest "
+        f"other character. {end}"
+    )
 
 
 def slide_copy() -> Explorer:
@@ -369,8 +393,9 @@ def slide_copy() -> Explorer:
         ],
         number=copy_sentence,
         alt=lambda r: (
-            f"Left: a drawn character in orange and its copy in blue, moved {r['right']} pixels to the right and {r['down']} down. "
-            f"Right: bars with the copy's distance to five characters; its original is at {r['distances'][0]:.1f}."
+            f"Left: a drawn character in orange and its copy in blue, moved {r['right']} pixels "
+            f"to the right and {r['down']} down. Right: bars with the copy's distance to five "
+            f"characters; its original is at {r['distances'][0]:.1f}."
         ),
         size=(9.0, 3.1),
         mosaic=[["overlay", "bars"]],
@@ -383,9 +408,11 @@ WAYS, SHOTS, SLOPPINESS = (2, 5, 10, 20), tuple(range(1, 11)), (0.0, 0.5, 1.0, 1
 
 
 def measure(sloppiness: float, episodes: int = 600, seed: int = 5) -> dict:
-    """Accuracy of pixel comparison, in thousandths: (mean, half of the 95 % interval) for each number of shots, by ways.
+    """Accuracy of pixel comparison, in thousandths: (mean, half of the 95 % interval) for each
+    number of shots, by ways.
 
-    All numbers of ways and shots look at parts of the same 20-way 10-shot episodes, so that they can be compared.
+    All numbers of ways and shots look at parts of the same 20-way 10-shot episodes, so that they
+    can be compared.
     """
     family, scores = (
         family_of(sloppiness, max(WAYS)),
@@ -490,12 +517,15 @@ def pixel_accuracy() -> Explorer:
             ),
         ],
         number=lambda r: (
-            f"{r['ways']}-way {r['shots']}-shot: right in {r['mean']:.1%} ± {r['half']:.1%} of the drawings (600 episodes, 95 % interval). "
+            f"{r['ways']}-way {r['shots']}-shot: right in {r['mean']:.1%} ± {r['half']:.1%} of "
+            "the drawings (600 episodes, 95 % interval). "
             f"Chance is {1 / r['ways']:.0%}; this is {r['mean'] * r['ways']:.1f} times chance."
         ),
         alt=lambda r: (
-            f"Accuracy of pixel comparison against the number of shots, for 2, 5, 10 and 20 ways, at sloppiness {r['sloppiness']}. "
-            f"The {r['ways']}-way line goes from {r['lines'][r['ways']][0][0]:.0%} at 1 shot to {r['lines'][r['ways']][-1][0]:.0%} at 10."
+            "Accuracy of pixel comparison against the number of shots, for 2, 5, 10 and 20 ways, "
+            f"at sloppiness {r['sloppiness']}. "
+            f"The {r['ways']}-way line goes from {r['lines'][r['ways']][0][0]:.0%} at 1 shot to "
+            f"{r['lines'][r['ways']][-1][0]:.0%} at 10."
         ),
         size=(9.0, 3.5),
     )
@@ -503,7 +533,8 @@ def pixel_accuracy() -> Explorer:
 
 EXPLORERS = (taste, slide_copy, pixel_accuracy)
 
-# Made by `python -m course_lib.chapters.ch00.explorers`, which takes about a minute: a slider cannot wait for 600 episodes.
+# Made by `python -m course_lib.chapters.ch00.explorers`, which takes about a minute: a slider
+# cannot wait for 600 episodes.
 # sloppiness: {ways: one (mean, half of the interval) for each of 1 to 10 shots, in thousandths}
 MEASURED = {
     0.0: {

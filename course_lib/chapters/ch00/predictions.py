@@ -23,8 +23,10 @@ def one_shot(one_shot):
         100 * one_shot.mean,
         lines=[str(one_shot)],
         show=figure,
-        alt="Histogram of the accuracy of pixel comparison in 600 episodes. It is wide, from 0 to 0.8; its mean is at about "
-        f"{one_shot.mean:.2f}, and chance is at 0.2.",
+        alt=(
+            "Histogram of the accuracy of pixel comparison in 600 episodes. It is wide, from 0 "
+            f"to 0.8; its mean is at about {one_shot.mean:.2f}, and chance is at 0.2."
+        ),
     )
 
 
@@ -46,7 +48,10 @@ def five_shot(five_shot, one_shot):
         "solved" if five_shot.mean > 0.9 else "clearly" if gain > 10 else "little",
         lines=[f"1 example:  {one_shot}", f"5 examples: {five_shot}"],
         show=figure,
-        alt="Bars with 95 % intervals: accuracy of pixel comparison with 1 and with 5 examples of each character. The second is higher, and both are far from 1.",
+        alt=(
+            "Bars with 95 % intervals: accuracy of pixel comparison with 1 and with 5 examples of "
+            "each character. The second is higher, and both are far from 1."
+        ),
     )
 
 
@@ -72,7 +77,10 @@ def copy(by_distance, one_shot):
         "nearly_always" if four > 0.9 else "often" if four > one_shot.mean else "less_than_hands",
         lines=[f"moved by {d} px: {by_distance[d]}" for d in (1, 2, 3, 4)],
         show=figure,
-        alt="Accuracy for a copy moved by 0 to 7 pixels. It is 1 up to one pixel, falls steeply from two on, and at four pixels lies below the line for new drawings.",
+        alt=(
+            "Accuracy for a copy moved by 0 to 7 pixels. It is 1 up to one pixel, falls steeply "
+            "from two on, and at four pixels lies below the line for new drawings."
+        ),
     )
 
 
@@ -106,7 +114,10 @@ def blur(one_shot, with_blur, five_shot, difference):
         change,
         lines=lines,
         show=figure,
-        alt="Bars with 95 % intervals: one example, one example with blur, and five examples. Blurring lifts one example about as high as five examples.",
+        alt=(
+            "Bars with 95 % intervals: one example, one example with blur, and five examples. "
+            "Blurring lifts one example about as high as five examples."
+        ),
     )
 
 

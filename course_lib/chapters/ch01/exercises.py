@@ -1,4 +1,5 @@
-"""Exercises of chapter 01: splitting a task, numbering classes, and the error of the best single function."""
+"""Exercises of chapter 01: splitting a task, numbering classes, and the error of the best single
+function."""
 
 import torch
 
@@ -10,7 +11,8 @@ NAMESPACE = {}
 
 
 def points_of_tasks(generator: torch.Generator) -> list[tuple]:
-    """(x, y, shots, order) for tasks of several sizes; the points lie sorted, so that an order matters."""
+    """(x, y, shots, order) for tasks of several sizes; the points lie sorted, so that an order
+    matters."""
     cases = []
     for points, shots in ((12, 5), (7, 1), (30, 10)):
         x = (10 * torch.rand(points, 1, generator=generator) - 5).sort(dim=0).values
@@ -36,7 +38,8 @@ def swapped(x, y, shots, order):
 
 
 def bookkeeping(x, result) -> tuple[int, int, int] | None:
-    """How many support points come back in the query set, how many query points are support points, and how many points are in neither set.
+    """How many support points come back in the query set, how many query points are support points,
+    and how many points are in neither set.
 
     None if the result is not four tensors with points of the task at the places of x.
     """
@@ -91,21 +94,23 @@ def seen_other_split(pairs: list) -> bool:
 def says_drawn_twice(numbers: Numbers) -> str:
     _, leaked, missing = bookkeeping(numbers.inputs[0], numbers.result)
     return (
-        f"{leaked} of your query points are support points too, and {missing} points are in neither set: you drew twice. Draw once, and cut what "
-        "you drew in two"
+        f"{leaked} of your query points are support points too, and {missing} points are in "
+        "neither set: you drew twice. Draw once, and cut what you drew in two"
     )
 
 
 def says_overlap(numbers: Numbers) -> str:
     return (
-        f"{bookkeeping(numbers.inputs[0], numbers.result)[0]} of your {len(numbers.result[0])} support points are query points too: "
-        f"your query set has {len(numbers.result[2])} points, and {len(numbers.right[2])} are left once "
-        f"the support set is taken out. A learner that only memorises would look good"
+        f"{bookkeeping(numbers.inputs[0], numbers.result)[0]} of your {len(numbers.result[0])} "
+        f"support points are query points too: your query set has {len(numbers.result[2])} "
+        f"points, and {len(numbers.right[2])} are left once the support set is taken out. A "
+        "learner that only memorises would look good"
     )
 
 
 def labelled_items(generator: torch.Generator) -> list[tuple]:
-    """(names, support, query): global class names of an episode, and the class names of its items."""
+    """(names, support, query): global class names of an episode, and the class names of its
+    items."""
     cases = []
     for way, shots, queries in ((3, 2, 4), (5, 1, 6), (4, 3, 3)):
         names = torch.randperm(90, generator=generator)[:way] + 10
@@ -178,15 +183,16 @@ def says_separate(numbers: Numbers) -> str:
     gave, number = numbers.result, dict(zip(support.tolist(), numbers.result[0].tolist()))
     name, other = next((q, n) for q, n in zip(query.tolist(), gave[1].tolist()) if number[q] != n)
     return (
-        f"You number support and query separately: class {name} is {number[name]} in your support set and {other} in your query set. "
-        "One table of numbers must serve both"
+        f"You number support and query separately: class {name} is {number[name]} in your support "
+        f"set and {other} in your query set. One table of numbers must serve both"
     )
 
 
 def says_by_size(numbers: Numbers) -> str:
     names = numbers.inputs[0].tolist()
     return (
-        f"Your numbers follow the size of the names: class {min(names)} gets 0, because no name is smaller. `names` gives 0 to {names[0]}. "
+        f"Your numbers follow the size of the names: class {min(names)} gets 0, because no name "
+        f"is smaller. `names` gives 0 to {names[0]}. "
         "Numbers that never change can be memorised without looking at the support set"
     )
 
@@ -244,8 +250,9 @@ EXERCISES = (
                 read="Why the query points are other points",
             ),
             "x[:shots], y[:shots], x[shots:], y[shots:]": lambda n: (
-                f"You took the first {len(n.right[0])} points as they lie. They are sorted here, so your support "
-                f"set ends at x = {n.result[0].max():.2f} and never sees the rest. `order` spreads it, up to {n.right[0].max():.2f}"
+                f"You took the first {len(n.right[0])} points as they lie. They are sorted here, "
+                f"so your support set ends at x = {n.result[0].max():.2f} and never sees the "
+                f"rest. `order` spreads it, up to {n.right[0].max():.2f}"
             ),
             "split(x, y, shots - 1, order)": lambda n: (
                 f"Your support set has {len(n.result[0])} points where shots = {len(n.right[0])}. "
@@ -256,8 +263,8 @@ EXERCISES = (
                 "places happen to stand. `order` holds places: index with it, `x[order[:shots]]`"
             ),
             swapped: lambda n: (
-                f"Your support set has {len(n.result[0])} points and your query set {len(n.result[2])}: they are swapped. "
-                f"The learner may look at {len(n.right[0])}"
+                f"Your support set has {len(n.result[0])} points and your query set "
+                f"{len(n.result[2])}: they are swapped. The learner may look at {len(n.right[0])}"
             ),
             "x[order[:shots]], y[:shots], x[order[shots:]], y[shots:]": (
                 "You shuffled x and left y as it was, so a point gets the answer of another: "
@@ -301,8 +308,8 @@ EXERCISES = (
             "names[support], names[query]": told(
                 lambda n: (
                     "`names[...]` asks for the name that stands at a place, and class "
-                    f"{int(n.inputs[1].max())} is no place among "
-                    f"{len(n.inputs[0])} names. You need the other direction: from a name to its place"
+                    f"{int(n.inputs[1].max())} is no place among {len(n.inputs[0])} names. You "
+                    "need the other direction: from a name to its place"
                 ),
                 seen=seen_wrong_way,
             ),
@@ -311,29 +318,34 @@ EXERCISES = (
                 "in `names` gets 0"
             ),
             "support % len(names), query % len(names)": lambda n: (
-                f"You took the name modulo {len(n.inputs[0])}. That is a number below {len(n.inputs[0])}, but two classes "
+                f"You took the name modulo {len(n.inputs[0])}. That is a number below "
+                f"{len(n.inputs[0])}, but two classes "
                 "can get the same one, and it has nothing to do with the place in `names`"
             ),
             "support.unique(return_inverse=True)[1], query.unique(return_inverse=True)[1]": told(
                 lambda n: (
                     "`unique` numbers the names by their size, and within each set for itself: "
-                    f"{len(n.inputs[1].unique())} different ones in the support set, {len(n.inputs[2].unique())} in the query set. One table, from `names`, "
+                    f"{len(n.inputs[1].unique())} different ones in the support set, "
+                    f"{len(n.inputs[2].unique())} in the query set. One table, from `names`, "
                     "must serve both"
                 ),
                 read="Why the numbers are reshuffled",
             ),
             "support, query": lambda n: (
-                f"You kept the global names: {int(n.got)} stands where the episode has {int(n.wanted)}. "
+                f"You kept the global names: {int(n.got)} stands where the episode has "
+                f"{int(n.wanted)}. "
                 f"A learner with {len(n.inputs[0])} outputs has no output {int(n.result[0].max())}"
             ),
             by_size: told(says_by_size, read="Why the numbers are reshuffled"),
             "by_first_appearance(support), by_first_appearance(query)": says_separate,
             in_order_of_the_support: lambda n: (
                 "You number classes in the order in which they come up in the support set: "
-                f"class {int(n.inputs[1][0])} gets {int(n.result[0][0])}, and `names` gives it {int(n.right[0][0])}"
+                f"class {int(n.inputs[1][0])} gets {int(n.result[0][0])}, and `names` gives it "
+                f"{int(n.right[0][0])}"
             ),
             "torch.arange(len(support)), torch.arange(len(query))": lambda n: (
-                f"You numbered items, not classes: the {len(n.inputs[1])} support items got the numbers up to "
+                f"You numbered items, not classes: the {len(n.inputs[1])} support items got the "
+                "numbers up to "
                 f"{int(n.result[0].max())}, and there are only {len(n.inputs[0])} classes"
             ),
         },
@@ -369,13 +381,12 @@ EXERCISES = (
                 read="One function cannot fit them all",
             ),
             "curves.mean(0)": lambda n: (
-                f"You returned a curve of {n.result.numel()} places. This is the best curve; its error is asked: "
-                "one number"
+                f"You returned a curve of {n.result.numel()} places. This is the best curve; its "
+                "error is asked: one number"
             ),
             "curves.var(1, correction=0).mean()": (
-                "You took the variance along x, within each task, and got {got:.3f}: how much "
-                "one wave swings. The floor is how much the tasks disagree at the same x: "
-                "{wanted:.3f}"
+                "You took the variance along x, within each task, and got {got:.3f}: how much one "
+                "wave swings. The floor is how much the tasks disagree at the same x: {wanted:.3f}"
             ),
             "curves.var(correction=0)": (
                 "You took one variance over everything: {got:.3f} is the error of the best "

@@ -1,4 +1,5 @@
-"""Explorers of chapter 01: a box of tasks and the one curve that should fit them, and what K points leave open."""
+"""Explorers of chapter 01: a box of tasks and the one curve that should fit them, and what K points
+leave open."""
 
 import math
 from functools import lru_cache
@@ -20,7 +21,8 @@ KNOWLEDGE = (
 
 
 def floor_of(family: Sinusoids) -> tuple[float, float]:
-    """MSE over the whole family: of always zero, and of the best single function. No sampling, only means."""
+    """MSE over the whole family: of always zero, and of the best single function. No sampling, only
+    means."""
     (low, high), (first, last) = family.amplitude, family.phase
     x = torch.linspace(*family.x, 2001, dtype=torch.float64)
     x = (x[1:] + x[:-1]) / 2  # the middles of 2000 equal pieces
@@ -35,7 +37,8 @@ def floor_of(family: Sinusoids) -> tuple[float, float]:
 
 
 def box_of_tasks(corners: tuple, tasks: int, shots: int) -> dict:
-    """The first ``tasks`` of 100 tasks from the box between two corners (phase, amplitude), and what one curve can do for them."""
+    """The first ``tasks`` of 100 tasks from the box between two corners (phase, amplitude), and
+    what one curve can do for them."""
     (p0, a0), (p1, a1) = corners
     family = Sinusoids(amplitude=tuple(sorted((a0, a1))), phase=tuple(sorted((p0, p1))))
     episode = family.sample(
@@ -112,12 +115,14 @@ def task_map() -> Explorer:
             ),
         ],
         number=lambda r: (
-            f"Mean squared error on the drawn tasks ({len(r['phase'])}): best single curve {r['mse']:.2f}, always zero {r['zero']:.2f}."
+            f"Mean squared error on the drawn tasks ({len(r['phase'])}): best single curve "
+            f"{r['mse']:.2f}, always zero {r['zero']:.2f}."
         ),
         alt=lambda r: (
-            f"Left: {len(r['phase'])} sine waves, the best single curve for them, and {r['shots']} support points of one. Right: the same tasks as "
-            f"dots in a box, phase {r['family'].phase[0]:.2f} to {r['family'].phase[1]:.2f}, amplitude {r['family'].amplitude[0]:.1f} to "
-            f"{r['family'].amplitude[1]:.1f}."
+            f"Left: {len(r['phase'])} sine waves, the best single curve for them, and "
+            f"{r['shots']} support points of one. Right: the same tasks as dots in a box, phase "
+            f"{r['family'].phase[0]:.2f} to {r['family'].phase[1]:.2f}, amplitude "
+            f"{r['family'].amplitude[0]:.1f} to {r['family'].amplitude[1]:.1f}."
         ),
         size=(9.0, 3.4),
         mosaic=[["curve", "map"]],
@@ -126,7 +131,8 @@ def task_map() -> Explorer:
 
 @lru_cache
 def guesses(know: str) -> tuple:
-    """100,000 tasks: amplitude, phase and frequency of each. The wide family holds the narrow one inside it."""
+    """100,000 tasks: amplitude, phase and frequency of each. The wide family holds the narrow one
+    inside it."""
     wide = know == KNOWLEDGE[1]
     u = torch.rand(3, GUESSES, generator=torch.Generator().manual_seed(1))
     return (
@@ -151,7 +157,8 @@ def worst_miss(know: str) -> torch.Tensor:
 
 
 def what_is_left(know: str, shots: int, tolerance: float, query_x: float) -> dict:
-    """The guesses within ``tolerance`` of the first ``shots`` points, and what they say at ``query_x``."""
+    """The guesses within ``tolerance`` of the first ``shots`` points, and what they say at
+    ``query_x``."""
     A, p, w = guesses(know)
     kept = (
         torch.arange(GUESSES)
@@ -223,13 +230,15 @@ def draw_left(result: dict, axes: dict) -> None:
 
 
 def points_leave_open() -> Explorer:
-    """Draw tasks, keep those that pass through the points: what is left is what the learner cannot know yet."""
+    """Draw tasks, keep those that pass through the points: what is left is what the learner cannot
+    know yet."""
 
     def number(r):
         share = f"{r['kept']:,} of {GUESSES:,} tasks pass."
         if r["spread"] is None:
             return f"{share} Too few to measure a spread: allow a larger tolerance."
-        return f"{share} At x = {r['query_x']:.1f} they say {r['says'].mean():.2f}, with a spread (SD) of {r['spread']:.2f}.".replace(
+        said = f"they say {r['says'].mean():.2f}, with a spread (SD) of {r['spread']:.2f}."
+        return f"{share} At x = {r['query_x']:.1f} {said}".replace(
             "-", "−"
         )
 
@@ -247,7 +256,8 @@ def points_leave_open() -> Explorer:
         ],
         number=number,
         alt=lambda r: (
-            f"Left: curves of the tasks that pass within {r['tolerance']:.1f} of {r['shots']} support points, of which {r['kept']} are left. "
+            f"Left: curves of the tasks that pass within {r['tolerance']:.1f} of {r['shots']} "
+            f"support points, of which {r['kept']} are left. "
             f"Right: what they say at x = {r['query_x']:.1f}, as a histogram."
         ),
         size=(9.0, 3.4),
@@ -286,10 +296,12 @@ def one_task_picture(episode, task: int = 0):
 
 
 def class_numbers_picture(episode, names: list, items: list):
-    """Two or more classification episodes side by side: each row is a class, with its name and the number it has here.
+    """Two or more classification episodes side by side: each row is a class, with its name and the
+    number it has here.
 
     Args:
-        episode: items (T, S, readings) with class numbers (T, S).   names: for each task the class names in the order of their numbers.
+        episode: items (T, S, readings) with class numbers (T, S).   names: for each task the class
+            names in the order of their numbers.
         items: the positions of the readings.
     """
     way = len(names[0])
@@ -314,7 +326,10 @@ def class_numbers_picture(episode, names: list, items: list):
         axes[f"{task}.0"].set_xlabel(f"episode {task + 1}")
     return picture(
         figure,
-        f"{len(names)} episodes of {way} waves each; the same wave has another class number in each episode.",
+        (
+            f"{len(names)} episodes of {way} waves each; the same wave has another class number "
+            "in each episode."
+        ),
     )
 
 

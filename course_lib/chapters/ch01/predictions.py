@@ -35,7 +35,10 @@ def floor(test, family, joint, by_network, by_one_curve):
             f"network minus mean: {paired(by_network, by_one_curve)}",
         ],
         show=figure,
-        alt="The network's curve lies on the mean of all waves, a cosine. Six grey waves run around it.",
+        alt=(
+            "The network's curve lies on the mean of all waves, a cosine. Six grey waves run "
+            "around it."
+        ),
     )
 
 
@@ -59,8 +62,10 @@ def points(opened):
         str(enough),
         lines=rows,
         show=figure,
-        alt="Variance left open against K, on a log scale. With one frequency it collapses at two points, "
-        "with any frequency only at five.",
+        alt=(
+            "Variance left open against K, on a log scale. With one frequency it collapses at two "
+            "points, with any frequency only at five."
+        ),
     )
 
 
@@ -87,8 +92,10 @@ def training(transfer_steps, meta_steps, scored, by_one_curve, table):
         right,
         lines=table,
         show=figure,
-        alt="Query error over ten steps. Both networks begin near 3. The meta-learned one falls below a half "
-        "in one step; transfer is above 1 after ten.",
+        alt=(
+            "Query error over ten steps. Both networks begin near 3. The meta-learned one falls "
+            "below a half in one step; transfer is above 1 after ten."
+        ),
     )
 
 
@@ -116,8 +123,10 @@ def outside(shares, lines):
         "well" if share < 0.5 else "bit" if share < 1 else "harm",
         lines=lines,
         show=figure,
-        alt="Error after one step as a share of the error of always zero. The meta-learned network is far below 1 "
-        "inside the family and rises above 1 for fast waves.",
+        alt=(
+            "Error after one step as a share of the error of always zero. The meta-learned "
+            "network is far below 1 inside the family and rises above 1 for fast waves."
+        ),
     )
 
 

@@ -8,7 +8,8 @@ NAMESPACE = {}
 
 
 def bowls(generator: torch.Generator) -> list[tuple]:
-    """(start, loss function, alpha) for bowls of several shapes and sizes, and one loss that is no bowl."""
+    """(start, loss function, alpha) for bowls of several shapes and sizes, and one loss that is no
+    bowl."""
     cases = []
     for size, alpha in ((1, 0.05), (2, 0.1), (4, 0.02)):
         factor = torch.randn(size, size, generator=generator)
@@ -109,9 +110,8 @@ EXERCISES = (
                 "theta, which leads to {wanted:.3f}."
             ),
             "theta - alpha * loss_of(theta)": (
-                "You stepped by alpha times the loss. The loss says how wrong you are "
-                "({got:.3f} instead of {wanted:.3f} came out); only its gradient says where to "
-                "go."
+                "You stepped by alpha times the loss. The loss says how wrong you are ({got:.3f} "
+                "instead of {wanted:.3f} came out); only its gradient says where to go."
             ),
         },
     ),
@@ -137,9 +137,8 @@ EXERCISES = (
                 "again ({got:.3f} instead of {wanted:.3f}). A step leaves from the last station."
             ),
             "[adapt(theta, loss_of, alpha, k)[-1]] * (k + 1)": (
-                "All stations of your path are the same tensor, {got:.3f}: you changed one "
-                "tensor in place and appended it again and again. Make a new tensor at each "
-                "step."
+                "All stations of your path are the same tensor, {got:.3f}: you changed one tensor "
+                "in place and appended it again and again. Make a new tensor at each step."
             ),
             gradients_pile_up: (
                 "Your gradients pile up: `backward` adds to `.grad`, so the second step still "
@@ -151,8 +150,8 @@ EXERCISES = (
                 "phi^0 = theta belongs to it."
             ),
             "adapt(theta, loss_of, alpha, k)[-1]": lambda n: (
-                f"You returned the last station alone. The path is a list of {len(n.right)} tensors, "
-                "from phi^0 to phi^k."
+                f"You returned the last station alone. The path is a list of {len(n.right)} "
+                "tensors, from phi^0 to phi^k."
             ),
             "adapt(theta, loss_of, -alpha, k)": told(
                 "Your steps climb: after the first one you stand at {got:.3f} instead of "
@@ -179,7 +178,8 @@ EXERCISES = (
             ),
             "(H).max() -> (H)": lambda n: (
                 f"You return {n.result.numel()} limits, one per direction. A step has "
-                f"one length for all of them: which direction breaks first? Here the answer is {float(n.right):.3f}."
+                "one length for all of them: which direction breaks first? Here the answer is "
+                f"{float(n.right):.3f}."
             ),
             "2 / torch -> torch": (
                 "You returned the largest curvature, {got:.3f}. The step that multiplies the "

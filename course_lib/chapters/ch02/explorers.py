@@ -1,4 +1,5 @@
-"""Explorers of chapter 02: gradient steps on a map of two parameters, and a network bent through five points."""
+"""Explorers of chapter 02: gradient steps on a map of two parameters, and a network bent through
+five points."""
 
 import math
 from functools import lru_cache
@@ -26,7 +27,8 @@ WALK = 300  # inner steps of the long walk
 
 @lru_cache
 def one_task(shots: int):
-    """The task of the map, A = 3 and p = 1, with its first ``shots`` support points and 200 query points."""
+    """The task of the map, A = 3 and p = 1, with its first ``shots`` support points and 200 query
+    points."""
     family = Sinusoids(amplitude=(3, 3), phase=(1, 1))
     episode = family.sample(1, shots=20, queries=200, generator=family.generator(3))
     ((support_x, support_y, query_x, query_y),) = episode
@@ -44,7 +46,8 @@ def support_loss_map(shots: int) -> torch.Tensor:
 
 
 def walk_on_map(start, steps: int, alpha: float, shots: int) -> dict:
-    """``steps`` inner steps of a `SineModel` from start = (phase, amplitude), with the losses along the way."""
+    """``steps`` inner steps of a `SineModel` from start = (phase, amplitude), with the losses along
+    the way."""
     support_x, support_y, query_x, query_y = one_task(shots)
     model = SineModel(amplitude=start[0][1], phase=start[0][0])
     path = inner_loop.written_out(
@@ -135,7 +138,10 @@ def map_picture(starts: list, alpha: float, steps: int):
     plane.legend(loc="lower left", fontsize=9, frameon=True)
     return picture(
         figure,
-        f"A map of the support loss over phase and amplitude with {len(starts)} walks of {steps} steps from numbered starts.",
+        (
+            f"A map of the support loss over phase and amplitude with {len(starts)} walks of "
+            f"{steps} steps from numbered starts."
+        ),
     )
 
 
@@ -144,7 +150,10 @@ def descent_on_map() -> Explorer:
 
     def number(result):
         flag = (
-            f" The support loss rose in {result['rises']} of {result['steps']} steps: they overshoot."
+            (
+                f" The support loss rose in {result['rises']} of {result['steps']} steps: they "
+                "overshoot."
+            )
             if result["rises"]
             else ""
         )
@@ -164,8 +173,9 @@ def descent_on_map() -> Explorer:
         ],
         number=number,
         alt=lambda r: (
-            f"Left: a sine wave fitted to {r['shots']} support points. Right: a map of the support loss over phase and amplitude with the "
-            f"path of {r['steps']} gradient steps; it ends at phase {r['stations'][-1][0]:.2f}, amplitude {r['stations'][-1][1]:.2f}."
+            f"Left: a sine wave fitted to {r['shots']} support points. Right: a map of the "
+            f"support loss over phase and amplitude with the path of {r['steps']} gradient steps; "
+            f"it ends at phase {r['stations'][-1][0]:.2f}, amplitude {r['stations'][-1][1]:.2f}."
         ),
         size=(9.0, 3.5),
         mosaic=[["curve", "map"]],
@@ -243,8 +253,14 @@ def bend_network(starts=("untrained", "joint training")) -> Explorer:
     def number(result):
         k, support, query = result["steps"], result["support"], result["query"]
         if not query[k] < 100:
-            return f"After {k} steps from the {result['start']} start the error has passed 100: the steps are too long and the walk diverges."
-        return f"After {k} steps from the {result['start']} start: support MSE {support[k]:.2f}, query MSE {query[k]:.2f}."
+            return (
+                f"After {k} steps from the {result['start']} start the error has passed 100: the "
+                "steps are too long and the walk diverges."
+            )
+        return (
+            f"After {k} steps from the {result['start']} start: support MSE {support[k]:.2f}, "
+            f"query MSE {query[k]:.2f}."
+        )
 
     return Explorer(
         question="The curve is pulled to five points. What does it do between them?",
@@ -275,9 +291,10 @@ def bend_network(starts=("untrained", "joint training")) -> Explorer:
         ],
         number=number,
         alt=lambda r: (
-            f"Left: a network's curve before and after {r['steps']} gradient steps on five support points, beside the task's sine wave. "
-            f"Right: support and query error over {WALK} steps; after {r['steps']} steps they are {r['support'][r['steps']]:.3f} "
-            f"and {r['query'][r['steps']]:.2f}."
+            f"Left: a network's curve before and after {r['steps']} gradient steps on five "
+            "support points, beside the task's sine wave. Right: support and query error over "
+            f"{WALK} steps; after {r['steps']} steps they are {r['support'][r['steps']]:.3f} and "
+            f"{r['query'][r['steps']]:.2f}."
         ),
         size=(9.0, 3.5),
         mosaic=[["curve", "losses"]],

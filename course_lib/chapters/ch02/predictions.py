@@ -25,11 +25,17 @@ def alpha(losses):
     return Outcome(
         measured,
         lines=[
-            f"alpha {a:4}: first {l[0]:.2f}, lowest {min(l):.3f}, then in the last 30 steps {min(l[-30:]):.2f} to {max(l[-30:]):.2f}"
+            (
+                f"alpha {a:4}: first {l[0]:.2f}, lowest {min(l):.3f}, then in the last 30 steps "
+                f"{min(l[-30:]):.2f} to {max(l[-30:]):.2f}"
+            )
             for a, l in losses.items()  # noqa: E741
         ],
         show=figure,
-        alt="Support loss over 60 steps for four values of alpha. It falls slowly at 0.01 and fast at 0.1; at 0.3 it falls and then rises again; at 0.5 it jumps up and down.",
+        alt=(
+            "Support loss over 60 steps for four values of alpha. It falls slowly at 0.01 and "
+            "fast at 0.1; at 0.3 it falls and then rises again; at 0.5 it jumps up and down."
+        ),
     )
 
 
@@ -63,7 +69,10 @@ def start(scores, best):
         "solved" if pretrained < 1 else "some" if pretrained < 2.5 else "none",
         lines=lines,
         show=figure,
-        alt="Query error over ten inner steps. The untrained start stays near 4; the jointly trained one begins near 3 and falls to about 2.",
+        alt=(
+            "Query error over ten inner steps. The untrained start stays near 4; the jointly "
+            "trained one begins near 3 and falls to about 2."
+        ),
     )
 
 
@@ -87,7 +96,10 @@ def shots(results):
         "solves" if last < 0.5 else "helps" if last < results[5].mean - 0.2 else "nothing",
         lines=[f"{shots:3d} shots: {score}" for shots, score in results.items()],
         show=figure,
-        alt="Query error after ten steps against the number of shots for an untrained network: it falls from above 5 to between 2 and 4, never near zero.",
+        alt=(
+            "Query error after ten steps against the number of shots for an untrained network: it "
+            "falls from above 5 to between 2 and 4, never near zero."
+        ),
     )
 
 

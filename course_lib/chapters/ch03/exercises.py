@@ -1,4 +1,5 @@
-"""Exercises of chapter 03: a meta-gradient on paper, MAML's loss for one task, and one outer step."""
+"""Exercises of chapter 03: a meta-gradient on paper, MAML's loss for one task, and one outer
+step."""
 
 import torch
 
@@ -20,7 +21,8 @@ def meta_gradient_multiplied_out(theta, A, s, q, alpha):
 
 
 def numbers(generator: torch.Generator) -> list[tuple]:
-    """(theta, A, s, q, alpha) as plain numbers, and one case where a single step arrives: 2 alpha s = 1."""
+    """(theta, A, s, q, alpha) as plain numbers, and one case where a single step arrives: 2 alpha s
+    = 1."""
     drawn = torch.rand(5, 5, generator=generator).tolist()
     return [
         (4 * t, 1 + 4 * a, 0.2 + s, 0.2 + q, 0.05 + 0.3 * alpha) for t, a, s, q, alpha in drawn
@@ -136,8 +138,7 @@ EXERCISES = (
         mistakes={
             "maml_loss(theta, loss_of, support, support, alpha)": told(
                 "Your outer loss uses the support set: it is {got:.2f}, the query loss is "
-                "{wanted:.2f}. The inner loop learns from support; the outer loop judges on "
-                "query.",
+                "{wanted:.2f}. The inner loop learns from support; the outer loop judges on query.",
                 read="A mistake that still trains",
             ),
             "loss_of(theta, query)": (

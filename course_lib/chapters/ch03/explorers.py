@@ -1,4 +1,5 @@
-"""Explorers of chapter 03: where the outer loop moves the start, and which paths its gradient takes."""
+"""Explorers of chapter 03: where the outer loop moves the start, and which paths its gradient
+takes."""
 
 import math
 from functools import lru_cache
@@ -25,7 +26,8 @@ def forty_tasks():
 
 
 def adapt_all(amplitude, phase, steps: int, alpha: float, x, y):
-    """``steps`` inner steps of y = A sin(x - p) with both gradients written out; shapes broadcast, points come last."""
+    """``steps`` inner steps of y = A sin(x - p) with both gradients written out; shapes broadcast,
+    points come last."""
     for _ in range(steps):
         e = sine(x, amplitude[..., None], phase[..., None]) - y
         inside = x - phase[..., None]
@@ -36,7 +38,8 @@ def adapt_all(amplitude, phase, steps: int, alpha: float, x, y):
 
 
 def errors_after(amplitude, phase, steps: int, alpha: float) -> torch.Tensor:
-    """Query MSE of every task after ``steps`` inner steps from starts of any shape: starts x tasks."""
+    """Query MSE of every task after ``steps`` inner steps from starts of any shape: starts x
+    tasks."""
     episode, _, _ = forty_tasks()
     a, p = adapt_all(
         amplitude[..., None].expand(*amplitude.shape, 40),
@@ -55,13 +58,15 @@ def errors_after(amplitude, phase, steps: int, alpha: float) -> torch.Tensor:
 
 @lru_cache(maxsize=32)
 def objective_map(k: int, alpha: float) -> torch.Tensor:
-    """Mean query MSE after k steps for every start on the map: (amplitudes, phases). At k = 0, the joint loss."""
+    """Mean query MSE after k steps for every start on the map: (amplitudes, phases). At k = 0, the
+    joint loss."""
     return errors_after(*torch.meshgrid(AMPLITUDES, PHASES, indexing="ij"), k, alpha).mean(-1)
 
 
 @lru_cache(maxsize=64)
 def path_of_theta(k: int, alpha: float, start: tuple) -> list:
-    """Gradient descent on the map from start = (phase, amplitude): the outer loop, with the slope read off the map."""
+    """Gradient descent on the map from start = (phase, amplitude): the outer loop, with the slope
+    read off the map."""
     levels = objective_map(k, alpha)
     slope_A, slope_p = torch.gradient(levels, spacing=(AMPLITUDES, PHASES))
     (p, a), path = start, [start]
@@ -78,7 +83,8 @@ def path_of_theta(k: int, alpha: float, start: tuple) -> list:
 
 
 def look_at_start(outer: int, k: int, alpha: float, start: tuple) -> dict:
-    """The start after ``outer`` outer steps, where each task takes it, and its error after 0 to 10 inner steps."""
+    """The start after ``outer`` outer steps, where each task takes it, and its error after 0 to 10
+    inner steps."""
     path = path_of_theta(k, alpha, start[0])[: outer + 1]
     theta_p, theta_a = torch.tensor(path[-1])
     episode, _, _ = forty_tasks()
@@ -200,12 +206,14 @@ def theta_path() -> Explorer:
             ),
         ],
         number=lambda r: (
-            f"theta = (A {r['path'][-1][1]:.2f}, p {r['path'][-1][0]:.2f}): query MSE {r['by_step'][0]:.2f} before adaptation, "
+            f"theta = (A {r['path'][-1][1]:.2f}, p {r['path'][-1][0]:.2f}): query MSE "
+            f"{r['by_step'][0]:.2f} before adaptation, "
             f"{r['by_step'][1]:.2f} after 1 step, {r['by_step'][5]:.2f} after 5."
         ),
         alt=lambda r: (
-            f"Left: a map of the query error after {r['k']} inner steps for every start, with the path of theta over {r['outer']} outer steps "
-            f"and lines to the adapted parameters of twelve tasks. Right: query error after 0 to 10 inner steps from theta."
+            f"Left: a map of the query error after {r['k']} inner steps for every start, with the "
+            f"path of theta over {r['outer']} outer steps and lines to the adapted parameters of "
+            "twelve tasks. Right: query error after 0 to 10 inner steps from theta."
         ),
         size=(9.0, 3.7),
         mosaic=[["map", "errors"]],
@@ -222,7 +230,8 @@ TASK_PHASE = 1.0
 
 @lru_cache
 def phase_task():
-    """Support and query points of one wave of amplitude 2; the model knows the amplitude and looks for the phase."""
+    """Support and query points of one wave of amplitude 2; the model knows the amplitude and looks
+    for the phase."""
     generator = torch.Generator().manual_seed(1)
     x = torch.rand(25, generator=generator) * 10 - 5
     y = 2 * torch.sin(x - TASK_PHASE)
@@ -232,7 +241,8 @@ def phase_task():
 def outer_loss_of_phase(
     theta: torch.Tensor, alpha: float, k: int, way: str = "second"
 ) -> torch.Tensor:
-    """Query loss after k inner steps on the phase, for each start in theta; ``way`` says what the graph leaves out."""
+    """Query loss after k inner steps on the phase, for each start in theta; ``way`` says what the
+    graph leaves out."""
     support_x, support_y, query_x, query_y = phase_task()
     phi = theta.detach() if way == "detached" else theta
     for _ in range(k):
@@ -340,8 +350,14 @@ def draw_graph(axes, cut: str, k: int) -> None:
             },
         )
     words = {
-        "second": "Blue: through φ itself. Orange: through the gradient;\nthat is where the second derivative lives.",
-        "first": "The orange paths are cut: gradients count as constants.\nThe blue path still reaches θ.",
+        "second": (
+            "Blue: through φ itself. Orange: through the gradient;\nthat is where the second "
+            "derivative lives."
+        ),
+        "first": (
+            "The orange paths are cut: gradients count as constants.\nThe blue path still reaches "
+            "θ."
+        ),
         "detached": "φ is cut from θ. No path is left, and the slope is zero.",
     }
     axes.text(-0.45, -0.95, words[cut], fontsize=9.5, va="center")
@@ -379,8 +395,9 @@ def gradient_paths() -> Explorer:
             f"True slope {r['true']:+.2f}; this graph gives {r['given']:+.2f}." + verdict(r)
         ),
         alt=lambda r: (
-            f"Left: the inner loop unrolled over {r['k']} steps as a graph, with what is cut drawn as dotted lines. Right: the outer loss "
-            f"against the start, its true slope {r['true']:.2f} and the slope of this graph {r['given']:.2f}."
+            f"Left: the inner loop unrolled over {r['k']} steps as a graph, with what is cut "
+            "drawn as dotted lines. Right: the outer loss against the start, its true slope "
+            f"{r['true']:.2f} and the slope of this graph {r['given']:.2f}."
         ),
         size=(9.0, 3.5),
         mosaic=[["graph", "losses"]],

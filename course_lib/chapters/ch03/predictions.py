@@ -15,7 +15,10 @@ def two_tasks(theta):
 def amplitude(found):
     joint_A, maml_A = (found[name][0].amplitude.item() for name in ("Joint", "MAML"))
     lines = [
-        f"{name:5} starts at A = {wave.amplitude.item():.2f}, p = {wave.phase.item():.2f}\n      before: {before}\n      after:  {after}"
+        (
+            f"{name:5} starts at A = {wave.amplitude.item():.2f}, p = {wave.phase.item():.2f}\n   "
+            f"   before: {before}\n      after:  {after}"
+        )
         for name, (wave, before, after) in found.items()
     ]
     return Outcome(
@@ -56,7 +59,10 @@ def exploded(mse):
 def longer(by_alpha):
     share, median = exploded(by_alpha[0.03]), by_alpha[0.03].nan_to_num(1e30).median()
     lines = [
-        f"alpha {a:5}: mean MSE {mse.mean():.2g}, median {mse.nan_to_num(1e30).median():.2f}, above 100 on {exploded(mse):.1%} of 600 tasks"
+        (
+            f"alpha {a:5}: mean MSE {mse.mean():.2g}, median {mse.nan_to_num(1e30).median():.2f}, "
+            f"above 100 on {exploded(mse):.1%} of 600 tasks"
+        )
         for a, mse in by_alpha.items()
     ]
     return Outcome(

@@ -1,6 +1,8 @@
-"""Draw pads for readers: two drawings and their distance, and symbols recognised from one example each.
+"""Draw pads for readers: two drawings and their distance, and symbols recognised from one example
+each.
 
-`ENCODER` names the shipped run that judges drawings; another run of a conv4 learner with an ``encoder`` may stand in its place.
+`ENCODER` names the shipped run that judges drawings; another run of a conv4 learner with an
+``encoder`` may stand in its place.
 """
 
 from functools import lru_cache
@@ -34,7 +36,8 @@ def embed(pictures: Tensor, name: str = ENCODER) -> Tensor:
 
 @lru_cache
 def threshold(name: str = ENCODER) -> float:
-    """A distance that tells pairs of training characters apart: as many similar pairs lie above it as dissimilar ones below, in shares."""
+    """A distance that tells pairs of training characters apart: as many similar pairs lie above it
+    as dissimilar ones below, in shares."""
     family, _ = Strokes().split(20)
     episode = family.sample(60, shots=1, queries=2, generator=family.generator(7))
     x = torch.cat([episode.support_x, episode.query_x], dim=1)
@@ -58,7 +61,8 @@ def two_drawings(
         D = distance(*embed(pad.pictures, name)).item()
         verdict = "nearer than" if D < limit else "farther apart than"
         return Said(
-            f"Distance {D:.2f}: {verdict} the threshold {limit:.2f}, so the network says {'same' if D < limit else 'different'}."
+            f"Distance {D:.2f}: {verdict} the threshold {limit:.2f}, so the network says "
+            f"{'same' if D < limit else 'different'}."
         )
 
     start = {"one": SHAPES["zigzag"], "other": another_hand(SHAPES["zigzag"], 1)}
@@ -78,7 +82,8 @@ def symbols(
     name: str = ENCODER,
     start=None,
 ) -> DrawPad:
-    """Five papers with one example each, and a sixth with a new drawing: the nearest example answers."""
+    """Five papers with one example each, and a sixth with a new drawing: the nearest example
+    answers."""
     five, limit = list("ABCDE"), threshold(name)
 
     def answer(pad):
@@ -106,14 +111,16 @@ def symbols(
 
 
 def middle_of_ink(drawing: Tensor) -> tuple[Tensor, Tensor]:
-    """The middle (row, column) of the smallest box around the ink of a drawing, and half of the box's two sides, in pixels."""
+    """The middle (row, column) of the smallest box around the ink of a drawing, and half of the
+    box's two sides, in pixels."""
     inked = (drawing > 0.1).nonzero()
     low, high = inked.amin(0), inked.amax(0) + 1
     return (low + high) // 2, (high - low + 1) // 2
 
 
 def half_side(drawings: list[Tensor]) -> int:
-    """Half the side of the square that holds the ink of each drawing, in pixels, with one pixel of paper around it."""
+    """Half the side of the square that holds the ink of each drawing, in pixels, with one pixel of
+    paper around it."""
     return 1 + max(int(middle_of_ink(drawing)[1].max()) for drawing in drawings)
 
 
@@ -126,7 +133,8 @@ def cut(drawing: Tensor, half: int) -> Tensor:
 
 
 def pairs_picture(rows: dict[str, list[tuple[Tensor, Tensor, float]]]) -> Picture:
-    """Rows of pairs of drawings with their distances: by name, (28 x 28, 28 x 28, D) each. All are cut to one size that holds their ink."""
+    """Rows of pairs of drawings with their distances: by name, (28 x 28, 28 x 28, D) each. All are
+    cut to one size that holds their ink."""
     most, half = (
         max(map(len, rows.values())),
         half_side([drawing for pairs in rows.values() for pair in pairs for drawing in pair[:2]]),

@@ -1,4 +1,5 @@
-"""Exercises of chapter 06: the contrastive loss, the pairs of a task, its hardest pairs, the nearest example, and Koch's loss."""
+"""Exercises of chapter 06: the contrastive loss, the pairs of a task, its hardest pairs, the
+nearest example, and Koch's loss."""
 
 import torch
 import torch.nn.functional as F
@@ -128,7 +129,8 @@ def active_only(f, classes, k):
 
 
 def place_cases(generator):
-    """(f (n, d), classes (n,), k): classes in clumps that overlap, so that near pairs are of both kinds."""
+    """(f (n, d), classes (n,), k): classes in clumps that overlap, so that near pairs are of both
+    kinds."""
     cases = []
     for n, d, k in ((8, 2, 3), (10, 3, 4), (12, 2, 5)):
         classes = torch.arange(n)[torch.randperm(n, generator=generator)] % 3
@@ -159,7 +161,8 @@ def by_class_mean(support, support_y, query):
 
 
 def embedding_cases(generator):
-    """(support (S, d), support_y (S,), query (Q, d)): three examples a class, and many queries, so that every mistake shows."""
+    """(support (S, d), support_y (S,), query (Q, d)): three examples a class, and many queries, so
+    that every mistake shows."""
     cases = []
     for ways, d in ((4, 2), (5, 3), (6, 8)):
         support = torch.randn(3 * ways, d, generator=generator)
@@ -185,7 +188,8 @@ def koch_by_logits_of(logit, same):
 
 
 def koch_cases(generator):
-    """(h1 (n, d), h2 (n, d), a (d,), b, same (n,)). In the last one the weighted sums lie in 0 to 1: there a missing sigmoid leaves numbers."""
+    """(h1 (n, d), h2 (n, d), a (d,), b, same (n,)). In the last one the weighted sums lie in 0 to
+    1: there a missing sigmoid leaves numbers."""
     cases = []
     for n, d, size in ((6, 3, 1.0), (8, 5, 1.0), (10, 4, 0.0)):
         h1, h2 = torch.rand(2, n, d, generator=generator)
@@ -237,9 +241,8 @@ EXERCISES = (
                 "first, then clamp, then square."
             ),
             "D**2 -> (D - m).clamp(min=0) ** 2": (
-                "You give similar pairs a margin as well: {got:.3f} instead of {wanted:.3f}. "
-                "They pay from the first bit of distance; only dissimilar pairs are ever left "
-                "alone."
+                "You give similar pairs a margin as well: {got:.3f} instead of {wanted:.3f}. They "
+                "pay from the first bit of distance; only dissimilar pairs are ever left alone."
             ),
             "contrastive(D, y, m) / 2": (
                 "Half of what was asked: {got:.3f} and not {wanted:.3f}. The paper of 2006 has "

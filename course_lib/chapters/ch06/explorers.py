@@ -1,4 +1,5 @@
-"""Explorers of chapter 06: the forces of the contrastive loss on points, and an embedding that moves while it is trained."""
+"""Explorers of chapter 06: the forces of the contrastive loss on points, and an embedding that
+moves while it is trained."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -36,7 +37,8 @@ RATES = {FREE: 0.6, SHARED: 0.12}  # per step, on the mean over pairs
 def pair_forces(
     f: np.ndarray, margin: float, only_similar: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the 15 pairs of six points (6, 2): distance, loss, and the slope of the loss with respect to the first point (15, 2)."""
+    """Of the 15 pairs of six points (6, 2): distance, loss, and the slope of the loss with respect
+    to the first point (15, 2)."""
     gap = f[ONE] - f[OTHER]
     D = np.sqrt((gap**2).sum(1) + 1e-12)
     short = np.maximum(margin - D, 0) * (0 if only_similar else 1)
@@ -55,7 +57,8 @@ def on_points(slope: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def margin_walk(points: tuple, margin: float, steps: int, only_similar: bool, moves: str) -> dict:
-    """``steps`` gradient steps on the contrastive loss: of the points themselves, or of one matrix W through which all of them pass."""
+    """``steps`` gradient steps on the contrastive loss: of the points themselves, or of one matrix
+    W through which all of them pass."""
     x = np.array(points)
     f, W = x.copy(), np.eye(2)
     for _ in range(steps):
@@ -142,17 +145,27 @@ def draw_margin(result: dict, axes: dict) -> None:
 
 def margin_sentence(result: dict) -> str:
     similar, other = result["loss"][~DIFFERENT].sum(), result["loss"][DIFFERENT].sum()
-    words = f"Loss {(similar + other) / PAIRS:.3f}: the {(~DIFFERENT).sum()} similar pairs pay {similar:.2f} together"
+    words = (
+        f"Loss {(similar + other) / PAIRS:.3f}: the {(~DIFFERENT).sum()} similar pairs pay "
+        f"{similar:.2f} together"
+    )
     if result["only_similar"]:
-        return f"{words}, divided by all {PAIRS} pairs; nobody else is asked. The points lie within {result['spread']:.2f} of their middle."
+        return (
+            f"{words}, divided by all {PAIRS} pairs; nobody else is asked. The points lie within "
+            f"{result['spread']:.2f} of their middle."
+        )
     words += (
         f", the {DIFFERENT.sum()} dissimilar ones {other:.2f}, and the sum is divided by {PAIRS}."
     )
-    return f"{words} {result['active'].sum()} of {DIFFERENT.sum()} dissimilar pairs are nearer than the margin."
+    return (
+        f"{words} {result['active'].sum()} of {DIFFERENT.sum()} dissimilar pairs are nearer than "
+        "the margin."
+    )
 
 
 def contrastive_margin() -> Explorer:
-    """Six points of three classes: which pairs act, where each point is drawn, and what gradient steps make of it."""
+    """Six points of three classes: which pairs act, where each point is drawn, and what gradient
+    steps make of it."""
     start = ((-1.6, 0.4), (-0.4, 1.1), (0.2, -0.9), (1.7, -0.4), (0.9, 1.4), (0.5, 0.0))
     return Explorer(
         question="Which pairs pull, which push, and which are left alone?",
@@ -167,8 +180,10 @@ def contrastive_margin() -> Explorer:
         ],
         number=margin_sentence,
         alt=lambda r: (
-            f"Left: six points of three classes with arrows where the loss pulls them, after {r['steps']} gradient steps; the points lie within "
-            f"{r['spread']:.2f} of their middle. Right: the loss of each pair over its distance, with the margin at {r['margin']:.1f}."
+            "Left: six points of three classes with arrows where the loss pulls them, after "
+            f"{r['steps']} gradient steps; the points lie within "
+            f"{r['spread']:.2f} of their middle. Right: the loss of each pair over its distance, "
+            f"with the margin at {r['margin']:.1f}."
         ),
         size=(9.0, 3.7),
         mosaic=[["plane", "pays"]],
@@ -180,10 +195,12 @@ def contrastive_margin() -> Explorer:
 
 @dataclass
 class Watched:
-    """What was seen of a training run: where fixed drawings lay, seen from their middle, at some outer steps, and what the pairs did.
+    """What was seen of a training run: where fixed drawings lay, seen from their middle, at some
+    outer steps, and what the pairs did.
 
-    ``places`` holds one (n, 2) for each of ``at``; ``loss`` and ``active`` (the share of dissimilar pairs nearer than the margin)
-    are of every outer step. ``drawings`` (n, 28, 28) and ``classes`` (n,) stay the same.
+    ``places`` holds one (n, 2) for each of ``at``; ``loss`` and ``active`` (the share of dissimilar
+    pairs nearer than the margin) are of every outer step. ``drawings`` (n, 28, 28) and ``classes``
+    (n,) stay the same.
     """
 
     drawings: Tensor
@@ -208,7 +225,8 @@ def watch(
     beta: float = 0.002,
     name: str = "",
 ) -> Watched:
-    """Train a Siamese learner with two-dimensional embeddings and note where ten drawings of each class lie, every few outer steps.
+    """Train a Siamese learner with two-dimensional embeddings and note where ten drawings of each
+    class lie, every few outer steps.
 
     As in training, batch norm normalises with the batch. A ``name`` shows a progress bar.
     """
@@ -247,7 +265,8 @@ def short_runs() -> dict[str, Watched]:
 
 
 def draw_places(plane, run: Watched, place: int, limit: float, thumbnails: bool = True) -> None:
-    """One snapshot: a mark for each drawing, and one drawing of each class above its marks where the classes have parted."""
+    """One snapshot: a mark for each drawing, and one drawing of each class above its marks where
+    the classes have parted."""
     f = run.places[place]
     middles = torch.stack([f[run.classes == number].mean(0) for number in run.classes.unique()])
     thumbnails = (
@@ -278,7 +297,8 @@ def limit_of(runs: dict[str, Watched]) -> float:
 
 
 def running_mean(values: list[float]) -> np.ndarray:
-    """The mean of five neighbours; towards the two ends of fewer, so that the ends keep their values."""
+    """The mean of five neighbours; towards the two ends of fewer, so that the ends keep their
+    values."""
     reach = [min(2, i, len(values) - 1 - i) for i in range(len(values))]
     return np.array([np.mean(values[i - r : i + r + 1]) for i, r in enumerate(reach)])
 
@@ -291,7 +311,8 @@ def embedding_scrubber(
     """Scrub through the training of two-dimensional embeddings; it opens at the last outer step.
 
     Args:
-        runs: by name, what `watch` saw of runs of equal length; short ones are trained when there are none.
+        runs: by name, what `watch` saw of runs of equal length; short ones are trained when there
+            are none.
         start: the name of the run shown first; the first one if none is given.
         question: the heading.
 
@@ -335,7 +356,8 @@ def embedding_scrubber(
     def number(result):
         run, step, f = result["run"], result["step"], result["run"].places[result["place"]]
         return (
-            f"Outer step {step}: loss {run.loss[step]:.4f}, {run.active[step]:.0%} of the dissimilar pairs are nearer than the margin, "
+            f"Outer step {step}: loss {run.loss[step]:.4f}, {run.active[step]:.0%} of the "
+            "dissimilar pairs are nearer than the margin, "
             f"and the drawings lie within {f.norm(dim=1).max():.2f} of their middle."
         )
 
@@ -357,7 +379,8 @@ def embedding_scrubber(
         ],
         number=number,
         alt=lambda r: (
-            f"Left: sixty drawings of six characters as points in the plane, after {r['step']} outer steps with {r['name']}. "
+            f"Left: sixty drawings of six characters as points in the plane, after {r['step']} "
+            f"outer steps with {r['name']}. "
             "Right: the loss and the share of dissimilar pairs within the margin over training."
         ),
         size=(9.0, 4.0),
@@ -379,7 +402,10 @@ def snapshots_picture(runs: dict[str, Watched], moments=(0, 2, 6, -1)) -> Pictur
         axes[f"{name}{moments[0]}"].set_ylabel(name)
     last = {name: run.places[-1].norm(dim=1).max() for name, run in runs.items()}
     ends = ", ".join(f"{name} {radius:.2f}" for name, radius in last.items())
-    words = f"Sixty drawings in the plane at {len(moments)} moments of training. At the end they lie within this distance of their middle"
+    words = (
+        f"Sixty drawings in the plane at {len(moments)} moments of training. At the end they lie "
+        "within this distance of their middle"
+    )
     return picture(figure, f"{words}: {ends}.")
 
 

@@ -8,7 +8,10 @@ from course_lib.training.evaluation import paired
 def beyond(forces):
     beyond = forces[1, 1.5]
     lines = [
-        f"{('similar', 'dissimilar')[y]:10} pair at D = {D}, m = 1: pulled by {force:+.2f} (plus is away)"
+        (
+            f"{('similar', 'dissimilar')[y]:10} pair at D = {D}, m = 1: pulled by {force:+.2f} "
+            "(plus is away)"
+        )
         for (y, D), force in forces.items()
     ]
     return Outcome(
@@ -40,7 +43,10 @@ def hinge(push, grid, looks, figure):
         max(close, key=close.get),
         lines=lines,
         show=figure,
-        alt="Push on a dissimilar pair over its distance for three hinges. Squared falls from 2 to 0 at the margin; plain stays at 1; the square inside rises from 0 to 2 and stops.",
+        alt=(
+            "Push on a dissimilar pair over its distance for three hinges. Squared falls from 2 "
+            "to 0 at the margin; plain stays at 1; the square inside rises from 0 to 2 and stops."
+        ),
     )
 
 

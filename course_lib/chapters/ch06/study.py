@@ -1,4 +1,5 @@
-"""The runs of chapter 06: Siamese networks on drawn characters, with a distance of Hadsell et al. and with that of Koch et al."""
+"""The runs of chapter 06: Siamese networks on drawn characters, with a distance of Hadsell et al.
+and with that of Koch et al."""
 
 from course_lib.learners import Koch, Siamese
 from course_lib.training.recipes import encoder, picture_run

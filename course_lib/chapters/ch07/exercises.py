@@ -1,4 +1,5 @@
-"""Exercises of chapter 07: a prototype that takes one more drawing, the loss that trains f, a border, and a search for wrong labels."""
+"""Exercises of chapter 07: a prototype that takes one more drawing, the loss that trains f, a
+border, and a search for wrong labels."""
 
 import torch
 import torch.nn.functional as F
@@ -56,8 +57,10 @@ def loss_by_hand(query, query_y, c):
 
 
 def query_cases(generator: torch.Generator) -> list[tuple]:
-    """(query (Q, d), query_y (Q,), prototypes (N, d)), with distances that a softmax can tell apart."""
-    return [(torch.randn(q, d, generator=generator), torch.randint(n, (q,), generator=generator), torch.randn(n, d, generator=generator))
+    """(query (Q, d), query_y (Q,), prototypes (N, d)), with distances that a softmax can tell
+    apart."""
+    return [(torch.randn(q, d, generator=generator), torch.randint(n, (q,), generator=generator),
+    torch.randn(n, d, generator=generator))
             for q, n, d in ((4, 3, 2), (3, 5, 4), (6, 2, 3))]  # fmt: skip
 
 
@@ -170,8 +173,8 @@ EXERCISES = (
                 "the other classes stay as they are ({wanted:.2f}, not {got:.2f})."
             ),
             "(shots * c[n] + x) / (shots + 1)": lambda n: (
-                "That is the new row of class `n` alone, and it is right. Return all prototypes, shape "
-                f"{tuple(n.right.shape)}, with this row in its place."
+                "That is the new row of class `n` alone, and it is right. Return all prototypes, "
+                f"shape {tuple(n.right.shape)}, with this row in its place."
             ),
             "torch.cat([c, x[None]])": (
                 "You put the new point below the prototypes, as if it were a class of its own. "
@@ -179,8 +182,7 @@ EXERCISES = (
             ),
             "_put(c, n, c[n] + x / (shots + 1))": (
                 "You added the new drawing's share and left the old prototype at full weight "
-                "({got:.2f} instead of {wanted:.2f}). Its share shrinks to `shots / (shots + "
-                "1)`."
+                "({got:.2f} instead of {wanted:.2f}). Its share shrinks to `shots / (shots + 1)`."
             ),
             in_place: (
                 "The numbers are right, but `c[n] = ...` also changed the prototypes of whoever "
@@ -243,8 +245,7 @@ EXERCISES = (
             ),
             "-(-torch.cdist(query, c).square()).log_softmax(1)[:, query_y].mean()": (
                 "`[:, query_y]` takes every listed class for every query. One class belongs to "
-                "each query: `[torch.arange(len(query)), query_y]` ({wanted:.2f}, not "
-                "{got:.2f})."
+                "each query: `[torch.arange(len(query)), query_y]` ({wanted:.2f}, not {got:.2f})."
             ),
             (
                 "F.mse_loss((-torch.cdist(query, c).square()).softmax(1), F.one_hot(query_y, "
@@ -281,9 +282,8 @@ EXERCISES = (
                 "{wanted:.2f}. This border is shifted."
             ),
             "c_a - c_b, (c_b @ c_b - c_a @ c_a) / 2": (
-                "The border is in the right place, but both parts are half of what is asked: w "
-                "· q + b is to be the difference of the two logits ({wanted:.2f}, not "
-                "{got:.2f})."
+                "The border is in the right place, but both parts are half of what is asked: w · "
+                "q + b is to be the difference of the two logits ({wanted:.2f}, not {got:.2f})."
             ),
             "border(c_b, c_a)": (
                 "The two classes are exchanged: yours is positive where class b wins ({got:.2f} "
@@ -365,8 +365,8 @@ EXERCISES = (
                 "to give: it sums to 1 along axis 1 ({wanted:.3f}, not {got:.3f})."
             ),
             "(10 * _cosines(support).fill_diagonal_(-torch.inf)).softmax(1)": lambda n: (
-                f"This is the attention on each drawing, shape {tuple(n.result.shape)}. Add it up for "
-                f"each class: shape {tuple(n.right.shape)} is wanted."
+                f"This is the attention on each drawing, shape {tuple(n.result.shape)}. Add it up "
+                f"for each class: shape {tuple(n.right.shape)} is wanted."
             ),
             "attention_itself(support, support_y, ways) @ support_y.to(support.dtype)": (
                 "You averaged the class *numbers*: between class 0 and class 2 that would be a "

@@ -1,4 +1,5 @@
-"""Explorers of chapter 07: prototypes and their boundaries, attention over a support set, accuracy by way and shot."""
+"""Explorers of chapter 07: prototypes and their boundaries, attention over a support set, accuracy
+by way and shot."""
 
 from functools import lru_cache
 
@@ -27,10 +28,12 @@ def shipped_learner(method: str) -> MetricLearner:
 
 
 def embed(encoder, episode: Episode, at_once: int = 200) -> Episode:
-    """The same episode with embeddings in the place of drawings: (T, items, d). f once, whatever is compared afterwards.
+    """The same episode with embeddings in the place of drawings: (T, items, d). f once, whatever is
+    compared afterwards.
 
     Args:
-        encoder: f, used in eval mode.   at_once: drawings embedded at a time; more need more memory.
+        encoder: f, used in eval mode.   at_once: drawings embedded at a time; more need more
+            memory.
     """
 
     def points(drawings: torch.Tensor) -> torch.Tensor:
@@ -65,14 +68,16 @@ GRID = torch.stack(
 def classify(
     points: torch.Tensor, support: torch.Tensor, support_y: torch.Tensor, distance: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prototypes (3, 2) and the probability of each class at each point (n, 2): (n, 3). The cosine is scaled by 10."""
+    """Prototypes (3, 2) and the probability of each class at each point (n, 2): (n, 3). The cosine
+    is scaled by 10."""
     c = prototypes(support[None], support_y[None])
     scale = 10 if distance == "cosine" else 1
     return c[0], (scale * CLOSENESS[distance](points[None], c)[0]).softmax(-1)
 
 
 def boundaries(support: tuple, outlier: tuple, distance: str, counts: bool) -> dict:
-    """Twelve support points, four a class, and an outlier that counts for class A or not; and what becomes of sixty new points."""
+    """Twelve support points, four a class, and an outlier that counts for class A or not; and what
+    becomes of sixty new points."""
     y = torch.arange(3).repeat_interleave(4)
     without, all_points = torch.tensor(support), torch.tensor(support + outlier)
     with_it = (all_points, torch.cat([y, y[:1]]))
@@ -81,9 +86,12 @@ def boundaries(support: tuple, outlier: tuple, distance: str, counts: bool) -> d
     answers = classify(NEW, *chosen, distance)[1]
     other = classify(NEW, *((without, y) if counts else with_it), distance)[1]
     return {
-        "support": without, "outlier": outlier[0], "counts": counts, "distance": distance, "prototypes": c,
-        "ground": ground.view(*GRID.shape[:2], 3), "answers": answers.argmax(1), "right": int((answers.argmax(1) == NEW_Y).sum()),
-        "changed": int((answers.argmax(1) != other.argmax(1)).sum()), "confidence": answers.amax(1).mean().item(),
+        "support": without, "outlier": outlier[0], "counts": counts, "distance": distance,
+        "prototypes": c,
+        "ground": ground.view(*GRID.shape[:2], 3), "answers": answers.argmax(1),
+        "right": int((answers.argmax(1) == NEW_Y).sum()),
+        "changed": int((answers.argmax(1) != other.argmax(1)).sum()),
+        "confidence": answers.amax(1).mean().item(),
     }  # fmt: skip
 
 
@@ -143,7 +151,8 @@ def prototypes_and_boundaries() -> Explorer:
 
     def number(result):
         does = "changes" if result["counts"] else "would change"
-        return (f"{result['right']} of {len(NEW)} query points right, mean confidence {result['confidence']:.0%}. "
+        return (f"{result['right']} of {len(NEW)} query points right, "
+                f"mean confidence {result['confidence']:.0%}. "
                 f"The outlier {does} the answer for {result['changed']}.")  # fmt: skip
 
     return Explorer(
@@ -158,8 +167,9 @@ def prototypes_and_boundaries() -> Explorer:
         ],
         number=number,
         alt=lambda r: (
-            f"A plane with three classes of four support points, an outlier and three prototypes, with {r['distance']} distance. The ground is coloured "
-            f"by the nearest prototype; {r['right']} of {len(NEW)} query points lie on the ground of their class."
+            "A plane with three classes of four support points, an outlier and three prototypes, "
+            f"with {r['distance']} distance. The ground is coloured by the nearest prototype; "
+            f"{r['right']} of {len(NEW)} query points lie on the ground of their class."
         ),
         size=(9.0, 3.7),
     )
@@ -172,7 +182,8 @@ SHOTS, QUERIES = 5, 10
 
 @lru_cache
 def five_drawings(shots: int = SHOTS, queries: int = QUERIES):
-    """The chapter's task of five characters that no training has met: support_x, support_y, query_x, query_y. Sorted by class, for pictures."""
+    """The chapter's task of five characters that no training has met: support_x, support_y,
+    query_x, query_y. Sorted by class, for pictures."""
     ((support_x, support_y, query_x, query_y),) = test_episodes(
         FRESH, 1, shots=SHOTS, queries=QUERIES, seed=6
     )
@@ -185,7 +196,8 @@ def five_drawings(shots: int = SHOTS, queries: int = QUERIES):
 
 @lru_cache
 def embedded() -> tuple[torch.Tensor, torch.Tensor]:
-    """The 25 support and 10 query drawings of `five_drawings`, embedded by the shipped matching network."""
+    """The 25 support and 10 query drawings of `five_drawings`, embedded by the shipped matching
+    network."""
     support_x, _, query_x, _ = five_drawings()
     with torch.no_grad():
         return shipped_learner("matching").encoder(support_x), shipped_learner("matching").encoder(
@@ -194,7 +206,8 @@ def embedded() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def attend(query: int, shots: int, scale: float) -> dict:
-    """How one query drawing spreads its attention over ``shots`` drawings of each of five classes: attention (5, shots)."""
+    """How one query drawing spreads its attention over ``shots`` drawings of each of five classes:
+    attention (5, shots)."""
     support, queries = embedded()
     kept = support.view(5, SHOTS, -1)[:, :shots].flatten(0, 1)
     cosines = CLOSENESS["cosine"](queries[None, query : query + 1], kept[None])[0, 0]
@@ -216,8 +229,10 @@ def draw_attention(result: dict, axes: dict) -> None:
     paper = 1 - glow * (1 - torch.tensor(to_rgb(COLOURS["support"])))
     rows = ((1 - tiles[..., None]) * paper).transpose(1, 2).reshape(5 * 28, shots * 28, 3)
     axes["support"].imshow(rows, interpolation="nearest")
-    axes["support"].set(xticks=[28 * k + 14 for k in range(shots)], xticklabels=[str(k + 1) for k in range(shots)], yticks=[28 * n + 14 for n in range(5)],
-                        yticklabels=[str(n) for n in range(5)], xlabel="support drawing", ylabel="class", title="Attention on the support set")  # fmt: skip
+    axes["support"].set(xticks=[28 * k + 14 for k in range(shots)],
+    xticklabels=[str(k + 1) for k in range(shots)], yticks=[28 * n + 14 for n in range(5)],
+                        yticklabels=[str(n) for n in range(5)], xlabel="support drawing",
+                        ylabel="class", title="Attention on the support set")  # fmt: skip
     axes["support"].grid(False)
     votes = attention.sum(1)
     axes["votes"].barh(
@@ -237,13 +252,17 @@ def draw_attention(result: dict, axes: dict) -> None:
 
 
 def attention_over_support() -> Explorer:
-    """A query drawing, the support drawings in the colour of its attention, and the votes for each class."""
+    """A query drawing, the support drawings in the colour of its attention, and the votes for each
+    class."""
 
     def number(result):
         votes = result["attention"].sum(1)
         guess, truth = int(votes.argmax()), result["truth"]
         verdict = "which is right" if guess == truth else f"and it is class {truth}"
-        return f"Class {guess} gets {votes[guess]:.0%} of the attention, {verdict}. The single drawing looked at most gets {result['attention'].max():.0%}."
+        return (
+            f"Class {guess} gets {votes[guess]:.0%} of the attention, {verdict}. The single "
+            f"drawing looked at most gets {result['attention'].max():.0%}."
+        )
 
     return Explorer(
         question="Which of the support drawings does a query look at?",
@@ -256,7 +275,8 @@ def attention_over_support() -> Explorer:
         ],
         number=number,
         alt=lambda r: (
-            f"A query drawing of class {r['truth']}, a grid of five classes by {r['shots']} support drawings coloured by attention, and a bar of votes for "
+            f"A query drawing of class {r['truth']}, a grid of five classes by {r['shots']} "
+            "support drawings coloured by attention, and a bar of votes for "
             f"each class: {', '.join(f'{v:.2f}' for v in r['attention'].sum(1))}."
         ),
         size=(9.0, 3.4),
@@ -271,7 +291,8 @@ SHOWN_SHOTS, BANK_CLASSES, BANK_DRAWINGS, EPISODES = (1, 2, 5, 10), 200, 12, 300
 
 @lru_cache
 def bank() -> torch.Tensor:
-    """Embeddings of 12 drawings each of 200 fresh characters by the shipped prototypical network: (200, 12, d)."""
+    """Embeddings of 12 drawings each of 200 fresh characters by the shipped prototypical network:
+    (200, 12, d)."""
     characters = (
         torch.linspace(0, FRESH.classes - 1, BANK_CLASSES).long().repeat_interleave(BANK_DRAWINGS)
     )
@@ -283,7 +304,8 @@ def bank() -> torch.Tensor:
 
 @lru_cache
 def measured(ways: int) -> torch.Tensor:
-    """Accuracy in percent in 300 episodes from the bank, one query a class: (4 shots, 300). All shots share classes and queries."""
+    """Accuracy in percent in 300 episodes from the bank, one query a class: (4 shots, 300). All
+    shots share classes and queries."""
     g = torch.Generator().manual_seed(ways)
     classes = torch.rand(EPISODES, BANK_CLASSES, generator=g).argsort(1)[:, :ways, None]
     drawings = torch.rand(EPISODES, ways, BANK_DRAWINGS, generator=g).argsort(2)[
@@ -299,7 +321,8 @@ def measured(ways: int) -> torch.Tensor:
 
 
 def sketch_and_curve(sketch: tuple, ways: int, shown: bool) -> dict:
-    """The reader's four heights, and what was measured: mean and half the 95 % interval, in percent."""
+    """The reader's four heights, and what was measured: mean and half the 95 % interval, in
+    percent."""
     accuracy = measured(ways)
     mean, half = accuracy.mean(1), 1.96 * accuracy.std(1) / EPISODES**0.5
     heights = torch.tensor([y for _, y in sketch])
@@ -361,9 +384,15 @@ def ways_and_shots() -> Explorer:
 
     def number(result):
         if not result["shown"]:
-            return f"With {result['ways']} ways, guessing is right in {100 / result['ways']:.0f} %. Drag the four dots, then show the measured curve."
+            return (
+                f"With {result['ways']} ways, guessing is right in {100 / result['ways']:.0f} %. "
+                "Drag the four dots, then show the measured curve."
+            )
         values = ", ".join(f"{m:.1f} ± {h:.1f}" for m, h in zip(result["mean"], result["half"]))
-        return f"Measured: {values} % ({EPISODES} episodes, chance {100 / result['ways']:.0f} %). Your sketch is off by {result['off']:.0f} points on average."
+        return (
+            f"Measured: {values} % ({EPISODES} episodes, chance {100 / result['ways']:.0f} %). "
+            f"Your sketch is off by {result['off']:.0f} points on average."
+        )
 
     return Explorer(
         question="How does accuracy grow with the shots, and how does it fall with the ways?",
@@ -382,7 +411,10 @@ def ways_and_shots() -> Explorer:
         ],
         number=number,
         alt=lambda r: (
-            f"Accuracy over 1, 2, 5 and 10 shots in {r['ways']}-way episodes: four points that the reader places, a dotted line at chance"
+            (
+                f"Accuracy over 1, 2, 5 and 10 shots in {r['ways']}-way episodes: four points "
+                "that the reader places, a dotted line at chance"
+            )
             + (
                 f", and the measured curve from {r['mean'][0]:.0f} to {r['mean'][-1]:.0f} percent."
                 if r["shown"]
@@ -394,7 +426,8 @@ def ways_and_shots() -> Explorer:
 
 
 def drawings_picture(rows: list, labels: list, alt: str, titles: list):
-    """Rows of drawings, (n, 1, 28, 28) each, with a label in front of each row and titles above its drawings."""
+    """Rows of drawings, (n, 1, 28, 28) each, with a label in front of each row and titles above its
+    drawings."""
     longest = max(map(len, rows))
     figure, axes = new_figure(
         min(9.0, 1.3 + 1.1 * longest),

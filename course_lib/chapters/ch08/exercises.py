@@ -1,4 +1,5 @@
-"""Exercises of chapter 08: a paired interval, a claim read with care, queries that cannot leak, and the logits of Meta-Baseline."""
+"""Exercises of chapter 08: a paired interval, a claim read with care, queries that cannot leak, and
+the logits of Meta-Baseline."""
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +38,8 @@ def turned_round(one, other):
 
 
 def score_cases(generator: torch.Generator) -> list[tuple]:
-    """(accuracies of one, of the other) in the same episodes of 25 query items, some of them hard for both."""
+    """(accuracies of one, of the other) in the same episodes of 25 query items, some of them hard
+    for both."""
     cases = []
     for n, gain in ((200, 0.02), (50, -0.03), (12, 0.1)):
         hard = 0.8 + 0.12 * torch.randn(n, 1, generator=generator)
@@ -86,7 +88,8 @@ def high_end_against_chance(right, items, ways):
 
 
 def claims(_: torch.Generator) -> list[tuple]:
-    """(right answers, test images, ways): each of them what another mistake would judge otherwise."""
+    """(right answers, test images, ways): each of them what another mistake would judge
+    otherwise."""
     return [
         (7, 10, 5),
         (1, 10, 5),
@@ -116,7 +119,8 @@ def without_a_leak_by_torch(support, query):
 
 
 def feature_cases(generator: torch.Generator) -> list[tuple]:
-    """(support, query) features; the queries are not spread like the support set, as in a batch that is not balanced."""
+    """(support, query) features; the queries are not spread like the support set, as in a batch
+    that is not balanced."""
     return [
         (2 * torch.randn(s, c, generator=generator) + 1, torch.randn(q, c, generator=generator))
         for s, q, c in ((5, 4, 3), (10, 6, 2), (5, 5, 4))
@@ -155,7 +159,8 @@ def probabilities(support, support_y, query, tau):
 
 
 def embedding_cases(generator: torch.Generator) -> list[tuple]:
-    """(support, classes, query, tau): embeddings of several lengths, 2 or 3 examples a class, in random order."""
+    """(support, classes, query, tau): embeddings of several lengths, 2 or 3 examples a class, in
+    random order."""
     cases = []
     for ways, shots, d, tau in ((3, 2, 4, 10.0), (2, 3, 3, 5.0), (4, 2, 5, 12.0)):
         y = torch.arange(ways).repeat_interleave(shots)[

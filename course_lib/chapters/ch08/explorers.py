@@ -1,4 +1,5 @@
-"""Explorers of chapter 08: what a reported accuracy is worth, and how many episodes it takes to see a difference."""
+"""Explorers of chapter 08: what a reported accuracy is worth, and how many episodes it takes to see
+a difference."""
 
 import math
 from functools import lru_cache
@@ -14,21 +15,24 @@ IMAGES = 4  # of each coin, in the newsletter's claim
 PAIRS = {  # who is compared: some pairs differ much, some hardly
     f"{one} and {other}": (one, other)
     for one, other in (
-        ("Siamese", "Prototypical"), ("Prototypical", "Baseline"), ("Matching", "Baseline"), ("Baseline", "Meta-Baseline"),
+        ("Siamese", "Prototypical"), ("Prototypical", "Baseline"), ("Matching", "Baseline"),
+        ("Baseline", "Meta-Baseline"),
         ("Relation", "MAML"), ("Baseline", "Baseline++"),
     )
 }  # fmt: skip
 
 
 def wilson(p: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share p of n independent answers (Wilson 1927): it stays between 0 and 1, unlike p ± 1.96 s."""
+    """The 95 % interval of a share p of n independent answers (Wilson 1927): it stays between 0 and
+    1, unlike p ± 1.96 s."""
     z = 1.96
     middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
 
 
 def binomial(n: int, p: float) -> torch.Tensor:
-    """The probability of 0, 1, ..., n right answers out of n, each right with probability p: (n + 1,)."""
+    """The probability of 0, 1, ..., n right answers out of n, each right with probability p: (n +
+    1,)."""
     k, p = torch.arange(n + 1, dtype=torch.float64), min(max(p, 1e-9), 1 - 1e-9)
     ways = (
         torch.lgamma(torch.tensor(n + 1.0, dtype=torch.float64))
@@ -39,7 +43,8 @@ def binomial(n: int, p: float) -> torch.Tensor:
 
 
 def read_claim(coins: int, shots: int, claimed: int) -> dict:
-    """What is known after ``claimed`` percent of the test images were right: coins kinds, 4 images each, ``shots`` of them to learn from."""
+    """What is known after ``claimed`` percent of the test images were right: coins kinds, 4 images
+    each, ``shots`` of them to learn from."""
     n = coins * (IMAGES - shots)
     right = round(claimed / 100 * n)
     low, high = wilson(right / n, n)
@@ -109,7 +114,10 @@ def draw_claim(result: dict, axes: dict) -> None:
 def claim_verdict(result: dict) -> str:
     """What may be said, in one sentence."""
     if result["low"] > result["chance"]:
-        return f"Above chance, and anything from {result['low']:.0%} to {result['high']:.0%} may be the truth."
+        return (
+            f"Above chance, and anything from {result['low']:.0%} to {result['high']:.0%} may be "
+            "the truth."
+        )
     return f"Not told apart from guessing: {result['as_good']:.1%} of all guessers do as well."
 
 
@@ -125,12 +133,14 @@ def claim_reader() -> Explorer:
             Slider("claimed", "reported accuracy (%)", 0, 100, 5, value=70),
         ],
         number=lambda r: (
-            f"{r['right']} of {r['n']} test images: {r['share']:.0%}, 95 % interval {r['low']:.0%} to {r['high']:.0%}, "
-            f"chance {r['chance']:.1%}. {claim_verdict(r)}"
+            f"{r['right']} of {r['n']} test images: {r['share']:.0%}, 95 % interval "
+            f"{r['low']:.0%} to {r['high']:.0%}, chance {r['chance']:.1%}. {claim_verdict(r)}"
         ),
         alt=lambda r: (
-            f"Left: a reported accuracy of {r['share']:.0%} on {r['n']} test images with its interval from {r['low']:.0%} to {r['high']:.0%}, and chance at "
-            f"{r['chance']:.1%}. Right: how repeated tests of this size would spread, for that accuracy and for guessing."
+            f"Left: a reported accuracy of {r['share']:.0%} on {r['n']} test images with its "
+            f"interval from {r['low']:.0%} to {r['high']:.0%}, and chance at "
+            f"{r['chance']:.1%}. Right: how repeated tests of this size would spread, for that "
+            "accuracy and for guessing."
         ),
         size=(9.0, 3.2),
         mosaic=[["line", "luck"]],
@@ -139,7 +149,8 @@ def claim_reader() -> Explorer:
 
 @lru_cache
 def stored() -> dict[str, torch.Tensor]:
-    """Accuracy of each learner in each of the stored episodes on held-out scripts, by the name in figures: (episodes,)."""
+    """Accuracy of each learner in each of the stored episodes on held-out scripts, by the name in
+    figures: (episodes,)."""
     tensors = named_run("look_scores").tensors()
     return {
         label: tensors[f"held out/{name}"].double() / (WAYS * QUERIES)
@@ -153,7 +164,8 @@ SIZES = torch.arange(10, 501, 10)  # episodes; 500 are stored
 def intervals(
     one: torch.Tensor, other: torch.Tensor, paired: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean difference and half-width of its interval over the first 10, 20, ..., 500 episodes: (50,) both."""
+    """Mean difference and half-width of its interval over the first 10, 20, ..., 500 episodes:
+    (50,) both."""
 
     def moments(x):
         mean = x.cumsum(0)[SIZES - 1] / SIZES
@@ -240,7 +252,10 @@ def draw_comparison(result: dict, axes: dict) -> None:
 def comparison_words(result: dict) -> str:
     """The difference with its interval, and from how many episodes on it stays visible."""
     mean, half, at = 100 * result["mean"], 100 * result["half"], result["at"]
-    words = f"{result['one']} minus {result['other']}: {mean[at]:+.1f} ± {half[at]:.1f} points after {result['n']} episodes."
+    words = (
+        f"{result['one']} minus {result['other']}: {mean[at]:+.1f} ± {half[at]:.1f} points after "
+        f"{result['n']} episodes."
+    )
     hidden = (half >= mean.abs()).nonzero()
     if not len(hidden):
         return words + " Visible from the start."
@@ -265,7 +280,8 @@ def when_visible() -> Explorer:
         ],
         number=comparison_words,
         alt=lambda r: (
-            f"Left: accuracy of {r['one']} against {r['other']} in {r['n']} episodes. Right: the difference of their means with its interval, "
+            f"Left: accuracy of {r['one']} against {r['other']} in {r['n']} episodes. Right: the "
+            "difference of their means with its interval, "
             f"over 10 to 500 episodes; {comparison_words(r)}"
         ),
         size=(9.0, 3.6),

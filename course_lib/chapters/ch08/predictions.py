@@ -47,15 +47,20 @@ def paired(paired_half, unpaired_half, best, second, difference):
 
 def longer(longer, scores, best, lead, gap):
     lines = [
-        f"{label:12} 1000 steps: {100 * scores[label].mean:.1f} ± {100 * scores[label].half_width:.1f}   "
+        f"{label:12} 1000 steps: {100 * scores[label].mean:.1f} ± "
+        f"{100 * scores[label].half_width:.1f}   "
         f"4000 steps: {100 * s.mean:.1f} ± {100 * s.half_width:.1f}"
         for label, s in longer.items()
     ]
     lines.append(
-        f"Baseline at 4000 minus {best} at 1000, paired: {100 * lead.mean:+.1f} ± {100 * lead.half_width:.1f} points"
+        f"Baseline at 4000 minus {best} at 1000, paired: {100 * lead.mean:+.1f} ± "
+        f"{100 * lead.half_width:.1f} points"
     )
     lines += [
-        f"Siamese minus Baseline, both at {steps}, paired: {100 * d.mean:+.1f} ± {100 * d.half_width:.1f} points"
+        (
+            f"Siamese minus Baseline, both at {steps}, paired: {100 * d.mean:+.1f} ± "
+            f"{100 * d.half_width:.1f} points"
+        )
         for steps, d in gap.items()
     ]
     return Outcome(
@@ -66,7 +71,10 @@ def longer(longer, scores, best, lead, gap):
 
 def shift(order, falls, before, after, steadiest):
     lines = [
-        f"{label:14} {100 * before[label].mean:.1f} to {100 * after[label].mean:.1f}: down by {100 * falls[label].mean:.1f} ± {100 * falls[label].half_width:.1f} points"
+        (
+            f"{label:14} {100 * before[label].mean:.1f} to {100 * after[label].mean:.1f}: down by "
+            f"{100 * falls[label].mean:.1f} ± {100 * falls[label].half_width:.1f} points"
+        )
         for label in sorted(falls, key=lambda label: falls[label].mean)
     ]
     return Outcome(
@@ -91,7 +99,10 @@ def alone(by_size, loss):
         lines=[f"{size:2} at a time: {score}" for size, score in by_size.items()]
         + [f"all at once minus one by one, paired: {loss}"],
         show=figure,
-        alt="Accuracy of one MAML on the same queries, asked 1, 2, 3, 5, 10 or 25 at a time; chance is 20 %.",
+        alt=(
+            "Accuracy of one MAML on the same queries, asked 1, 2, 3, 5, 10 or 25 at a time; "
+            "chance is 20 %."
+        ),
     )
 
 

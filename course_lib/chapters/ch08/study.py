@@ -1,7 +1,9 @@
-"""The comparison of chapter 08: learners on one backbone that have all seen the same number of drawings.
+"""The comparison of chapter 08: learners on one backbone that have all seen the same number of
+drawings.
 
-An outer step shows each learner 120 drawings: tasks * ways * (shots + queries). The runs are named look_...; look_scores scores all of
-them on the same episodes, and look_more holds the scores of other seeds and of a longer pretraining.
+An outer step shows each learner 120 drawings: tasks * ways * (shots + queries). The runs are named
+look_...; look_scores scores all of them on the same episodes, and look_more holds the scores of
+other seeds and of a longer pretraining.
 """
 
 import copy
@@ -39,7 +41,7 @@ TEST_SEED = 8
 STORED = {"held out": 500, "shifted": 300, "omniglot": 300}  # episodes whose scores ship
 
 
-# --- how they are trained --------------------------------------------------------------------------
+# --- how they are trained -------------------------------------------------------------------------
 
 
 def base_classes(o) -> int:
@@ -119,7 +121,8 @@ RUNS = [
     ),
 ]
 LINE_UP = {  # who is compared: in the files, and in figures
-    "baseline": "Baseline", "baseline++": "Baseline++", "meta-baseline": "Meta-Baseline", "prototypical": "Prototypical",
+    "baseline": "Baseline", "baseline++": "Baseline++", "meta-baseline": "Meta-Baseline",
+    "prototypical": "Prototypical",
     "matching": "Matching", "relation": "Relation", "siamese": "Siamese", "maml, support": "MAML",
 }  # fmt: skip
 
@@ -138,7 +141,8 @@ def run_of(name: str) -> Run:
 
 
 def trained(name: str, steps: int = STEPS, seed: int = 0) -> Learner:
-    """A learner of the comparison after its training; with another number of outer steps all are trained anew. Prints which."""
+    """A learner of the comparison after its training; with another number of outer steps all are
+    trained anew. Prints which."""
     run = run_of(name)
     return load_or_train(run, seed, outer_steps=max(1, run.usual["outer_steps"] * steps // STEPS))
 
@@ -148,11 +152,12 @@ def scripts(ways: int = WAYS) -> tuple[Strokes, Strokes]:
     return Strokes(ways=ways, scripts=SCRIPTS).split(HELD_OUT)
 
 
-# --- what they are scored on ----------------------------------------------------------------------------------------------------
+# --- what they are scored on ----------------------------------------------------------------------
 
 
 def thick(x: Tensor) -> Tensor:
-    """Pictures (..., 1, 28, 28) as a broad marker would have drawn them: each pixel as dark as the darkest next to it."""
+    """Pictures (..., 1, 28, 28) as a broad marker would have drawn them: each pixel as dark as the
+    darkest next to it."""
     flat = x.flatten(0, -4)
     return torch.maximum(
         F.max_pool2d(flat, (1, 3), 1, (0, 1)), F.max_pool2d(flat, (3, 1), 1, (1, 0))
@@ -163,8 +168,9 @@ def episodes(domain: str, count: int, shots: int = 1, seed: int = TEST_SEED) -> 
     """5-way episodes with 5 queries a class that nobody was trained on, the same for everyone.
 
     Args:
-        domain: "held out", new scripts in the hands of training; "shifted", the very same drawings with a broad marker in place of the
-            pen; "omniglot", real characters of its background part.
+        domain: "held out", new scripts in the hands of training; "shifted", the very same drawings
+            with a broad marker in place of the pen; "omniglot", real characters of its background
+            part.
 
     Raises:
         PictureError: there is no Omniglot.
@@ -189,10 +195,12 @@ def with_statistics(learner: MAML, statistics: str) -> MAML:
 
 
 def asked_in_groups(learner: MAML, tasks: Episode, size: int) -> Score:
-    """Accuracy when the queries of a task, in their random order, come ``size`` at a time. The learner adapts once a task.
+    """Accuracy when the queries of a task, in their random order, come ``size`` at a time. The
+    learner adapts once a task.
 
     Raises:
-        ValueError: batch norm takes its statistics from the support set: use `evaluate`, groups then change nothing.
+        ValueError: batch norm takes its statistics from the support set: use `evaluate`, groups
+            then change nothing.
     """
     if any(
         isinstance(layer, BatchNorm) and layer.statistics == "support"
@@ -253,7 +261,8 @@ def measure_more(o) -> tuple[dict[str, Tensor], dict]:
 
 
 def measure(o) -> tuple[dict[str, Tensor], dict]:
-    """Right answers of every learner in every episode, and of MAML by mode and number of queries asked at once."""
+    """Right answers of every learner in every episode, and of MAML by mode and number of queries
+    asked at once."""
     found: dict[str, Tensor] = {}
 
     def keep(key: str, score: Score) -> None:

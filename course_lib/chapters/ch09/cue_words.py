@@ -1,4 +1,5 @@
-"""Cue words: which words of a few sentences speak for an intent, and how often they come back, here and in other domains.
+"""Cue words: which words of a few sentences speak for an intent, and how often they come back, here
+and in other domains.
 
 found = cues("travel", "idf", shots=5)
 found.words[0]  # the cue words of the first intent, the strongest first
@@ -35,8 +36,10 @@ class Cues:
 
     Args:
         names: of the intents.
-        words: (N, TOP) the words that lead from the mean of all intents to the mean of this one furthest.
-        own, wrong: (N, TOP) the share of new sentences that hold the word: of its intent, and of the domain's other intents.
+        words: (N, TOP) the words that lead from the mean of all intents to the mean of this one
+            furthest.
+        own, wrong: (N, TOP) the share of new sentences that hold the word: of its intent, and of
+            the domain's other intents.
         elsewhere: (N, TOP) the share of the sentences of all other domains that hold it.
         accuracy: of the nearest mean by cosine, on the new sentences.
     """
@@ -92,7 +95,8 @@ def others(domain: str) -> Tensor:
 
 @lru_cache(maxsize=512)
 def cues(domain: str, weights: str, shots: int) -> Cues:
-    """Take ``shots`` sentences of each intent of a domain, find the cue words, and look for them in all other sentences."""
+    """Take ``shots`` sentences of each intent of a domain, find the cue words, and look for them in
+    all other sentences."""
     names, rows = shuffled(domain)
     chosen = weights_of(weights)
     encoder = CountEncoder(len(chosen), chosen)

@@ -1,4 +1,5 @@
-"""Exercises of chapter 09: words as ids, a mean that ignores padding, the weight of a word, and an inner step on a linear head."""
+"""Exercises of chapter 09: words as ids, a mean that ignores padding, the weight of a word, and an
+inner step on a linear head."""
 
 import math
 import re
@@ -13,7 +14,8 @@ from course_lib.classroom.exercises import Exercise, Numbers, told
 NAMESPACE = {"zlib": zlib}
 
 
-# 09.encode: words -> ids. ids is a dictionary from known word to 1, ..., n; all other words share ``buckets`` ids behind them
+# 09.encode: words -> ids. ids is a dictionary from known word to 1, ..., n; all other words share
+# ``buckets`` ids behind them
 
 
 def encode(words, ids, buckets, length):
@@ -41,7 +43,8 @@ def not_cut(words, ids, buckets, length):
 
 
 def numbered(words, ids, buckets, length, number: Callable):
-    """A row in which `number(word, place, unknown words before it)` gives the id of an unknown word."""
+    """A row in which `number(word, place, unknown words before it)` gives the id of an unknown
+    word."""
     row, unknown = [], []
     for place, word in enumerate(words):
         row.append(ids.get(word) or number(word, place, unknown))
@@ -50,7 +53,8 @@ def numbered(words, ids, buckets, length, number: Callable):
 
 
 def vocabularies(generator: torch.Generator) -> list[tuple]:
-    """(words, ids, buckets, length): known and unknown words, sentences that are too short and too long."""
+    """(words, ids, buckets, length): known and unknown words, sentences that are too short and too
+    long."""
     known = ["a", "block", "book", "card", "fly", "my", "please", "to"]
     ids = {word: number for number, word in enumerate(known, start=1)}
     sentences = (
@@ -143,7 +147,8 @@ def padding_set_to_zero(rows, words):
 
 
 def tiny(runs: list) -> bool:
-    """ln(n / n_w) or ln((1 + n) / n_w), and for unseen words a huge weight: n_w plus a small number, or at least that."""
+    """ln(n / n_w) or ln((1 + n) / n_w), and for unseen words a huge weight: n_w plus a small
+    number, or at least that."""
 
     def fits(rows, words, result, one):
         held = held_by(rows, words)
@@ -170,14 +175,21 @@ def padding_is_a_word(rows, words):
 
 
 def too_short(n: Numbers) -> str:
-    sentence = f"`torch.bincount` stopped at the largest id that occurs: {len(n.result)} weights where {n.inputs[1]} are wanted; `minlength=words` mends "
-    sentence += "that. It also counts every occurrence, and a sentence that says a word twice holds it once."
+    sentence = (
+        f"`torch.bincount` stopped at the largest id that occurs: {len(n.result)} weights where "
+        f"{n.inputs[1]} are wanted; `minlength=words` mends "
+    )
+    sentence += (
+        "that. It also counts every occurrence, and a sentence that says a word twice holds it "
+        "once."
+    )
     padding = torch.isclose(n.result[0], torch.tensor(math.log(1 + len(n.inputs[0]))), atol=1e-4)
     return sentence + ("" if padding else " And id 0 is counted, the padding.")
 
 
 def rows_of_ids(generator: torch.Generator) -> list[tuple]:
-    """(rows, words): words that stand twice in a sentence, words that no sentence holds, and padding."""
+    """(rows, words): words that stand twice in a sentence, words that no sentence holds, and
+    padding."""
     cases = []
     for n, length, words in ((4, 5, 7), (6, 4, 6), (5, 6, 9)):
         rows = torch.randint(
@@ -266,7 +278,8 @@ def weights_after_bias(f, y, W, b, alpha):
 
 
 def head_cases(generator: torch.Generator) -> list[tuple]:
-    """(f, y, W, b, alpha): several heads, none of them 0; S, d and N differ, so that an exchanged dimension raises an error."""
+    """(f, y, W, b, alpha): several heads, none of them 0; S, d and N differ, so that an exchanged
+    dimension raises an error."""
     cases = []
     for s, d, n, alpha in ((6, 4, 3, 0.5), (4, 3, 2, 1.0), (10, 7, 5, 2.0)):
         y = torch.arange(n).repeat(s // n)[torch.randperm(s, generator=generator)]
@@ -332,7 +345,8 @@ EXERCISES = (
                 "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + buckets "
                 "+ zlib.crc32(word.encode()) % buckets)"
             ): lambda n: (
-                f"You added `buckets`, which is {n.inputs[2]}, where the number of known words belongs, `len(ids)`, which is {len(n.inputs[1])}: "
+                f"You added `buckets`, which is {n.inputs[2]}, where the number of known words "
+                f"belongs, `len(ids)`, which is {len(n.inputs[1])}: "
                 f"{n.got:.0f} where {n.wanted:.0f} is right."
             ),
             (
@@ -377,8 +391,8 @@ EXERCISES = (
                 padded_in_front_and_cut_behind,
             ): "Your zeros stand in front of the words. Fill up behind them, and cut there too.",
             "encode(words[-length:], ids, buckets, length)": lambda n: (
-                f"Of a sentence of {len(n.inputs[0])} words you kept the last {n.inputs[3]}: {n.got:.0f} where {n.wanted:.0f} is right. "
-                "Keep the first ones, `[:length]`."
+                f"Of a sentence of {len(n.inputs[0])} words you kept the last {n.inputs[3]}: "
+                f"{n.got:.0f} where {n.wanted:.0f} is right. Keep the first ones, `[:length]`."
             ),
             "(encode(words, ids, buckets, len(words)) + [0] * length)[-length:]": (
                 "You added `length` zeros and kept the last `length` ids, which are those "
@@ -389,14 +403,15 @@ EXERCISES = (
                 "batch do not fit together."
             ),
             "encode(words, ids, buckets, len(words)) + [0] * length": lambda n: (
-                f"You added `length` zeros and did not cut: the row has {len(n.result)} ids where `length` is {n.inputs[3]}. "
-                "Take its first ones, `[:length]`."
+                f"You added `length` zeros and did not cut: the row has {len(n.result)} ids where "
+                f"`length` is {n.inputs[3]}. Take its first ones, `[:length]`."
             ),
             (
                 "encode(words, ids, buckets, len(words))[:length]",
                 "encode(words, ids, buckets, len(words))",
             ): lambda n: (
-                f"Your row has {len(n.result)} ids where `length` is {n.inputs[3]}. Fill it up with zeros at the end."
+                f"Your row has {len(n.result)} ids where `length` is {n.inputs[3]}. Fill it up "
+                "with zeros at the end."
             ),
         },
     ),
@@ -431,12 +446,12 @@ EXERCISES = (
                 "(vectors * ids[..., None]).sum(1) / (ids != 0).sum(1, keepdim=True)",
                 "(vectors * ids[..., None]).sum(1) / ids.sum(1, keepdim=True)",
             ): (
-                "You multiplied the vectors by the ids themselves ({got:.2f}, not "
-                "{wanted:.2f}). An id is a name and no amount: the mask is 1 under every word, "
-                "`(ids != 0)`."
+                "You multiplied the vectors by the ids themselves ({got:.2f}, not {wanted:.2f}). "
+                "An id is a name and no amount: the mask is 1 under every word, `(ids != 0)`."
             ),
             "sum_alone(vectors, ids) / len(vectors)": lambda n: (
-                f"You divided by {len(n.inputs[0])}, the number of sentences in the batch ({n.got:.2f}, not {n.wanted:.2f}). "
+                f"You divided by {len(n.inputs[0])}, the number of sentences in the batch "
+                f"({n.got:.2f}, not {n.wanted:.2f}). "
                 "Divide each sum by the number of real words in its sentence."
             ),
             "sum_alone(vectors, ids) / (1 + (ids != 0).sum(1, keepdim=True))": (
@@ -471,8 +486,9 @@ EXERCISES = (
             counts_tokens_seen: too_short,
             "torch.log((1 + len(rows)) / (1 + torch.bincount(rows.flatten())))": too_short,
             "torch.log(len(rows) / (1 + held_by(rows, words)))": lambda n: (
-                f"The 1 above the line is missing: {n.got:.2f} where {n.wanted:.2f} is right. It is 1 + n there, {1 + len(n.inputs[0])} in place of "
-                f"{len(n.inputs[0])}; else a word that every sentence holds would weigh less than nothing."
+                f"The 1 above the line is missing: {n.got:.2f} where {n.wanted:.2f} is right. It "
+                f"is 1 + n there, {1 + len(n.inputs[0])} in place of {len(n.inputs[0])}; else a "
+                "word that every sentence holds would weigh less than nothing."
             ),
             "torch.log((1 + len(rows)) / held_by(rows, words))": (
                 "The 1 below the line is missing, so a word that no sentence holds is divided "
@@ -496,8 +512,8 @@ EXERCISES = (
                 "torch.log10(idf(rows, words).exp())",
                 "torch.log2(idf(rows, words).exp())",
             ): lambda n: (
-                f"This is a logarithm to base {math.exp(n.wanted / n.got):.0f}: {n.got:.2f} where {n.wanted:.2f} is right. "
-                "`torch.log` is the natural one, ln."
+                f"This is a logarithm to base {math.exp(n.wanted / n.got):.0f}: {n.got:.2f} where "
+                f"{n.wanted:.2f} is right. `torch.log` is the natural one, ln."
             ),
             "torch.log(len(rows) / held_by(rows, words))": told(
                 "Without the ones, a word that no sentence holds has infinite weight. A new "
@@ -547,11 +563,13 @@ EXERCISES = (
                 "is right. A step would then grow with the support set."
             ),
             "W - alpha * errors(f, y, W, b).T @ f, inner_step(f, y, W, b, alpha)[1]": lambda n: (
-                f"Your b is right, and W moved {len(n.inputs[0])} times too far ({n.got:.2f}, not {n.wanted:.2f}): `error.T @ f` adds the sentences up. "
+                f"Your b is right, and W moved {len(n.inputs[0])} times too far ({n.got:.2f}, not "
+                f"{n.wanted:.2f}): `error.T @ f` adds the sentences up. "
                 "Divide it by their number, `len(f)`."
             ),
             "inner_step(f, y, W, b, alpha)[0], b - alpha * errors(f, y, W, b).sum(0)": lambda n: (
-                f"W is right, and b moved {len(n.inputs[0])} times too far ({n.got:.2f}, not {n.wanted:.2f}): you added the errors of the sentences "
+                f"W is right, and b moved {len(n.inputs[0])} times too far ({n.got:.2f}, not "
+                f"{n.wanted:.2f}): you added the errors of the sentences "
                 "up. Take their mean, `error.mean(0)`."
             ),
             (
@@ -564,18 +582,22 @@ EXERCISES = (
                 "dimension 0."
             ),
             "inner_step(f, y, W, b, alpha)[0], b - alpha * errors(f, y, W, b).mean(1)": lambda n: (
-                f"You took the mean of the error over the classes: {len(n.inputs[0])} numbers, one for each sentence, and b has {len(n.inputs[3])}. "
+                f"You took the mean of the error over the classes: {len(n.inputs[0])} numbers, "
+                f"one for each sentence, and b has {len(n.inputs[3])}. "
                 "Take it over the sentences, dimension 0."
             ),
             "W - alpha * f.T @ errors(f, y, W, b) / len(f), inner_step(f, y, W, b, alpha)[1]": told(
                 lambda n: (
-                    f"The gradient for W is transposed, ({n.inputs[2].shape[1]}, {n.inputs[2].shape[0]}) where W is ({n.inputs[2].shape[0]}, "
-                    f"{n.inputs[2].shape[1]}). Classes come first: `error.T @ f`, not `f.T @ error`."
+                    f"The gradient for W is transposed, ({n.inputs[2].shape[1]}, "
+                    f"{n.inputs[2].shape[0]}) where W is ({n.inputs[2].shape[0]}, "
+                    f"{n.inputs[2].shape[1]}). Classes come first: `error.T @ f`, not `f.T @ "
+                    "error`."
                 ),
                 seen=transposed_met,
             ),
             "F.one_hot(y, len(W)) -> y": lambda n: (
-                f"You subtracted the {len(n.inputs[1])} class numbers from rows of {len(n.inputs[2])} probabilities. Each class number has to become "
+                f"You subtracted the {len(n.inputs[1])} class numbers from rows of "
+                f"{len(n.inputs[2])} probabilities. Each class number has to become "
                 "a row first: `F.one_hot(y, len(W))`."
             ),
             (
@@ -583,7 +605,8 @@ EXERCISES = (
                 "inner_step(f, y, W, b, 1)[0], inner_step(f, y, W, b, alpha)[1]",
                 "inner_step(f, y, W, b, alpha)[0], inner_step(f, y, W, b, 1)[1]",
             ): lambda n: (
-                f"Multiply by alpha, here {n.inputs[4]}, in the step of {which(n)}: {n.got:.2f} where {n.wanted:.2f} is right."
+                f"Multiply by alpha, here {n.inputs[4]}, in the step of {which(n)}: {n.got:.2f} "
+                f"where {n.wanted:.2f} is right."
             ),
             softmax_twice: (
                 "There are two softmaxes: {got:.2f} where {wanted:.2f} is right. "
@@ -601,7 +624,8 @@ EXERCISES = (
                 "b`, and b is not 0 here."
             ),
             (bias_after_weights, weights_after_bias): lambda n: (
-                f"You moved one of the two first and computed the step of {which(n)} from there ({n.got:.4f}, not {n.wanted:.4f}). Both gradients "
+                f"You moved one of the two first and computed the step of {which(n)} from there "
+                f"({n.got:.4f}, not {n.wanted:.4f}). Both gradients "
                 "belong to the same old W and b: compute the error once."
             ),
             "(1) -> (0)": (

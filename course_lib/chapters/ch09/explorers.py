@@ -1,4 +1,5 @@
-"""Explorers of chapter 09: which words carry an intent, and whether the words of one domain are of use in another."""
+"""Explorers of chapter 09: which words carry an intent, and whether the words of one domain are of
+use in another."""
 
 import textwrap
 
@@ -35,7 +36,8 @@ def heights(verdict: Answered) -> list[float]:
 
 
 def words_that_count(verdict: Answered) -> tuple[list[list[Token]], list[str]]:
-    """A line for each word of the query, shaded by its effect, and the effects as text. A word that the vocabulary lacks has a frame."""
+    """A line for each word of the query, shaded by its effect, and the effects as text. A word that
+    the vocabulary lacks has a frame."""
     largest = max(verdict.effects.abs().max().item(), 1e-6)
     lines, notes = [], []
     for (word, known), effect in zip(verdict.words, verdict.effects.tolist(), strict=True):
@@ -98,7 +100,8 @@ def draw_verdict(verdict: Answered, axes: dict) -> None:
 
 
 def your_own_intents() -> Explorer:
-    """Type sentences for two to five intents and a new one; see what a learner makes of it, and which of its words count."""
+    """Type sentences for two to five intents and a new one; see what a learner makes of it, and
+    which of its words count."""
 
     def number(verdict):
         if verdict.problem:
@@ -106,9 +109,15 @@ def your_own_intents() -> Explorer:
         first, second, *_ = verdict.order
         values, strongest = heights(verdict), int(verdict.effects.argmax())
         if verdict.tied:
-            return f"A tie: {verdict.learner} puts no intent ahead. No word of the new sentence tells them apart."
+            return (
+                f"A tie: {verdict.learner} puts no intent ahead. No word of the new sentence "
+                "tells them apart."
+            )
         unit = "{:.2f}" if verdict.learner == BAG else "{:.0%}"
-        told = f"{verdict.learner}: {verdict.names[first]} {unit.format(values[first])}, {verdict.names[second]} {unit.format(values[second])}."
+        told = (
+            f"{verdict.learner}: {verdict.names[first]} {unit.format(values[first])}, "
+            f"{verdict.names[second]} {unit.format(values[second])}."
+        )
         word, effect = verdict.words[strongest][0], verdict.effects[strongest]
         return told + (
             f" {word!r} brings {effect:.2f} of the cosine."
@@ -127,7 +136,10 @@ def your_own_intents() -> Explorer:
             f"{word}{'' if known else ' (unknown)'} {effect:+.2f}"
             for (word, known), effect in zip(verdict.words, verdict.effects.tolist())
         )
-        return f"Bars of {verdict.learner} for {len(verdict.names)} intents: {bars}. The words of the new sentence with their effects: {effects}."
+        return (
+            f"Bars of {verdict.learner} for {len(verdict.names)} intents: {bars}. The words of "
+            f"the new sentence with their effects: {effects}."
+        )
 
     return Explorer(
         question="Which words carry your intents?",
@@ -213,8 +225,10 @@ def cue_words() -> Explorer:
             Slider("shots", "examples of each intent", 1, 10, 1, value=5),
         ],
         number=lambda r: (
-            f"{r.domain}, {r.shots} of 20 sentences an intent, words by {r.weights}: the nearest mean names {r.accuracy:.0%} of the others rightly "
-            f"(chance 17%). A cue word is in {r.own.mean():.1%} of the new sentences of its intent and in {r.elsewhere.mean():.1%} of other domains'."
+            f"{r.domain}, {r.shots} of 20 sentences an intent, words by {r.weights}: the nearest "
+            f"mean names {r.accuracy:.0%} of the others rightly "
+            f"(chance 17%). A cue word is in {r.own.mean():.1%} of the new sentences of its "
+            f"intent and in {r.elsewhere.mean():.1%} of other domains'."
         ),
         alt=lambda r: (
             f"Left: the strongest words of six intents of {r.domain}: "

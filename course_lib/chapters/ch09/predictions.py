@@ -22,15 +22,18 @@ def learned(after, before, both, counted):
     axes.set_xticklabels(["before training", "after"])
     axes.legend(loc="center right")
     lines = [
-        f"{part:17} before {before[part].mean:.3f}, after {after[part].mean:.3f} ± {after[part].half_width:.3f}"
-        f"   (bag of words {counted[part].mean:.3f})"
+        f"{part:17} before {before[part].mean:.3f}, after {after[part].mean:.3f} ± "
+        f"{after[part].half_width:.3f}   (bag of words {counted[part].mean:.3f})"
         for part in both
     ]
     return Outcome(
         "same" if abs(change.mean) <= change.half_width else "up" if change.mean > 0 else "down",
         lines=[*lines, f"held-out, after minus before, paired: {change}, chance 0.2"],
         show=figure,
-        alt="Accuracy before and after training, on training domains and on held-out ones, beside a bag of words; chance is 20 %.",
+        alt=(
+            "Accuracy before and after training, on training domains and on held-out ones, beside "
+            "a bag of words; chance is 20 %."
+        ),
     )
 
 
@@ -51,7 +54,10 @@ def domain(mixed, one_domain, fall, half):
         "much" if fall > 0.1 else "some" if fall > half else "none",
         lines=[
             *lines,
-            f"mixed minus single: {100 * fall:+.1f} ± {100 * half:.1f} points (other episodes, so not paired)",
+            (
+                f"mixed minus single: {100 * fall:+.1f} ± {100 * half:.1f} points (other "
+                "episodes, so not paired)"
+            ),
         ],
     )
 
@@ -63,7 +69,8 @@ def twins(by_shots, right, shown, many):
         for label, s in row.items()
     ]
     lines.append(
-        f"20 of each, bag: with the query's twin among the examples {right[shown].mean():.3f}, without it {right[~shown].mean():.3f}"
+        f"20 of each, bag: with the query's twin among the examples {right[shown].mean():.3f}, "
+        f"without it {right[~shown].mean():.3f}"
     )
     return Outcome(
         "falls" if many.mean + many.half_width < 0.5 else "rises" if many.mean > 0.55 else "flat",
@@ -129,9 +136,8 @@ PREDICTIONS = {
             ),
             "some": (
                 "It falls, by less than ten points",
-                "Classes of one domain share their subject, and some words with it. But an "
-                "intent has words of its own, and most of the accuracy stays. Travel hardly "
-                "falls at all.",
+                "Classes of one domain share their subject, and some words with it. But an intent "
+                "has words of its own, and most of the accuracy stays. Travel hardly falls at all.",
             ),
             "none": (
                 "It stays, or rises",

@@ -1,6 +1,8 @@
-"""Intents that readers make up and type: which learner recognises them in a new sentence, and which of its words decide.
+"""Intents that readers make up and type: which learner recognises them in a new sentence, and which
+of its words decide.
 
-    verdict = classify("pizza: a large pizza\\ntaxi: get me a taxi", "a taxi please", "bag of words")
+    verdict = classify("pizza: a large pizza\\ntaxi: get me a taxi", "a taxi please", "bag of
+        words")
     verdict.names[verdict.order[0]]  # "taxi"
 
 `chapter_09.your_own_intents` is the same to type into.
@@ -28,16 +30,20 @@ FORM = "write an intent, a colon and a sentence, as in: pizza: I want a pizza"
 
 SUPPORTS = {
     "pizza, taxi, lost card": (
-        "pizza: I want to order a pizza\npizza: a large pizza with cheese please\ntaxi: get me a taxi to the station\n"
-        "taxi: I need a taxi at seven\nlost card: I lost my bank card\nlost card: my card was stolen, please block it"
+        "pizza: I want to order a pizza\npizza: a large pizza with cheese please\ntaxi: get me a "
+        "taxi to the station\ntaxi: I need a taxi at seven\nlost card: I lost my bank card\nlost "
+        "card: my card was stolen, please block it"
     ),
     "without the obvious word": (
-        "pizza: something hot with cheese and tomato\npizza: we are hungry, bring dinner to my door\ntaxi: somebody should drive me to the station\n"
-        "taxi: pick me up at seven\nlost card: it was in my wallet this morning\nlost card: please block it before a thief pays with it"
+        "pizza: something hot with cheese and tomato\npizza: we are hungry, bring dinner to my "
+        "door\ntaxi: somebody should drive me to the station\n"
+        "taxi: pick me up at seven\nlost card: it was in my wallet this morning\nlost card: "
+        "please block it before a thief pays with it"
     ),
     "one wrong label": (
-        "pizza: I want to order a pizza\ntaxi: a large pizza with cheese please\ntaxi: get me a taxi to the station\n"
-        "taxi: I need a taxi at seven\nlost card: I lost my bank card\nlost card: my card was stolen, please block it"
+        "pizza: I want to order a pizza\ntaxi: a large pizza with cheese please\ntaxi: get me a "
+        "taxi to the station\ntaxi: I need a taxi at seven\nlost card: I lost my bank card\nlost "
+        "card: my card was stolen, please block it"
     ),
 }
 QUERIES = {
@@ -57,9 +63,11 @@ class Answered:
         scores: (N,) the logits.
         probabilities: (N,) their softmax.
         words: the L words of the query, each with whether the vocabulary has it.
-        effects: (L,) for the bag of words, the part of the winner's cosine that comes from this word: they sum to it. For the others, how
-            much the lead of the winner's logit over the next one shrinks when the word is left out.
-        problem: a sentence for the reader; empty when there is a verdict. With a problem, all else but the learner is empty.
+        effects: (L,) for the bag of words, the part of the winner's cosine that comes from this
+            word: they sum to it. For the others, how much the lead of the winner's logit over the
+                next one shrinks when the word is left out.
+        problem: a sentence for the reader; empty when there is a verdict. With a problem, all else
+            but the learner is empty.
     """
 
     learner: str
@@ -95,7 +103,8 @@ def learner(name: str) -> Learner:
 
 
 def parse(support: str) -> tuple[list[str], list[int], list[str], str]:
-    """Lines "intent: sentence" as sentences, the numbers of their intents and the names of these, and what is wrong with them, if anything.
+    """Lines "intent: sentence" as sentences, the numbers of their intents and the names of these,
+    and what is wrong with them, if anything.
 
     Intents are told apart by their letters, large or small. Empty lines are left out.
     """
@@ -123,14 +132,20 @@ def parse(support: str) -> tuple[list[str], list[int], list[str], str]:
             [],
             [],
             [],
-            f"{found}: write sentences for at least two, each in a line such as pizza: I want a pizza.",
+            (
+                f"{found}: write sentences for at least two, each in a line such as pizza: I want "
+                "a pizza."
+            ),
         )
     if len(names) > MOST:
         return (
             [],
             [],
             [],
-            f"There are {len(names)} intents, and at most {MOST} fit: delete some, or give several lines the same name.",
+            (
+                f"There are {len(names)} intents, and at most {MOST} fit: delete some, or give "
+                "several lines the same name."
+            ),
         )
     if len(sentences) > SENTENCES:
         return (
@@ -199,7 +214,8 @@ def classify(support: str, query: str, name: str) -> Answered:
 
 
 def parts_of_cosine(bag: Learner, support: Tensor, y: Tensor, query: Tensor, winner: int) -> Tensor:
-    """What each word of a query (L,) adds to its cosine with the prototype of the winner: (L,). A word that stands twice has two equal parts."""
+    """What each word of a query (L,) adds to its cosine with the prototype of the winner: (L,). A
+    word that stands twice has two equal parts."""
     centre = F.normalize(prototypes(bag.count(support)[None], y[None])[0, winner], dim=0)
     held = F.one_hot(query, len(centre)).sum(0)
     return (bag.count(query) * centre / held.clamp(min=1))[query] * (query != 0)

@@ -1,7 +1,9 @@
-"""Three learners on short requests, tried on domains that nobody has trained on, beside a bag of words.
+"""Three learners on short requests, tried on domains that nobody has trained on, beside a bag of
+words.
 
-The setting is that of Bao et al. 2020: which words tell classes apart changes with the classes. Dou et al. 2019 compare MAML,
-FOMAML and Reptile on language understanding with few examples. "MAML for text classification" is the name of no single paper.
+The setting is that of Bao et al. 2020: which words tell classes apart changes with the classes. Dou
+et al. 2019 compare MAML, FOMAML and Reptile on language understanding with few examples. "MAML for
+text classification" is the name of no single paper.
 """
 
 from functools import partial
@@ -35,10 +37,13 @@ NAMES = {"maml": "MAML", "prototypical": "Prototypical", "baselinepp": "Baseline
 
 
 class WideBaselinePlusPlus(BaselinePlusPlus):
-    """Baseline++ for embeddings with more numbers than a task has sentences: the same answers, in a fraction of the time.
+    """Baseline++ for embeddings with more numbers than a task has sentences: the same answers, in a
+    fraction of the time.
 
-    All embeddings of a task lie in the space that they span, and so does its head, from the first step to the last. So the head is
-    trained on their coordinates in an orthonormal basis of that space: S + Q numbers instead of thousands.
+    All embeddings of a task lie in the space that they span, and so does its head, from the first
+    step to the last. So the head is
+    trained on their coordinates in an orthonormal basis of that space: S + Q numbers instead of
+    thousands.
     """
 
     def compare(self, support, support_y, query):
@@ -57,7 +62,8 @@ class WideBaselinePlusPlus(BaselinePlusPlus):
 
 
 def counting(family: Intents) -> CountEncoder:
-    """What all three learners start from: counts of words and of pieces of words, weighted by idf in the training domains."""
+    """What all three learners start from: counts of words and of pieces of words, weighted by idf
+    in the training domains."""
     vocabulary = family.vocabulary
     table = ngram_table(vocabulary.words, len(vocabulary), BUCKETS, PIECE)
     return CountEncoder(len(vocabulary), idf(Intents().rows, len(vocabulary)), table)
@@ -125,7 +131,8 @@ def prepare(name: str, seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
 
 
 def with_learned_vectors(seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:
-    """A prototypical network whose word vectors are learned, its family and its plan: it learns the training domains by heart."""
+    """A prototypical network whose word vectors are learned, its family and its plan: it learns the
+    training domains by heart."""
     family = Intents(ways=WAYS)
     words = len(family.vocabulary)
     learner = Prototypical(

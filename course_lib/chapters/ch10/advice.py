@@ -1,7 +1,9 @@
-"""The advice of prompt guides, put to the test on the small model. Each piece of advice becomes the same tasks written in two or more ways.
+"""The advice of prompt guides, put to the test on the small model. Each piece of advice becomes the
+same tasks written in two or more ways.
 
-Every function takes (model, tasks, seed) and returns a score for each way, on the same tasks and queries: read the differences with
-`evaluate.paired`. The worlds are held-out ones of two labels. What holds for this model need not hold for another.
+Every function takes (model, tasks, seed) and returns a score for each way, on the same tasks and
+queries: read the differences with `evaluate.paired`. The worlds are held-out ones of two labels.
+What holds for this model need not hold for another.
 """
 
 import itertools
@@ -39,12 +41,14 @@ def worlds(tasks: int, seed: int, kinds_per_label: int = 1) -> Episode:
 
 
 def place(episode: Episode, x: Tensor) -> Tensor:
-    """Which of its task's kinds a word belongs to, as a place in ``hidden["kinds"]``: (T, n, 1) -> (T, n)."""
+    """Which of its task's kinds a word belongs to, as a place in ``hidden["kinds"]``: (T, n, 1) ->
+    (T, n)."""
     return ((x - 1) // WORDS == episode.hidden["kinds"][:, None]).int().argmax(-1)
 
 
 def with_examples(episode: Episode, places: Tensor) -> Episode:
-    """The task with k examples picked from its store: example j is of the kind at ``places[:, j]``; none is taken twice.
+    """The task with k examples picked from its store: example j is of the kind at ``places[:, j]``;
+    none is taken twice.
 
     Raises:
         ValueError: the store of a task has too few examples of a kind.
@@ -73,7 +77,8 @@ def pick(episode: Episode, items: Tensor) -> Episode:
 
 
 def asked(episode: Episode, first: int) -> Tensor:
-    """Places of kinds, one row a task, that begin with ``first`` and alternate between the labels: (T, 8)."""
+    """Places of kinds, one row a task, that begin with ``first`` and alternate between the labels:
+    (T, 8)."""
     return torch.tensor([first, 1 - first] * 4).expand(episode.tasks, -1)
 
 
@@ -95,7 +100,8 @@ def wrong_labels(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, S
 
 
 def label_words(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """8 examples whose labels are made-up words, the names of their kinds, or those names exchanged; and no examples."""
+    """8 examples whose labels are made-up words, the names of their kinds, or those names
+    exchanged; and no examples."""
     episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     names = episode.hidden["kinds"] + ID[next(iter(KINDS))]
 
@@ -111,7 +117,8 @@ def label_words(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Sc
 
 
 def diversity(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """Each label stands for two kinds. 8 examples show both kinds of each label, or one only; the queries come from all kinds."""
+    """Each label stands for two kinds. 8 examples show both kinds of each label, or one only; the
+    queries come from all kinds."""
     episode = worlds(tasks, seed, kinds_per_label=2)
     broad = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3]).expand(tasks, -1)
     return {
@@ -121,7 +128,8 @@ def diversity(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Scor
 
 
 def relevance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """Two kinds a label, 4 examples: two are of the query's own kind, or of the other kind with the same label."""
+    """Two kinds a label, 4 examples: two are of the query's own kind, or of the other kind with the
+    same label."""
     episode = worlds(tasks, seed, kinds_per_label=2)
     episode = replace(episode, query_x=episode.query_x[:, :1], query_y=episode.query_y[:, :1])
     own = place(episode, episode.query_x)[:, 0]
@@ -150,7 +158,10 @@ def conciseness(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Sc
     """4 examples, alone or after words that say nothing."""
     episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     polite = "please answer . here are examples :"
-    ramble = "here are more words : a b c d e please answer here are more examples : k l m n please what goes here ? 1 2 3 ."
+    ramble = (
+        "here are more words : a b c d e please answer here are more examples : k l m n please "
+        "what goes here ? 1 2 3 ."
+    )
     return {
         name: asking(model, episode, 4, before=words)
         for name, words in (
@@ -162,7 +173,8 @@ def conciseness(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Sc
 
 
 def in_all_orders(model: TinyGPT, tasks: int, seed: int) -> Tensor:
-    """Two kinds a label, one example of each kind, in all 24 orders: which queries are answered rightly, (24, T, Q) of 0 and 1."""
+    """Two kinds a label, one example of each kind, in all 24 orders: which queries are answered
+    rightly, (24, T, Q) of 0 and 1."""
     episode = with_examples(some := worlds(tasks, seed, 2), torch.arange(4).expand(some.tasks, -1))
     orders = [
         pick(episode, torch.tensor(p).expand(tasks, -1)) for p in itertools.permutations(range(4))
@@ -171,7 +183,8 @@ def in_all_orders(model: TinyGPT, tasks: int, seed: int) -> Tensor:
 
 
 def best_and_worst(right: Tensor) -> dict[str, Score]:
-    """Scores of the worst order, of all, and of the best. Which order that is, one half of the tasks says; the other half is scored.
+    """Scores of the worst order, of all, and of the best. Which order that is, one half of the
+    tasks says; the other half is scored.
 
     Args:
         right: (orders, T, Q) of 0 and 1, from `in_all_orders`.
@@ -187,12 +200,14 @@ def best_and_worst(right: Tensor) -> dict[str, Score]:
 
 
 def order(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """One example of each of four kinds, in all 24 orders: see `best_and_worst`, and `order_decides` for single queries."""
+    """One example of each of four kinds, in all 24 orders: see `best_and_worst`, and
+    `order_decides` for single queries."""
     return best_and_worst(in_all_orders(model, tasks, seed))
 
 
 def order_decides(right: Tensor) -> Score:
-    """The share of queries that some orders answer rightly and others wrongly; ``right`` as in `best_and_worst`."""
+    """The share of queries that some orders answer rightly and others wrongly; ``right`` as in
+    `best_and_worst`."""
     return Score(
         (right != right[0]).any(0).float().mean(1),
         "share of queries whose answer depends on the order",
@@ -200,7 +215,8 @@ def order_decides(right: Tensor) -> Score:
 
 
 def instruction_or_examples(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """An instruction in words seen in training, in other words, or none; with no, right or contradicting examples."""
+    """An instruction in words seen in training, in other words, or none; with no, right or
+    contradicting examples."""
     episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     known, unknown = WORDINGS[0], UNSEEN_WORDINGS[-1]
     contradicted = replace(instructed(episode, known), support_y=1 - episode.support_y)
@@ -215,9 +231,11 @@ def instruction_or_examples(model: TinyGPT, tasks: int = 300, seed: int = 0) -> 
 
 
 def by_contradiction(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """A known instruction, then one example that contradicts it about one of two kinds: how often answers follow the instruction.
+    """A known instruction, then one example that contradicts it about one of two kinds: how often
+    answers follow the instruction.
 
-    Scored a query at a time, because a query is of either kind: "of the contradicted kind" or "of the other kind".
+    Scored a query at a time, because a query is of either kind: "of the contradicted kind" or "of
+        the other kind".
     """
     episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     flipped = replace(instructed(episode, WORDINGS[0]), support_y=1 - episode.support_y)
@@ -234,7 +252,8 @@ def by_contradiction(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[st
 
 
 def balance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """4 examples, 4, 3, 2, 1 or 0 of them of the first label: how often the model answers with the first label, whatever is right.
+    """4 examples, 4, 3, 2, 1 or 0 of them of the first label: how often the model answers with the
+    first label, whatever is right.
 
     The queries are half of each label, so 0.5 would be unbiased.
     """
@@ -247,6 +266,8 @@ def balance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]
 
 
 ADVICE = {
-    "wrong labels": wrong_labels, "label words": label_words, "diversity": diversity, "relevance": relevance, "consistency": format_consistency,
-    "conciseness": conciseness, "order": order, "instruction or examples": instruction_or_examples, "balance": balance,
+    "wrong labels": wrong_labels, "label words": label_words, "diversity": diversity,
+    "relevance": relevance, "consistency": format_consistency,
+    "conciseness": conciseness, "order": order, "instruction or examples": instruction_or_examples,
+    "balance": balance,
 }  # fmt: skip

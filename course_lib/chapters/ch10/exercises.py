@@ -1,5 +1,5 @@
-"""Exercises of chapter 10: write a prompt, score a label of several tokens, a ceiling, calibration, and a gradient step
-without weights."""
+"""Exercises of chapter 10: write a prompt, score a label of several tokens, a ceiling, calibration,
+and a gradient step without weights."""
 
 import math
 import re
@@ -55,7 +55,10 @@ def first_other_line(n: Numbers) -> str:
     have, want = (
         repr(lines[place]) if place < len(lines) else "nothing" for lines in (mine, right)
     )
-    return f"Line {place + 1} of your prompt differs from the form that the model knows. It is `{have}`, and `{want}` is wanted."
+    return (
+        f"Line {place + 1} of your prompt differs from the form that the model knows. It is "
+        f"`{have}`, and `{want}` is wanted."
+    )
 
 
 def lists_left_alone(function: Callable) -> str | None:
@@ -66,15 +69,17 @@ def lists_left_alone(function: Callable) -> str | None:
     for name, was, now in zip(("words", "y", "names"), before, given):
         if was != now:
             return (
-                f"The prompt is right, but your function changes the list `{name}`: `{was}` before, `{now}` after. "
-                "The list belongs to whoever calls, and a second call with it may give another prompt. "
-                "`words[-1]` and `words[:-1]` only read; `.pop()` and `del` take out."
+                f"The prompt is right, but your function changes the list `{name}`: `{was}` "
+                f"before, `{now}` after. The list belongs to whoever calls, and a second call "
+                "with it may give another prompt. `words[-1]` and `words[:-1]` only read; "
+                "`.pop()` and `del` take out."
             )
     return None
 
 
 def prompt_cases(generator: torch.Generator) -> list[tuple]:
-    """(words, their classes, names of the classes): the last word is the query. In the last case it stands alone."""
+    """(words, their classes, names of the classes): the last word is the query. In the last case it
+    stands alone."""
     return [
         (["dog", "saw", "cow"], [0, 1, 0], ["blip", "zug"]),
         (["rain", "oak", "elm", "hail", "pine"], [1, 0, 0, 1, 0], ["tove", "pax"]),
@@ -129,13 +134,14 @@ def how_unequal(n: Numbers) -> str:
         else "unequal numbers of rows and tokens"
     )
     return (
-        f"You ask for {told}. Each token of the label needs one row, the one before it. For `tokens[start:]` the rows go from "
-        "`start - 1` to `len(tokens) - 2`."
+        f"You ask for {told}. Each token of the label needs one row, the one before it. For "
+        "`tokens[start:]` the rows go from `start - 1` to `len(tokens) - 2`."
     )
 
 
 def label_cases(generator: torch.Generator) -> list[tuple]:
-    """(log probabilities (L, V), tokens (L,), where the label begins): labels of 2, 3 and 1 tokens."""
+    """(log probabilities (L, V), tokens (L,), where the label begins): labels of 2, 3 and 1
+    tokens."""
     made = []
     for length, words, start in ((6, 5, 4), (8, 7, 5), (5, 6, 4)):
         log_p = (2 * torch.randn(length, words, generator=generator)).log_softmax(1)
@@ -207,7 +213,8 @@ def _shares(q):
 
 
 def divided_by_zero(runs: list) -> bool:
-    """Rows with the signs of p - p_cf, or all of these turned round, and enormous: the differences divided by their sum, which is 0."""
+    """Rows with the signs of p - p_cf, or all of these turned round, and enormous: the differences
+    divided by their sum, which is 0."""
 
     def fits(inputs, result):
         if not isinstance(result, torch.Tensor) or result.shape != inputs[0].shape:
@@ -219,7 +226,8 @@ def divided_by_zero(runs: list) -> bool:
 
 
 def calibration_cases(generator: torch.Generator) -> list[tuple]:
-    """(probabilities of the labels for each query (Q, N), the same for a query without content (N,))."""
+    """(probabilities of the labels for each query (Q, N), the same for a query without content
+    (N,))."""
     sizes = ((4, 2), (6, 3), (3, 5))
     return [
         tuple(
@@ -327,7 +335,7 @@ EXERCISES = (
                 "token is no longer the label.",
                 read="The model answers",
             ),
-            '"".join(f"{word} : {n}\\n" for word, n in zip(words[:-1], y[:-1])) + f"{words[-1]} :"': (
+            '"".join(f"{word} : {n}\\n" for word, n in zip(words[:-1], y[:-1])) + f"{words[-1]} :"': (  # noqa: E501
                 "You wrote class numbers. Nobody told the model that class 0 has a name; the "
                 "label word is `names[n]`, and it is the token to be predicted."
             ),
@@ -388,33 +396,38 @@ EXERCISES = (
                 "Your prompt contains a backslash and an n, two characters. The end of a line "
                 'is written `"\\n"` in a plain text, with one backslash.'
             ),
-            '"".join(_examples(words, y, names).splitlines(keepends=True)[-1:]) + f"{words[-1]} :"': lambda n: (
-                f"Only the last of your {len(n.inputs[0]) - 1} examples is left. `prompt = ...` in the loop throws away what was "
-                "there before; `prompt += ...` adds to it."
+            '"".join(_examples(words, y, names).splitlines(keepends=True)[-1:]) + f"{words[-1]} :"': lambda n: (  # noqa: E501
+                f"Only the last of your {len(n.inputs[0]) - 1} examples is left. `prompt = ...` "
+                "in the loop throws away what was there before; `prompt += ...` adds to it."
             ),
             'f"{words[-1]} :"': lambda n: (
-                f"Your prompt is `{n.result}` and shows none of the {len(n.inputs[0]) - 1} examples. That is zero-shot. Write their lines first."
+                f"Your prompt is `{n.result}` and shows none of the {len(n.inputs[0]) - 1} "
+                "examples. That is zero-shot. Write their lines first."
             ),
             (
                 '"".join(f"{word} : {name}\\n" for word, name in zip(words[:-1], names)) + '
                 'f"{words[-1]} :"'
             ): lambda n: (
-                f"You paired the words with `names`, and `y` is not used. `zip` stops at the shorter list: of {len(n.inputs[0]) - 1} examples "
-                f"{n.result.count(chr(10))} are left. Pair the words with `y`, and look up `names[n]`."
+                "You paired the words with `names`, and `y` is not used. `zip` stops at the "
+                f"shorter list: of {len(n.inputs[0]) - 1} examples {n.result.count(chr(10))} are "
+                "left. Pair the words with `y`, and look up `names[n]`."
             ),
             (
                 '"".join(f"{word} : {names[n - 1]}\\n" for word, n in zip(words[:-1], y[:-1])) '
                 '+ f"{words[-1]} :"'
             ): lambda n: (
-                f"You look up `names[n - 1]`. Classes count from 0 here: class {n.inputs[1][0]} is `{n.inputs[2][n.inputs[1][0]]}`, "
+                f"You look up `names[n - 1]`. Classes count from 0 here: class {n.inputs[1][0]} "
+                f"is `{n.inputs[2][n.inputs[1][0]]}`, "
                 f"and your first line says `{n.inputs[2][n.inputs[1][0] - 1]}`. It is `names[n]`."
             ),
             (
                 '"".join(f"{word} : {names[n]}\\n" for word, n in zip(words[:-1], y[1:])) + '
                 'f"{words[-1]} :"'
             ): lambda n: (
-                f"Each word has the label of the word after it: `{n.inputs[0][0]}` has class {n.inputs[1][0]}, and yours says {n.inputs[1][1]}. "
-                "The last example even gets the query's own label. Leave out the end of both lists: `words[:-1]` and `y[:-1]`."
+                f"Each word has the label of the word after it: `{n.inputs[0][0]}` has class "
+                f"{n.inputs[1][0]}, and yours says {n.inputs[1][1]}. "
+                "The last example even gets the query's own label. Leave out the end of both "
+                "lists: `words[:-1]` and `y[:-1]`."
             ),
             'write_prompt(words, y, names).replace(":", "=")': told(
                 first_other_line, seen=all_are_texts
@@ -495,9 +508,15 @@ EXERCISES = (
                 "log_p[start - 1 :, tokens[start:]]",
                 "log_p[start:, tokens[start:]]",
             ): lambda n: (
-                "A slice of rows together with `tokens[start:]` takes every token of the label in every row"
+                (
+                    "A slice of rows together with `tokens[start:]` takes every token of the "
+                    "label in every row"
+                )
                 + (". " if math.isnan(n.got) else f" ({n.got:.2f} instead of {n.wanted:.2f}). ")
-                + "One row belongs to each token: give a list of rows, as in `torch.arange(...)`, and a list of tokens."
+                + (
+                    "One row belongs to each token: give a list of rows, as in "
+                    "`torch.arange(...)`, and a list of tokens."
+                )
             ),
             "sum(log_p[i - 1, tokens[i]] for i in range(start, len(tokens) - 1))": (
                 "The last token of the label is missing: {got:.2f} instead of {wanted:.2f}. "
@@ -530,14 +549,16 @@ EXERCISES = (
             ),
             "sum(math.log(term) for term in _terms(log_p, tokens, start))": told(
                 lambda n: (
-                    f"`log_p` holds logarithms already, such as {float(_terms(*n.inputs)[0]):.2f}. You take the logarithm once more, and a "
+                    "`log_p` holds logarithms already, such as "
+                    f"{float(_terms(*n.inputs)[0]):.2f}. You take the logarithm once more, and a "
                     "number below 0 has none. Add up the entries as they are."
                 ),
                 seen=no_number,
             ),
             "sum(log_p[i, tokens[i + 1]] for i in range(start - 1, len(tokens)))": lambda n: (
-                f"Your loop asks for token {len(n.inputs[1])} of {len(n.inputs[1])}, and they count from 0. The last row tells what comes "
-                f"after the text, and no token of the label is there. Stop at row {len(n.inputs[1]) - 2}."
+                f"Your loop asks for token {len(n.inputs[1])} of {len(n.inputs[1])}, and they "
+                "count from 0. The last row tells what comes after the text, and no token of the "
+                f"label is there. Stop at row {len(n.inputs[1]) - 2}."
             ),
             "log_p[torch.arange(start - 1, len(tokens)), tokens[start:]].sum()": told(
                 how_unequal, seen=unequal_lists
@@ -552,7 +573,8 @@ EXERCISES = (
         read="The ceiling",
         mistakes={
             "k / ways": lambda n: (
-                f"You added {_percent(1 / n.inputs[1])} for each example: {_percent(n.got)}. Two examples may show "
+                f"You added {_percent(1 / n.inputs[1])} for each example: {_percent(n.got)}. Two "
+                "examples may show "
                 f"the same label, and that is counted twice. It is {_percent(n.wanted)}."
             ),
             "min(k, ways) / ways": (
@@ -600,20 +622,25 @@ EXERCISES = (
             ("** k -> * k", "(1 - 1 / ways) * k"): lambda n: (
                 f"You multiplied by k: {n.got:.2f}"
                 + ("" if 0 <= n.got <= 1 else ", and no probability leaves the range from 0 to 1")
-                + f". All {n.inputs[0]} examples miss the label when each of them does: that is a *power*, `** k`. It leads to {n.wanted:.2f}."
+                + (
+                    f". All {n.inputs[0]} examples miss the label when each of them does: that is "
+                    f"a *power*, `** k`. It leads to {n.wanted:.2f}."
+                )
             ),
             "** k -> ** (k - 1)": lambda n: (
-                f"Your power is {n.inputs[0] - 1}, and k is {n.inputs[0]}: {n.got:.2f} instead of {n.wanted:.2f}. "
+                f"Your power is {n.inputs[0] - 1}, and k is {n.inputs[0]}: {n.got:.2f} instead of "
+                f"{n.wanted:.2f}. "
                 "The query is not one of the k examples, so each of the k has its factor."
             ),
             "1 / -> 1 //": lambda n: (
-                f"`1 // ways` is {1 // n.inputs[1]}: `//` cuts off what is behind the point. So no example ever shows the label ({n.got:.2f}). "
+                f"`1 // ways` is {1 // n.inputs[1]}: `//` cuts off what is behind the point. So "
+                f"no example ever shows the label ({n.got:.2f}). "
                 f"Write `1 / ways`, here {1 / n.inputs[1]:.2f}; the result is {n.wanted:.2f}."
             ),
             "** k -> ^ k": told(
                 lambda n: (
-                    f"In Python a power is written `**`. `^` compares the bits of whole numbers, and {1 - 1 / n.inputs[1]:.2f} is none. "
-                    "Write `(1 - 1 / ways) ** k`."
+                    "In Python a power is written `**`. `^` compares the bits of whole numbers, "
+                    f"and {1 - 1 / n.inputs[1]:.2f} is none. Write `(1 - 1 / ways) ** k`."
                 ),
                 seen=caret_met,
             ),
@@ -707,11 +734,13 @@ EXERCISES = (
                 seen=divided_by_zero,
             ),
             "1, keepdim=True -> 1": lambda n: (
-                f"There are {len(n.inputs[0])} sums, one for each query, and torch lays them along the {n.inputs[0].shape[1]} labels of a row. "
+                f"There are {len(n.inputs[0])} sums, one for each query, and torch lays them "
+                f"along the {n.inputs[0].shape[1]} labels of a row. "
                 f"Make them a column of shape ({len(n.inputs[0])}, 1): `.sum(-1, keepdim=True)`."
             ),
             "_shares(p / p_cf[:, None])": lambda n: (
-                f"You made p_cf a column of {len(n.inputs[1])}, as if there were one for each of the {len(n.inputs[0])} queries. It has one entry "
+                f"You made p_cf a column of {len(n.inputs[1])}, as if there were one for each of "
+                f"the {len(n.inputs[0])} queries. It has one entry "
                 "for each *label*: `p / p_cf` divides every row by it."
             ),
             "-1, keepdim=True -> 0": (
@@ -797,12 +826,14 @@ EXERCISES = (
                 "Those are the votes of the examples, one each. Their sum is the answer."
             ),
             mean_of_squares: lambda n: (
-                f"You took the step on the *mean* of the squared errors, {n.got:.3f}. The loss here is *half the sum*: with {len(n.inputs[1])} "
-                f"examples its gradient is {len(n.inputs[1]) / 2:g} times that of the mean ({n.wanted:.3f}). "
-                "The chapter's MAML takes the mean, and so needs eta = 2 alpha / 8 to match."
+                f"You took the step on the *mean* of the squared errors, {n.got:.3f}. The loss "
+                f"here is *half the sum*: with {len(n.inputs[1])} examples its gradient is "
+                f"{len(n.inputs[1]) / 2:g} times that of the mean ({n.wanted:.3f}). The chapter's "
+                "MAML takes the mean, and so needs eta = 2 alpha / 8 to match."
             ),
             (example_by_example, "example_by_example(x, y, x_q, eta, 2)"): lambda n: (
-                f"You took {len(n.inputs[1])} steps, one after each example: {n.got:.3f}. From the second on, w is no longer 0. *One* step "
+                f"You took {len(n.inputs[1])} steps, one after each example: {n.got:.3f}. From "
+                "the second on, w is no longer 0. *One* step "
                 f"adds up the gradients of all examples at w = 0: {n.wanted:.3f}."
             ),
             "torch.zeros(x.shape[1]) @ x_q": (
@@ -825,7 +856,8 @@ EXERCISES = (
                 "eta * (y @ (x @ x_q)) / x.shape[1] ** 0.5",
                 "y @ (x @ x_q) / x.shape[1] ** 0.5",
             ): lambda n: (
-                f"You divided by √d = {n.inputs[0].shape[1] ** 0.5:.2f}, as attention in a transformer does: {n.got:.3f}. A gradient step has "
+                f"You divided by √d = {n.inputs[0].shape[1] ** 0.5:.2f}, as attention in a "
+                f"transformer does: {n.got:.3f}. A gradient step has "
                 f"no such factor: {n.wanted:.3f}."
             ),
             (
@@ -834,11 +866,14 @@ EXERCISES = (
                 "y * (x @ x_q) / (x @ x_q).sum()",
                 "eta * shares_one_each(x, y, x_q, eta)",
             ): lambda n: (
-                f"You divided the products x_i · x_q by their sum, {float((n.inputs[0] @ n.inputs[2]).sum()):.3f}. They may be negative and are "
-                f"no shares; the sum may even be 0. The gradient step takes them as they are, times eta: {float(one_step(*n.inputs)):.3f}."
+                "You divided the products x_i · x_q by their sum, "
+                f"{float((n.inputs[0] @ n.inputs[2]).sum()):.3f}. They may be negative and are "
+                "no shares; the sum may even be 0. The gradient step takes them as they are, "
+                f"times eta: {float(one_step(*n.inputs)):.3f}."
             ),
             "eta * x @ (y @ x)": lambda n: (
-                f"Those are the answers to the {len(n.inputs[1])} examples. The weights are right; multiply them with the query `x_q` "
+                f"Those are the answers to the {len(n.inputs[1])} examples. The weights are "
+                "right; multiply them with the query `x_q` "
                 f"in place of `x`: {float(one_step(*n.inputs)):.3f}."
             ),
         },

@@ -1,4 +1,5 @@
-"""Explorers of chapter 10: what examples in a prompt tell the small language model, and when in its training it began to read them.
+"""Explorers of chapter 10: what examples in a prompt tell the small language model, and when in its
+training it began to read them.
 
 The prompt editor has a file of its own.
 """
@@ -29,14 +30,16 @@ MOST, MEASURED_SHOTS, TASKS = 16, (0, 1, 2, 4, 8, 16), 100
 
 @lru_cache
 def tasks() -> tuple[Episode, torch.Tensor]:
-    """101 held-out tasks of 16 examples and a query, the first for the picture; and (101, 16) random numbers: the lowest get wrong labels first."""
+    """101 held-out tasks of 16 examples and a query, the first for the picture; and (101, 16)
+    random numbers: the lowest get wrong labels first."""
     family = Worlds()
     episode = family.sample(TASKS + 1, shots=MOST, queries=1, generator=family.generator(10))
     return episode, torch.rand(TASKS + 1, MOST, generator=torch.Generator().manual_seed(10))
 
 
 def relabelled(episode: Episode, labels: str) -> Episode:
-    """The same tasks with other words as labels: made-up ones, the names of the kinds, or these names exchanged."""
+    """The same tasks with other words as labels: made-up ones, the names of the kinds, or these
+    names exchanged."""
     names = episode.hidden["kinds"] + ID[next(iter(KINDS))]
     words = {
         "made-up": episode.names["labels"],
@@ -47,7 +50,8 @@ def relabelled(episode: Episode, labels: str) -> Episode:
 
 
 def spoiled(episode: Episode, order: torch.Tensor, shots: int, percent: int) -> Episode:
-    """The tasks with the other label at ``percent`` of the first ``shots`` examples, rounded to whole examples (half upwards)."""
+    """The tasks with the other label at ``percent`` of the first ``shots`` examples, rounded to
+    whole examples (half upwards)."""
     wrong = order[:, :shots].argsort(1).argsort(1) < int(shots * percent / 100 + 0.5)
     y = episode.support_y.clone()
     y[:, :shots] = torch.where(wrong, 1 - y[:, :shots], y[:, :shots])
@@ -56,7 +60,8 @@ def spoiled(episode: Episode, order: torch.Tensor, shots: int, percent: int) -> 
 
 @lru_cache
 def measured(percent: int, name: str, labels: str) -> list[Score]:
-    """Accuracy on 100 tasks, one query each, for each number of examples in `MEASURED_SHOTS`. Made once for each setting."""
+    """Accuracy on 100 tasks, one query each, for each number of examples in `MEASURED_SHOTS`. Made
+    once for each setting."""
     episode, order = tasks()
     episode, order, scores = relabelled(episode[1:], labels), order[1:], []
     for shots in MEASURED_SHOTS:
@@ -66,7 +71,8 @@ def measured(percent: int, name: str, labels: str) -> list[Score]:
 
 
 def read_examples(shots: int, percent: int, name: str, labels: str) -> dict:
-    """One task, ``shots`` of its examples with ``percent`` of the labels wrong: what the model expects after the query, and accuracy on others."""
+    """One task, ``shots`` of its examples with ``percent`` of the labels wrong: what the model
+    expects after the query, and accuracy on others."""
     episode, order = tasks()
     one = relabelled(episode[:1], labels)
     changed = spoiled(one, order[:1], shots, percent)
@@ -85,8 +91,11 @@ def read_examples(shots: int, percent: int, name: str, labels: str) -> dict:
     ]
     right, other = expected[words[truth]].item(), expected[words[1 - truth]].item()
     return {
-        "lines": lines, "query": f"{TOKENS[one.query_x[0, 0, 0]]} :", "words": (TOKENS[words[truth]], TOKENS[words[1 - truth]]),
-        "probabilities": (right, other, max(0.0, 1 - right - other)), "scores": measured(percent, name, labels), "shots": shots,
+        "lines": lines, "query": (
+            f"{TOKENS[one.query_x[0, 0, 0]]} :"
+        ), "words": (TOKENS[words[truth]], TOKENS[words[1 - truth]]),
+        "probabilities": (right, other, max(0.0, 1 - right - other)), "scores": measured(percent,
+        name, labels), "shots": shots,
         "percent": percent, "name": name, "labels": labels,
     }  # fmt: skip
 
@@ -166,7 +175,8 @@ def place(shots: int) -> float:
 
 
 def what_examples_tell() -> Explorer:
-    """Number of examples, wrong labels, model and label words: the next word in one task, and accuracy in a hundred others."""
+    """Number of examples, wrong labels, model and label words: the next word in one task, and
+    accuracy in a hundred others."""
 
     def number(result):
         right, other, _ = result["probabilities"]
@@ -176,17 +186,21 @@ def what_examples_tell() -> Explorer:
         )
         score = result["scores"][nearest]
         return (
-            f"{result['shots']} examples, {wrong} with a wrong label: the model gives {result['words'][0]!r} {right:.0%} and "
-            f"{result['words'][1]!r} {other:.0%}. With {MEASURED_SHOTS[nearest]} examples and {result['percent']} % wrong, it chooses right in "
-            f"{100 * score.mean:.0f} ± {100 * score.half_width:.0f} % of {TASKS} other tasks (chance 50 %)."
+            f"{result['shots']} examples, {wrong} with a wrong label: the model gives "
+            f"{result['words'][0]!r} {right:.0%} and {result['words'][1]!r} {other:.0%}. With "
+            f"{MEASURED_SHOTS[nearest]} examples and {result['percent']} % wrong, it chooses "
+            f"right in {100 * score.mean:.0f} ± {100 * score.half_width:.0f} % of {TASKS} other "
+            "tasks (chance 50 %)."
         )
 
     def alt(result):
         right, other, rest = result["probabilities"]
         curve = ", ".join(f"{100 * score.mean:.0f}" for score in result["scores"])
         return (
-            f"A prompt of {result['shots']} examples and the query {result['query']!r}. Three bars: {result['words'][0]}, which is right, {right:.2f}; "
-            f"{result['words'][1]}, {other:.2f}; all other words, {rest:.2f}. A curve of accuracy with 0, 1, 2, 4, 8 and 16 examples: {curve} percent."
+            f"A prompt of {result['shots']} examples and the query {result['query']!r}. Three "
+            f"bars: {result['words'][0]}, which is right, {right:.2f}; "
+            f"{result['words'][1]}, {other:.2f}; all other words, {rest:.2f}. A curve of accuracy "
+            f"with 0, 1, 2, 4, 8 and 16 examples: {curve} percent."
         )
 
     return Explorer(
@@ -213,7 +227,8 @@ HELD_OUT = 200  # tasks, one query each, behind each accuracy of the shipped his
 
 @lru_cache
 def history_rows() -> torch.Tensor:
-    """Rows of step, loss and accuracy in percent, one every 25 steps of the shipped training: (60, 3)."""
+    """Rows of step, loss and accuracy in percent, one every 25 steps of the shipped training: (60,
+    3)."""
     return torch.tensor(history()) * torch.tensor([1, 1, 100])
 
 
@@ -254,8 +269,8 @@ def when_it_begins_to_read() -> Explorer:
     def number(result):
         interval = f" ± {result['half']:.0f}" if 0 < result["half"] else ""
         return (
-            f"Step {result['step']}: loss {result['loss']:.2f}, and with 8 examples {result['accuracy']:.0f}{interval} % right "
-            f"({HELD_OUT} held-out tasks, chance 50 %)."
+            f"Step {result['step']}: loss {result['loss']:.2f}, and with 8 examples "
+            f"{result['accuracy']:.0f}{interval} % right ({HELD_OUT} held-out tasks, chance 50 %)."
         )
 
     return Explorer(
@@ -265,8 +280,10 @@ def when_it_begins_to_read() -> Explorer:
         controls=[Slider("step", "training step", 25, 1500, 25, value=300)],
         number=number,
         alt=lambda r: (
-            f"Two curves over 1500 training steps. The loss falls from 6.0 to 0.7, with a second drop near step 575. Accuracy with 8 examples stays near "
-            f"50 percent until step 525 and is above 94 percent from step 600. A marker at step {r['step']}: {r['loss']:.2f} and {r['accuracy']:.0f} percent."
+            "Two curves over 1500 training steps. The loss falls from 6.0 to 0.7, with a second "
+            "drop near step 575. Accuracy with 8 examples stays near "
+            "50 percent until step 525 and is above 94 percent from step 600. A marker at step "
+            f"{r['step']}: {r['loss']:.2f} and {r['accuracy']:.0f} percent."
         ),
         size=(9.0, 3.4),
         mosaic=[["loss", "accuracy"]],

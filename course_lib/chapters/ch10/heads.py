@@ -1,7 +1,9 @@
-"""Which attention heads read the examples: where each head looks in a prompt, and what is lost without it.
+"""Which attention heads read the examples: where each head looks in a prompt, and what is lost
+without it.
 
-After "induction heads" (Olsson et al. 2022): there, one layer notes at each token what stood before it, and a later layer looks the note up.
-Layers and heads are counted from 0 here, as in the tensors.
+After "induction heads" (Olsson et al. 2022): there, one layer notes at each token what stood before
+it, and a later layer looks the note up. Layers and heads are counted from 0 here, as in the
+tensors.
 """
 
 import copy
@@ -18,7 +20,8 @@ from course_lib.training.evaluation import Score, evaluate
 
 
 def head_scores(model: TinyGPT, episode: Episode, shots: int) -> dict[str, Tensor]:
-    """Mean attention between the parts of prompts ``word : label`` with ``shots`` examples, for each head: tensors (layers, heads).
+    """Mean attention between the parts of prompts ``word : label`` with ``shots`` examples, for
+    each head: tensors (layers, heads).
 
     Raises:
         ValueError: the episode does not have that many examples, or shots is 0.
@@ -41,23 +44,29 @@ def head_scores(model: TinyGPT, episode: Episode, shots: int) -> dict[str, Tenso
 
 
 def shares(looks: Tensor, episode: Episode, shots: int) -> dict[str, Tensor]:
-    """Attention between the parts of each prompt: looks (T, Q, ..., L, L), with L = 4 * shots + 2, -> tensors (T, Q, ...).
+    """Attention between the parts of each prompt: looks (T, Q, ..., L, L), with L = 4 * shots + 2,
+    -> tensors (T, Q, ...).
 
-    "separator to its word", "label to its word": how much these tokens of an example look at the word of the same example; mean over
-    examples. The others say how the last token, the separator after the query's word, divides its attention: "to labels like its own",
-    the labels of the examples that have the query's label, and "to other labels"; "to words of its kind", the words of the examples that
-    are of the query's kind, and "to other words". Each is a sum over examples, so a head that looks nowhere else makes them sum to 1.
+    "separator to its word", "label to its word": how much these tokens of an example look at the
+        word of the same example; mean over
+    examples. The others say how the last token, the separator after the query's word, divides its
+    attention: "to labels like its own", the labels of the examples that have the query's label, and
+        "to other labels"; "to words of its kind", the words of the examples that
+    are of the query's kind, and "to other words". Each is a sum over examples, so a head that looks
+    nowhere else makes them sum to 1.
 
     Raises:
         ValueError: shots is below 1 or above the number of examples, or L does not fit.
     """
     if not 1 <= shots <= episode.support_y.shape[1]:
         raise ValueError(
-            f"shots={shots}: the episode has {episode.support_y.shape[1]} examples; ask for 1 or more of them"
+            f"shots={shots}: the episode has {episode.support_y.shape[1]} examples; ask for 1 or "
+            "more of them"
         )
     if looks.shape[-1] != 4 * shots + 2:
         raise ValueError(
-            f"attention over {looks.shape[-1]} tokens: a prompt with {shots} examples has {4 * shots + 2}, in the form of as_prompts"
+            f"attention over {looks.shape[-1]} tokens: a prompt with {shots} examples has "
+            f"{4 * shots + 2}, in the form of as_prompts"
         )
     word = 4 * torch.arange(shots, device=looks.device)
     separator, label = word + 1, word + 2
@@ -81,7 +90,8 @@ def shares(looks: Tensor, episode: Episode, shots: int) -> dict[str, Tensor]:
 
 
 def without_head(model: TinyGPT, layer: int, head: int) -> TinyGPT:
-    """A copy whose head adds nothing: its columns of the output projection are 0. The model itself stays as it is.
+    """A copy whose head adds nothing: its columns of the output projection are 0. The model itself
+    stays as it is.
 
     Raises:
         ValueError: there is no such head.
@@ -89,7 +99,8 @@ def without_head(model: TinyGPT, layer: int, head: int) -> TinyGPT:
     size = model.size
     if not (0 <= layer < size.layers and 0 <= head < size.heads):
         raise ValueError(
-            f"layer={layer}, head={head}: count from 0, below {size.layers} layers and {size.heads} heads"
+            f"layer={layer}, head={head}: count from 0, below {size.layers} layers and "
+            f"{size.heads} heads"
         )
     model, width = copy.deepcopy(model), size.width // size.heads
     with torch.no_grad():
@@ -100,7 +111,8 @@ def without_head(model: TinyGPT, layer: int, head: int) -> TinyGPT:
 def accuracy_without_each(
     model: TinyGPT, episode: Episode, shots: int
 ) -> dict[tuple[int, int], Score]:
-    """Accuracy among the labels of a task with one head removed, for every (layer, head). Compare with the whole model by `paired`."""
+    """Accuracy among the labels of a task with one head removed, for every (layer, head). Compare
+    with the whole model by `paired`."""
     heads = [
         (layer, head) for layer in range(model.size.layers) for head in range(model.size.heads)
     ]

@@ -37,7 +37,10 @@ def one_shot(curves, echoes):
         lines=[
             f"no example:  {curves[2][0]}",
             f"one example: {one}",
-            f"with one example, the label shown in it was chosen in {100 * echoes:.0f} % of the tasks",
+            (
+                f"with one example, the label shown in it was chosen in {100 * echoes:.0f} % of "
+                "the tasks"
+            ),
         ],
     )
 
@@ -73,7 +76,11 @@ def four(curves, ceilings, SHOTS):
         100 * curves[4][4].mean,
         lines=lines,
         show=figure,
-        alt="Accuracy against the number of examples for two and for four labels, with intervals; from one example on each curve coincides with the share of queries whose label is shown.",
+        alt=(
+            "Accuracy against the number of examples for two and for four labels, with intervals; "
+            "from one example on each curve coincides with the share of queries whose label is "
+            "shown."
+        ),
     )
 
 
@@ -95,10 +102,16 @@ def phase():
     return Outcome(
         "early" if early_rise else "sudden" if done - flat <= 150 else "steady",
         lines=[
-            f"last step below 60 %: {flat:.0f}   first step above 90 %: {done:.0f}   loss there: {loss[step == flat].item():.2f} and {loss[step == done].item():.2f}"
+            (
+                f"last step below 60 %: {flat:.0f}   first step above 90 %: {done:.0f}   loss "
+                f"there: {loss[step == flat].item():.2f} and {loss[step == done].item():.2f}"
+            )
         ],
         show=figure,
-        alt="Left, the training loss falls and drops once more in a shaded band; right, accuracy stays near 50 percent and jumps to almost 100 percent in the same band.",
+        alt=(
+            "Left, the training loss falls and drops once more in a shaded band; right, accuracy "
+            "stays near 50 percent and jumps to almost 100 percent in the same band."
+        ),
     )
 
 
@@ -122,7 +135,10 @@ def heads(without, needed, costs, whole):
         lines=[f"all heads: {whole}"]
         + [f"without {layer + 1}.{head + 1}: {without[layer, head]}" for layer, head in needed],
         show=figure,
-        alt="Twelve bars, accuracy without each head: most are near 100 percent, a few fall far below.",
+        alt=(
+            "Twelve bars, accuracy without each head: most are near 100 percent, a few fall far "
+            "below."
+        ),
     )
 
 
@@ -219,7 +235,10 @@ def instruction(found, asked_again):
         lines=["one contradicting example: answers that follow the instruction (%)"]
         + told(asked_again)
         + [
-            "right answers (%), chance 50; by the examples, or by the instruction where they contradict it"
+            (
+                "right answers (%), chance 50; by the examples, or by the instruction where they "
+                "contradict it"
+            )
         ]
         + told(found),
     )
@@ -264,7 +283,10 @@ def steps(ERRORS, COUNTS):
         min(gaps, key=gaps.get),
         lines=lines,
         show=figure,
-        alt="Median error against the number of examples: the transformer lies close above ridge, one gradient step stays far higher, and least squares is poor at four examples.",
+        alt=(
+            "Median error against the number of examples: the transformer lies close above ridge, "
+            "one gradient step stays far higher, and least squares is poor at four examples."
+        ),
     )
 
 

@@ -1,4 +1,5 @@
-"""A prompt that readers edit: what the small language model expects next, and where one head looks for it.
+"""A prompt that readers edit: what the small language model expects next, and where one head looks
+for it.
 
 reading = compute("dog : blip\\nsaw : zug\\ncow :")
 reading.best[0]  # the most probable next word and its probability
@@ -21,8 +22,10 @@ from course_lib.classroom.tokens import Token, draw_tokens, drawable
 from course_lib.families.prompt_worlds import ID, TOKENS, encode
 from course_lib.language_models.tiny_gpt import TinyGPT
 
-# Silencing head 4 of layer 3 costs most among the heads that see every distance alike: accuracy with 8 examples of 2 labels falls from
-# 0.997 to 0.723 +- 0.051 (300 held-out tasks, chance 0.5). Heads 1 of layers 1 and 2 cost more (to 0.647 +- 0.054 and 0.547 +- 0.056) but look nearby only.
+# Silencing head 4 of layer 3 costs most among the heads that see every distance alike: accuracy
+# with 8 examples of 2 labels falls from
+# 0.997 to 0.723 +- 0.051 (300 held-out tasks, chance 0.5). Heads 1 of layers 1 and 2 cost more (to
+# 0.647 +- 0.054 and 0.547 +- 0.056) but look nearby only.
 LAYER, HEAD = 3, 4
 MOST = 72  # tokens: the length of the training prompts
 LETTERS = 2000  # characters: far more than 72 tokens need
@@ -39,7 +42,10 @@ EXAMPLES = {
     "flipped labels": "dog : zug\nhammer : blip\nhorse : zug\nsaw : blip\ncow :",
     "1 example": "dog : blip\ncow :",
     "instruction, no examples": "animal means blip , tool means zug .\ncow :",
-    "instruction against examples": "animal means blip , tool means zug .\ndog : zug\nhammer : blip\nhorse : zug\nsaw : blip\ncow :",
+    "instruction against examples": (
+        "animal means blip , tool means zug .\ndog : zug\nhammer : blip\nhorse : zug\nsaw : "
+        "blip\ncow :"
+    ),
 }
 
 
@@ -51,8 +57,10 @@ class Reading:
         tokens: L token texts.
         attention: (L,) how much the last token looks at each token, in one head; sums to 1.
         probabilities: (V,) of the next token, by token id.
-        lines: for each line of the prompt, its text and the summed attention on it. The end of a line belongs to that line.
-        problem: a sentence for the reader; empty when the prompt could be read. With a problem, all else is empty.
+        lines: for each line of the prompt, its text and the summed attention on it. The end of a
+            line belongs to that line.
+        problem: a sentence for the reader; empty when the prompt could be read. With a problem, all
+            else is empty.
     """
 
     tokens: tuple[str, ...] = ()
@@ -63,7 +71,8 @@ class Reading:
 
     @property
     def best(self) -> list[tuple[str, float]]:
-        """The most probable next words with their probabilities, at most 8; end of line has a name in brackets."""
+        """The most probable next words with their probabilities, at most 8; end of line has a name
+        in brackets."""
         top = self.probabilities.topk(min(SHOWN, len(self.probabilities)))
         return [
             (NAMES.get(TOKENS[i], TOKENS[i]), p)
@@ -73,7 +82,8 @@ class Reading:
 
 @lru_cache
 def model(name: str = "final") -> TinyGPT:
-    """The shipped model at the end of training, "final", or in the middle of the phase change, "early": loaded once, when first asked for."""
+    """The shipped model at the end of training, "final", or in the middle of the phase change,
+    "early": loaded once, when first asked for."""
     from course_lib.language_models.tiny_gpt import shipped_model
 
     return shipped_model(MODELS[name])
@@ -89,23 +99,31 @@ def compute(prompt: str, layer: int = LAYER, head: int = HEAD, name: str = "fina
         name: of the model, as in `MODELS`.
 
     Raises:
-        ValueError: there is no such layer or head. What is wrong with the prompt is said in `Reading.problem` instead.
+        ValueError: there is no such layer or head. What is wrong with the prompt is said in
+            `Reading.problem` instead.
     """
     size = model(name).size
     if not (1 <= layer <= size.layers and 1 <= head <= size.heads):
         raise ValueError(
-            f"layer={layer}, head={head}: choose layer 1 to {size.layers} and head 1 to {size.heads}"
+            f"layer={layer}, head={head}: choose layer 1 to {size.layers} and head 1 to "
+            f"{size.heads}"
         )
     if not prompt.strip():
         return Reading(problem="The prompt is empty: write a word.")
     if len(prompt) > LETTERS:
         return Reading(
-            problem=f"The prompt has {len(prompt)} letters, and at most {LETTERS} fit: delete some lines."
+            problem=(
+                f"The prompt has {len(prompt)} letters, and at most {LETTERS} fit: delete some "
+                "lines."
+            )
         )
     prompt = prompt.replace("\r\n", "\n").replace("\t", " ")
     if long := next((word for word in prompt.split() if len(word) > LONGEST), None):
         return Reading(
-            problem=f"The small model has never seen {long[:LONGEST]!r}... with its {len(long)} letters."
+            problem=(
+                f"The small model has never seen {long[:LONGEST]!r}... with its {len(long)} "
+                "letters."
+            )
         )
     try:
         ids = encode(prompt)
@@ -114,7 +132,10 @@ def compute(prompt: str, layer: int = LAYER, head: int = HEAD, name: str = "fina
         return Reading(problem=told[0].upper() + told[1:] + ("" if told.endswith("?") else "."))
     if len(ids) > MOST:
         return Reading(
-            problem=f"The prompt has {len(ids)} tokens, and the model was trained on {MOST}: delete some examples."
+            problem=(
+                f"The prompt has {len(ids)} tokens, and the model was trained on {MOST}: delete "
+                "some examples."
+            )
         )
     scores, looks = model(name).look(torch.tensor([ids]))
     attention = looks[layer - 1][0, head - 1, -1]
@@ -124,7 +145,8 @@ def compute(prompt: str, layer: int = LAYER, head: int = HEAD, name: str = "fina
 
 
 def by_line(ids: list[int], attention: Tensor) -> tuple[tuple[str, float], ...]:
-    """The text of each line and the attention on its tokens, its end included: the sums add up to all of it."""
+    """The text of each line and the attention on its tokens, its end included: the sums add up to
+    all of it."""
     lines, words, total = [], [], 0.0
     for i, share in zip(ids, attention.tolist(), strict=True):
         total += share
@@ -140,7 +162,8 @@ def by_line(ids: list[int], attention: Tensor) -> tuple[tuple[str, float], ...]:
 
 
 def read(prompt: str, head: str, name: str) -> dict:
-    """The reading of a prompt, with what it was asked for: a head by its name in `HEADS`, a model by its name in `MODELS`."""
+    """The reading of a prompt, with what it was asked for: a head by its name in `HEADS`, a model
+    by its name in `MODELS`."""
     return {
         "prompt": prompt,
         "reading": compute(prompt, *HEADS[head], name),
@@ -150,7 +173,8 @@ def read(prompt: str, head: str, name: str) -> dict:
 
 
 def shaded(reading: Reading) -> list[list[Token]]:
-    """The tokens of each line; the deeper the shade, the more attention. The last token, which looks, has a frame; the end of a line is an arrow."""
+    """The tokens of each line; the deeper the shade, the more attention. The last token, which
+    looks, has a frame; the end of a line is an arrow."""
     lines, last = [[]], len(reading.tokens) - 1
     for place, (text, share) in enumerate(
         zip(reading.tokens, reading.attention.tolist(), strict=True)
@@ -227,7 +251,8 @@ def most_seen(reading: Reading) -> tuple[int, str, float]:
 
 
 def prompt_editor() -> Explorer:
-    """Type a prompt; see the next-word probabilities of the small model, and which tokens one head looks at."""
+    """Type a prompt; see the next-word probabilities of the small model, and which tokens one head
+    looks at."""
 
     def number(result):
         reading = result["reading"]
@@ -235,7 +260,10 @@ def prompt_editor() -> Explorer:
             return reading.problem
         (first, p), (second, q) = reading.best[:2]
         line, text, share = most_seen(reading)
-        return f"Next word: {first} {p:.1%}, {second} {q:.1%}. {result['head'].capitalize()} looks most at line {line}, {text!r}: {share:.0%}."
+        return (
+            f"Next word: {first} {p:.1%}, {second} {q:.1%}. {result['head'].capitalize()} looks "
+            f"most at line {line}, {text!r}: {share:.0%}."
+        )
 
     def alt(result):
         reading = result["reading"]
@@ -243,7 +271,10 @@ def prompt_editor() -> Explorer:
             return f"The prompt as it was typed, and no bars, but a sentence. {reading.problem}"
         bars = ", ".join(f"{word} {p:.1%}" for word, p in reading.best)
         shares = ", ".join(f"{share:.0%}" for _, share in reading.lines)
-        return f"A prompt of {len(reading.lines)} lines; attention of {result['head']} on each: {shares}. Bars of the most probable next words: {bars}."
+        return (
+            f"A prompt of {len(reading.lines)} lines; attention of {result['head']} on each: "
+            f"{shares}. Bars of the most probable next words: {bars}."
+        )
 
     first = next(iter(EXAMPLES.values()))
     return Explorer(

@@ -1,4 +1,5 @@
-"""The transformer of chapter 10 that learns regressions from its input, and what it is measured against."""
+"""The transformer of chapter 10 that learns regressions from its input, and what it is measured
+against."""
 
 import torch
 from torch import Tensor
@@ -30,7 +31,8 @@ def prepare(o) -> tuple[InContextRegression, LinearRegressions, Plan]:
 
 
 def yardsticks(family: LinearRegressions) -> dict[str, Learner]:
-    """Who answers without having been trained; ridge knows the noise of ``family`` and the spread of its weights."""
+    """Who answers without having been trained; ridge knows the noise of ``family`` and the spread
+    of its weights."""
     return {"ridge": Ridge(family.best_penalty), "least squares": LeastSquares()}
 
 
@@ -40,14 +42,16 @@ def episodes(family: LinearRegressions, count: int = EPISODES, seed: int = TEST_
 
 
 def answers_after(learner: Learner, tasks: Episode, examples: int) -> Tensor:
-    """Answers to the queries from the first ``examples`` of each support set: (T, Q, 1). 0 examples are allowed.
+    """Answers to the queries from the first ``examples`` of each support set: (T, Q, 1). 0 examples
+    are allowed.
 
     Raises:
         ValueError: there are not so many examples.
     """
     if not 0 <= examples <= tasks.support_x.shape[1]:
         raise ValueError(
-            f"examples={examples}: choose from 0 to the {tasks.support_x.shape[1]} that these episodes hold"
+            f"examples={examples}: choose from 0 to the {tasks.support_x.shape[1]} that these "
+            "episodes hold"
         )
     return torch.vmap(learner.predict)(
         tasks.support_x[:, :examples], tasks.support_y[:, :examples], tasks.query_x
@@ -55,7 +59,8 @@ def answers_after(learner: Learner, tasks: Episode, examples: int) -> Tensor:
 
 
 def error_after(learner: Learner, tasks: Episode, examples: int, batch: int = 250) -> Score:
-    """Mean squared error of each episode after ``examples`` examples; ``.per_episode.median()`` where the mean does not settle."""
+    """Mean squared error of each episode after ``examples`` examples; ``.per_episode.median()``
+    where the mean does not settle."""
     with torch.no_grad():
         return Score(
             torch.cat(

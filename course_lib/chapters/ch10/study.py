@@ -11,5 +11,6 @@ RUNS = [
 
 
 def history(name: str = "tiny_gpt") -> list[tuple[int, float, float]]:
-    """(step, loss, accuracy with 8 examples on held-out tasks) along the training of a shipped model."""
+    """(step, loss, accuracy with 8 examples on held-out tasks) along the training of a shipped
+    model."""
     return [tuple(row) for run in RUNS if run.name == name for row in run.about()["history"]]

@@ -1,4 +1,5 @@
-"""Exercises of chapter 11: numbers to train, a soft prompt, LoRA, the loss of an answer, forgetting, and when tuning pays."""
+"""Exercises of chapter 11: numbers to train, a soft prompt, LoRA, the loss of an answer,
+forgetting, and when tuning pays."""
 
 import itertools
 import math
@@ -107,7 +108,8 @@ def mean_vector(embedded, place, vectors):
 
 
 def prompt_cases(generator: torch.Generator) -> list[tuple]:
-    """(embedded tokens (B, L, W), place of the answer (B,), vectors (P, W)). More tokens than vectors, or fewer."""
+    """(embedded tokens (B, L, W), place of the answer (B,), vectors (P, W)). More tokens than
+    vectors, or fewer."""
     cases = []
     for B, L, W, P in ((3, 3, 4, 2), (2, 2, 6, 4), (1, 5, 3, 1)):
         embedded = torch.randn(B, L, W, generator=generator, requires_grad=True)
@@ -135,7 +137,8 @@ def all_shapes_fail(runs: list) -> bool:
 
 
 def lora_cases(generator: torch.Generator) -> list[tuple]:
-    """(x, W0, A, B, a): W0 is square, as in the projections of attention, so that a forgotten transpose raises no error. A and B are trained."""
+    """(x, W0, A, B, a): W0 is square, as in the projections of attention, so that a forgotten
+    transpose raises no error. A and B are trained."""
     cases = []
     for n, W, r, a in ((3, 5, 2, 4.0), (2, 6, 3, 1.5), (4, 4, 2, 8.0)):
         numbers = [
@@ -182,7 +185,8 @@ def among_the_answers(scores, tokens, place):
 
 
 def answer_cases(generator: torch.Generator) -> list[tuple]:
-    """(scores (B, L, V), tokens (B, L), place of the answer (B,)): rows of several lengths, filled up with 0."""
+    """(scores (B, L, V), tokens (B, L), place of the answer (B,)): rows of several lengths, filled
+    up with 0."""
     cases = []
     for B, L, V in ((3, 6, 7), (4, 5, 9), (2, 8, 5)):
         tokens, place = (
@@ -219,7 +223,8 @@ def sizes(before, after, group, mine):
 def forgetting_cases(generator: torch.Generator) -> list[tuple]:
     """(accuracy before, after, group of each task, group that was tuned on).
 
-    Groups differ in size. The tuned group gains, and so do some others; in the last case the others gain on the whole.
+    Groups differ in size. The tuned group gains, and so do some others; in the last case the others
+    gain on the whole.
     """
     cases = []
     for sizes_of_groups, mine, most, rise in (
@@ -365,7 +370,7 @@ EXERCISES = (
                 "Your vectors stand after the words. A model that reads from left to right "
                 "answers before it comes to them, so they cannot help."
             ),
-            "torch.cat([embedded, vectors.expand(len(embedded), -1, -1)], 1), place + len(vectors)": (
+            "torch.cat([embedded, vectors.expand(len(embedded), -1, -1)], 1), place + len(vectors)": (  # noqa: E501
                 "Your vectors stand after the words, and yet the place of the answer has moved. "
                 "Put them in front: then it moves."
             ),

@@ -1,4 +1,5 @@
-"""Explorers of chapter 11: what tuning stores, who wins under which conditions, and what rate, size and steps do to two accuracies."""
+"""Explorers of chapter 11: what tuning stores, who wins under which conditions, and what rate, size
+and steps do to two accuracies."""
 
 from functools import lru_cache
 
@@ -21,12 +22,14 @@ from course_lib.classroom.figures import COLOURS
 from course_lib.families.prompt_worlds import TOKENS
 from course_lib.training.evaluation import paired
 
-MODELS = {"ours: 3 layers, width 96": (3, 96, len(TOKENS)), "12 layers, width 768": (12, 768, 50_000), "24 layers, width 1024": (24, 1024, 50_000),
+MODELS = {"ours: 3 layers, width 96": (3, 96, len(TOKENS)), "12 layers, width 768": (12, 768,
+50_000), "24 layers, width 1024": (24, 1024, 50_000),
           "96 layers, width 12,288": (96, 12_288, 50_000)}  # fmt: skip
 
 
 def bill(model: str, served: int, length: int, rank: int, size: int) -> dict:
-    """How many numbers a task trains, by method, and how many the model itself has: a transformer built like `TinyGPT`."""
+    """How many numbers a task trains, by method, and how many the model itself has: a transformer
+    built like `TinyGPT`."""
     (layers, width, words), served = MODELS[model], round(served)
     whole = layers * (12 * width**2 + 2 * width) + width + words * width
     each = {
@@ -75,7 +78,10 @@ def bill_words(result: dict) -> str:
         for name, each in result["each"].items()
         if each
     ]
-    return f"The model has {result['whole']:,} numbers. One task trains this part of them: {', '.join(shares)}."
+    return (
+        f"The model has {result['whole']:,} numbers. One task trains this part of them: "
+        f"{', '.join(shares)}."
+    )
 
 
 def what_is_stored() -> Explorer:
@@ -93,7 +99,8 @@ def what_is_stored() -> Explorer:
         ],
         number=bill_words,
         alt=lambda r: (
-            f"Bars: the numbers to keep for {r['served']} tasks, by method, on a logarithmic scale. {bill_words(r)}"
+            f"Bars: the numbers to keep for {r['served']} tasks, by method, on a logarithmic "
+            f"scale. {bill_words(r)}"
         ),
         size=(9.0, 3.2),
     )
@@ -131,7 +138,8 @@ def curve(family: str, who: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 @lru_cache
 def cost(family: str, shots: int, who: str) -> tuple[float, float]:
-    """CPU seconds of training a task, and of one query. Tuned models answer a short question, as the model without examples does."""
+    """CPU seconds of training a task, and of one query. Tuned models answer a short question, as
+    the model without examples does."""
     seconds = stored()[1]["seconds"]
     key = f"{family}/{shots}/{who}"
     return (
@@ -143,7 +151,8 @@ def cost(family: str, shots: int, who: str) -> tuple[float, float]:
 
 @lru_cache
 def compare(tasks: str, shots: int, served: int, seconds: float, elsewhere: int) -> dict:
-    """Who may take part under the conditions, and who wins: the best, and among those who cannot be told apart from it the cheapest."""
+    """Who may take part under the conditions, and who wins: the best, and among those who cannot be
+    told apart from it the cheapest."""
     family, rows, served = TASKS_NAMED[tasks], {}, round(served)
     for who in WHO:
         training, query = cost(family, shots, who)
@@ -170,7 +179,8 @@ def compare(tasks: str, shots: int, served: int, seconds: float, elsewhere: int)
         or (d := paired(rows[best]["score"], rows[who]["score"])).mean <= d.half_width
     ]
     winner = min(level, key=lambda who: rows[who]["seconds"], default=None)
-    return {"tasks": tasks, "family": family, "shots": shots, "served": served, "limit": seconds, "least": elsewhere, "rows": rows,
+    return {"tasks": tasks, "family": family, "shots": shots, "served": served, "limit": seconds,
+    "least": elsewhere, "rows": rows,
             "allowed": allowed, "level": level, "winner": winner}  # fmt: skip
 
 
@@ -241,7 +251,10 @@ def comparison_words(result: dict) -> str:
     if winner is None:
         return "Nobody keeps to these conditions: allow more seconds or more forgetting." + without
     s = rows[winner]["score"]
-    words = f"{WHO[winner]}: {100 * s.mean:.1f} ± {100 * s.half_width:.1f} % (chance 50 %), {rows[winner]['seconds']:.3g} CPU seconds."
+    words = (
+        f"{WHO[winner]}: {100 * s.mean:.1f} ± {100 * s.half_width:.1f} % (chance 50 %), "
+        f"{rows[winner]['seconds']:.3g} CPU seconds."
+    )
     level = len(result["level"]) - 1
     return (
         words
@@ -255,7 +268,8 @@ def comparison_words(result: dict) -> str:
 
 
 def find_the_crossover() -> Explorer:
-    """Conditions on one side, methods on the other: the winner changes with the tasks, the examples and what may be spent."""
+    """Conditions on one side, methods on the other: the winner changes with the tasks, the examples
+    and what may be spent."""
     return Explorer(
         question="Prompt or tune: who wins under your conditions?",
         compute=compare,
@@ -269,7 +283,8 @@ def find_the_crossover() -> Explorer:
         ],
         number=comparison_words,
         alt=lambda r: (
-            f"Left: accuracy of seven methods on {r['tasks']} against 4, 8, 16 and 32 examples, with intervals; chance is 50 %. Right: the seconds that each "
+            f"Left: accuracy of seven methods on {r['tasks']} against 4, 8, 16 and 32 examples, "
+            "with intervals; chance is 50 %. Right: the seconds that each "
             f"takes for {r['served']} tasks. {comparison_words(r)}"
         ),
         size=(9.0, 3.8),
@@ -292,7 +307,8 @@ VARIANTS = {
 
 @lru_cache
 def path(family: str, name: str, size, lr: float) -> torch.Tensor:
-    """Accuracy on the task and elsewhere, in percent: (2, steps seen, 2), mean and half of the interval."""
+    """Accuracy on the task and elsewhere, in percent: (2, steps seen, 2), mean and half of the
+    interval."""
     rows = []
     for ending, of in (("", QUERIES), ("/others", OTHERS)):
         right = 100 * stored("grid")[0][f"{family}/{name}/{size}/{lr}{ending}"].double() / of
@@ -307,7 +323,8 @@ def cloud(family: str, step: int) -> torch.Tensor:
 
 
 def look_inside(tasks: str, method: str, rate: int, look: int) -> dict:
-    """One setting of the grid: its two curves along training, and where it stands among all settings at the same look."""
+    """One setting of the grid: its two curves along training, and where it stands among all
+    settings at the same look."""
     family, (name, size), steps = TASKS_NAMED[tasks], VARIANTS[method], SEEN[look - 1]
     lr = GRID[name][3][rate - 1]
     prompt = 100 * stored("grid")[0][f"{family}/prompt"].double().mean().item() / QUERIES
@@ -364,13 +381,15 @@ def inside_words(result: dict) -> str:
     at = SEEN.index(result["steps"])
     (own, own_half), (other, other_half) = result["curves"][:, at].tolist()
     return (
-        f"After {result['steps']} steps at rate {result['lr']:g}: {own:.1f} ± {own_half:.1f} % on the task, {other:.1f} ± {other_half:.1f} % on others "
+        f"After {result['steps']} steps at rate {result['lr']:g}: {own:.1f} ± {own_half:.1f} % on "
+        f"the task, {other:.1f} ± {other_half:.1f} % on others "
         f"(chance 50 %); the prompt has {result['prompt']:.1f} % on the task. 20 tasks."
     )
 
 
 def inside_tuning() -> Explorer:
-    """Rate, size and steps against accuracy on the task and elsewhere, from a grid of runs that ships with the course."""
+    """Rate, size and steps against accuracy on the task and elsewhere, from a grid of runs that
+    ships with the course."""
     return Explorer(
         question="Which setting learns the task and forgets nothing?",
         compute=look_inside,
@@ -383,7 +402,8 @@ def inside_tuning() -> Explorer:
         ],
         number=inside_words,
         alt=lambda r: (
-            f"Left: accuracy on the task and on other tasks along 100 steps of {r['method']}. Right: the same two accuracies for every setting of the grid, "
+            f"Left: accuracy on the task and on other tasks along 100 steps of {r['method']}. "
+            "Right: the same two accuracies for every setting of the grid, "
             f"one dot each. {inside_words(r)}"
         ),
         size=(9.0, 3.6),

@@ -17,10 +17,12 @@ def forgetting(
 ) -> Score:
     """Accuracy on few-shot prompts of other tasks, after tuning on each task of ``episode``.
 
-    What a task trained stays in place, a soft prompt too. The same seed gives the same prompts to every learner.
+    What a task trained stays in place, a soft prompt too. The same seed gives the same prompts to
+    every learner.
 
     Args:
-        learner: one of tuning.py, or a model that has not been tuned: any callable (B, L) -> (B, L, V). That is the figure to compare with.
+        learner: one of tuning.py, or a model that has not been tuned: any callable (B, L) -> (B, L,
+            V). That is the figure to compare with.
         episode: T tasks of `Worlds`.   shots, others, seed: see `elsewhere`.
 
     Returns:
@@ -36,7 +38,8 @@ def forgetting(
 
 
 def kept(models: list, others: list[Episode], shots: int) -> Score:
-    """How well each model reads the first ``shots`` examples of its own episode of other tasks: a score with a number for each model."""
+    """How well each model reads the first ``shots`` examples of its own episode of other tasks: a
+    score with a number for each model."""
     found = [
         evaluate(InContext(model, shots), other).mean
         for model, other in zip(models, others, strict=True)
@@ -47,7 +50,8 @@ def kept(models: list, others: list[Episode], shots: int) -> Score:
 def elsewhere(
     episode: Episode, *, shots: int = 8, others: int = 50, seed: int = 0
 ) -> list[Episode]:
-    """For each task of an episode of `Worlds`, other tasks: two labels, from groups of kinds and labels that the task has nothing of.
+    """For each task of an episode of `Worlds`, other tasks: two labels, from groups of kinds and
+    labels that the task has nothing of.
 
     Args:
         shots: examples a prompt.   others: other tasks for each task, with one query each.

@@ -41,11 +41,13 @@ def match(seeds, gaps, gap):
     for s, (found, key) in seeds.items():
         a, b = (from_counts(found[f"{key}kinds/32/{who}"]) for who in ("prompt", "soft 20"))
         lines.append(
-            f"language model {s}: prompt {100 * a.mean:5.1f} ± {100 * a.half_width:.1f}   soft prompt {100 * b.mean:5.1f} ± {100 * b.half_width:.1f}   "
+            f"language model {s}: prompt {100 * a.mean:5.1f} ± {100 * a.half_width:.1f}   soft "
+            f"prompt {100 * b.mean:5.1f} ± {100 * b.half_width:.1f}   "
             f"paired {100 * gaps[s].mean:+.1f} ± {100 * gaps[s].half_width:.1f}"
         )
     lines.append(
-        f"soft minus prompt, mean of the three: {round(100 * gap.mean, 1) + 0.0:+.1f} ± {100 * gap.half_width:.1f} points (40 tasks, chance 50 %)"
+        f"soft minus prompt, mean of the three: {round(100 * gap.mean, 1) + 0.0:+.1f} ± "
+        f"{100 * gap.half_width:.1f} points (40 tasks, chance 50 %)"
     )
     return Outcome(
         "ahead"
@@ -85,7 +87,10 @@ def lists():
         else "steady",
         lines=lines,
         show=figure,
-        alt="Accuracy on word lists against the number of words: the prompt falls towards chance, most tuning methods stay high.",
+        alt=(
+            "Accuracy on word lists against the number of words: the prompt falls towards chance, "
+            "most tuning methods stay high."
+        ),
     )
 
 
@@ -94,7 +99,8 @@ def forget(untuned, left, lost, seeds, worst):
         f"untuned                   {100 * untuned.mean:5.1f} ± {100 * untuned.half_width:.1f}"
     ]
     lines += [
-        f"{WHO[who]:26}{100 * s.mean:5.1f} ± {100 * s.half_width:.1f}   lost {100 * lost[who].mean:5.1f} ± {100 * lost[who].half_width:.1f}, paired"
+        f"{WHO[who]:26}{100 * s.mean:5.1f} ± {100 * s.half_width:.1f}   lost "
+        f"{100 * lost[who].mean:5.1f} ± {100 * lost[who].half_width:.1f}, paired"
         f"   rate {METHODS[who].settings['lr']}"
         for who, s in left.items()
     ]

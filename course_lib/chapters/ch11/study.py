@@ -1,8 +1,10 @@
-"""The comparison of chapter 11: prompting and tuning on the same held-out tasks, two kinds of tasks, with what each costs.
+"""The comparison of chapter 11: prompting and tuning on the same held-out tasks, two kinds of
+tasks, with what each costs.
 
-`tuning_grid` tries rates, sizes and steps on tasks of groups 0 to 2, `tuning_scores` has everyone on tasks of groups 3 to 5, and
-`tuning_seeds` the same for language models of other seeds. Scores are counts of right answers, task by task, so that intervals and
-paired differences can be computed from them.
+`tuning_grid` tries rates, sizes and steps on tasks of groups 0 to 2, `tuning_scores` has everyone
+on tasks of groups 3 to 5, and `tuning_seeds` the same for language models of other seeds. Scores
+are counts of right answers, task by task, so that intervals and paired differences can be computed
+from them.
 """
 
 import dataclasses
@@ -51,7 +53,8 @@ FAMILIES: dict[str, Callable[..., TaskFamily]] = {
 
 @dataclass(frozen=True)
 class Method:
-    """A tuning method of the table: its name in figures, how it is made, and the settings chosen on the tasks of the grid."""
+    """A tuning method of the table: its name in figures, how it is made, and the settings chosen on
+    the tasks of the grid."""
 
     label: str
     make: Callable[..., Tuned]
@@ -60,13 +63,16 @@ class Method:
 
 
 METHODS = {
-    "soft 20": Method("soft prompt, 20 vectors", SoftPrompt, {"length": 20, "lr": 0.03, "steps": 100}),
+    "soft 20": Method("soft prompt, 20 vectors", SoftPrompt, {"length": 20, "lr": 0.03,
+    "steps": 100}),
     "soft 5": Method("soft prompt, 5 vectors", SoftPrompt, {"length": 5, "lr": 0.03, "steps": 100}),
     "lora": Method("LoRA, rank 4", LoRA, {"rank": 4, "lr": 0.003, "steps": 100}),
     "adapter": Method("adapter, size 8", Adapter, {"size": 8, "lr": 0.001, "steps": 100}),
-    "full": Method("fine-tuning, label words", FineTune, {"head": "prompt", "lr": 3e-4, "steps": 50}),
+    "full": Method("fine-tuning, label words", FineTune, {"head": "prompt", "lr": 3e-4,
+    "steps": 50}),
     "new head": Method("fine-tuning, new head", FineTune, {"head": "new", "lr": 3e-4, "steps": 50}),
-    "scratch": Method("fine-tuning from scratch", FineTune, {"head": "prompt", "lr": 3e-3, "steps": 50}, scratch=True),
+    "scratch": Method("fine-tuning from scratch", FineTune, {"head": "prompt", "lr": 3e-3,
+    "steps": 50}, scratch=True),
 }  # fmt: skip
 SEEN = (0, 1, 2, 5, 10, 20, 50, 100)  # steps after which the grid looks
 GRID = {  # method: (what gives its size, sizes, rates)
@@ -83,14 +89,16 @@ PRACTICE_PLAN = Plan(PRACTICE_STEPS, tasks=8, shots=16, queries=4, beta=1e-3, de
 def tasks_of(
     family: str, shots: int, count: int = TASKS, groups=TEST_GROUPS, seed: int = TEST_SEED
 ) -> Episode:
-    """Held-out tasks of one family, two labels each, whose kinds and labels come from ``groups``."""
+    """Held-out tasks of one family, two labels each, whose kinds and labels come from
+    ``groups``."""
     source = FAMILIES[family]()
     pool = source.sample(4 * count, shots=shots, queries=QUERIES, generator=source.generator(seed))
     return pool[torch.isin(of_group(pool), torch.tensor(groups)).nonzero()[:count, 0]]
 
 
 def reads_more(model: TinyGPT, context: int = 160) -> TinyGPT:
-    """The same weights with a longer context: 32 examples take 130 tokens, the model as it ships reads 128. It has no table of places."""
+    """The same weights with a longer context: 32 examples take 130 tokens, the model as it ships
+    reads 128. It has no table of places."""
     other = TinyGPT(dataclasses.replace(model.size, context=context))
     other.load_state_dict(model.state_dict())
     return other.eval()
@@ -147,7 +155,8 @@ def from_counts(counts: Tensor, of: int = QUERIES) -> Score:
 def line_up(
     model: TinyGPT, family: str, all_shots=SHOTS, names=tuple(METHODS), note=print
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Everyone on the same tasks: counts by "family/shots/who" and "family/shots/who/others", and seconds a task, or a query for a prompt."""
+    """Everyone on the same tasks: counts by "family/shots/who" and "family/shots/who/others", and
+    seconds a task, or a query for a prompt."""
     found, seconds = {}, {}
 
     def keep(key: str, score: Score, took: float, there: Score) -> None:
@@ -174,17 +183,19 @@ def stored(what: str = "scores") -> tuple[dict[str, Tensor], dict]:
 
 
 def stored_score(key: str, what: str = "scores") -> Score:
-    """Accuracy task by task, such as of "kinds/16/lora", or of "kinds/16/lora/others" for what is left of other tasks."""
+    """Accuracy task by task, such as of "kinds/16/lora", or of "kinds/16/lora/others" for what is
+    left of other tasks."""
     return from_counts(stored(what)[0][key], OTHERS if key.endswith("/others") else QUERIES)
 
 
-# --- in-context tuning -----------------------------------------------------------------------------------------------------------------
+# --- in-context tuning ----------------------------------------------------------------------------
 
 
 def practise(
     start: TinyGPT, family: TaskFamily, plan: Plan = PRACTICE_PLAN, progress: bool = True
 ) -> tuple[TinyGPT, float]:
-    """In-context tuning: a copy of the model after practice on the tasks of a family, and the CPU seconds it took."""
+    """In-context tuning: a copy of the model after practice on the tasks of a family, and the CPU
+    seconds it took."""
     learner, began = InContextTuning(start), time.process_time()
     meta_train(learner, family, plan, progress=progress)
     return learner.model.eval(), time.process_time() - began
@@ -198,7 +209,8 @@ PRACTICE = {  # name: (model that it starts from, what it practises on)
 
 
 def practice_scores(note=print) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Few-shot prompting before and after in-context tuning, on held-out tasks: "practice/name/before or after/family/shots"."""
+    """Few-shot prompting before and after in-context tuning, on held-out tasks:
+    "practice/name/before or after/family/shots"."""
     found, seconds = {}, {}
     for name, (start, family) in PRACTICE.items():
         before = shipped_model(start)
@@ -218,7 +230,8 @@ def practice_scores(note=print) -> tuple[dict[str, Tensor], dict[str, float]]:
 
 
 def grid(model: TinyGPT, families=tuple(FAMILIES), note=print) -> dict[str, Tensor]:
-    """Right answers by "family/method/size/rate" and "family/method/size/rate/others": (steps seen, tasks), on tasks that the table does not use."""
+    """Right answers by "family/method/size/rate" and "family/method/size/rate/others": (steps seen,
+    tasks), on tasks that the table does not use."""
     found = {}
     for family in families:
         shots = GRID_SHOTS[family]
@@ -281,7 +294,8 @@ def measure_scores(o) -> tuple[dict[str, Tensor], dict]:
 
 
 def measure_seeds(o) -> tuple[dict[str, Tensor], dict]:
-    """The table on language models that were trained here from other seeds: about 5 minutes each, and the table itself."""
+    """The table on language models that were trained here from other seeds: about 5 minutes each,
+    and the table itself."""
     found, names = {}, [name for name in METHODS if name != "soft 5"]
     for seed in OTHER_SEEDS:
         model = train_language_model(PretrainingPlan(seed=seed))[0]

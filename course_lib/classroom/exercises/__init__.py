@@ -1,7 +1,8 @@
-"""Exercises for the notebooks: `check("03.meta_gradient", my_function)`, `hint("03.meta_gradient", 1)`, `progress()`.
+"""Exercises for the notebooks: `check("03.meta_gradient", my_function)`, `hint("03.meta_gradient",
+1)`, `progress()`.
 
-Each chapter's exercises are in its room, as `EXERCISES = (Exercise(...), ...)`; they are imported when first asked for.
-Nothing here raises in a notebook: an untouched notebook runs to its end.
+Each chapter's exercises are in its room, as `EXERCISES = (Exercise(...), ...)`; they are imported
+when first asked for. Nothing here raises in a notebook: an untouched notebook runs to its end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from course_lib.classroom.exercises.wrong_lines import told
 from course_lib.classroom.progress_file import export_progress, forget
 
 __all__ = [
-    "Exercise", "Mistake", "Numbers", "Verdict", "all_exercises", "any_of", "chapter", "check", "export_progress", "find",
+    "Exercise", "Mistake", "Numbers", "Verdict", "all_exercises", "any_of", "chapter", "check",
+    "export_progress", "find",
     "forget", "hint", "judge", "progress", "solution_text", "told",
 ]  # fmt: skip
 
@@ -49,7 +51,8 @@ def find(identity: str) -> Exercise | Verdict:
 
 
 def check(identity: str, function) -> Verdict:
-    """Run `function` on the exercise's cases and say whether it is right, or what is likely to be wrong with it."""
+    """Run `function` on the exercise's cases and say whether it is right, or what is likely to be
+    wrong with it."""
     exercise = find(identity)
     if isinstance(exercise, Verdict):
         return exercise

@@ -13,7 +13,8 @@ import torch
 
 @dataclass(frozen=True)
 class Made:
-    """A result, its gradients with respect to the inputs (if asked for), and the inputs that were changed in place, by name."""
+    """A result, its gradients with respect to the inputs (if asked for), and the inputs that were
+    changed in place, by name."""
 
     result: Any
     gradients: list
@@ -98,7 +99,8 @@ def same_values(a: Any, b: Any, tolerance: float) -> bool:
 
 
 def same(a: Any, b: Any, tolerance: float) -> bool:
-    """Do two outcomes agree: results, gradients (if asked for), changed inputs; or the same error?"""
+    """Do two outcomes agree: results, gradients (if asked for), changed inputs; or the same
+    error?"""
     if not (isinstance(a, Made) and isinstance(b, Made)):
         errors = getattr(a, "error", None), getattr(b, "error", None)
         return (
@@ -125,7 +127,8 @@ def detached(result: Any, right: Any) -> str | None:
 
 
 def gradients(result: Any, case: Any) -> list[torch.Tensor]:
-    """The gradient of a fixed weighted sum of the results, with respect to each input that requires one (zeros where none flows)."""
+    """The gradient of a fixed weighted sum of the results, with respect to each input that requires
+    one (zeros where none flows)."""
     inputs = [t for t in tensors(case) if t.requires_grad and t.is_leaf]
     outputs = [t for t in tensors(result) if t.requires_grad]
     if not outputs or not inputs:
@@ -150,7 +153,8 @@ def changed(case: Any, pristine: Any) -> dict[str, torch.Tensor]:
 
 
 def furthest(got: Made, wanted: Made) -> tuple[float, float]:
-    """The two numbers that differ most, in the results or else in the gradients or the changed inputs."""
+    """The two numbers that differ most, in the results or else in the gradients or the changed
+    inputs."""
     best, gap = (math.nan, math.nan), -1.0
     for part in ("result", "gradients", "changed"):
         for _, a, b in pairs(getattr(got, part), getattr(wanted, part)):
@@ -169,7 +173,8 @@ def furthest(got: Made, wanted: Made) -> tuple[float, float]:
 
 
 def any_of(*functions: Callable) -> Callable[[list], bool]:
-    """Does the reader's function do in every case what one of these does? For `seen`: several forms of one mistake."""
+    """Does the reader's function do in every case what one of these does? For `seen`: several forms
+    of one mistake."""
 
     def made(function, inputs):
         try:

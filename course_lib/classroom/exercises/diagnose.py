@@ -1,4 +1,5 @@
-"""General diagnoses, asked in order when no named mistake fits. Each returns (name, sentence) or (name, sentence, HTML)."""
+"""General diagnoses, asked in order when no named mistake fits. Each returns (name, sentence) or
+(name, sentence, HTML)."""
 
 from __future__ import annotations
 
@@ -46,7 +47,10 @@ def general(exercise, function: Callable, got: list, wanted: list, agree: list[b
     )
     return (
         "different",
-        f"{share} with the course's function. In the case below it gave {number(a)} where {number(b)} was wanted.",
+        (
+            f"{share} with the course's function. In the case below it gave {number(a)} where "
+            f"{number(b)} was wanted."
+        ),
         picture,
     )
 
@@ -59,16 +63,35 @@ def too_slow(seconds: float, late: Raised) -> str:
         if late.ended
         else "It is still running: interrupt or restart the kernel before you go on."
     )
-    return f"Your function had not finished after {seconds:g} seconds. Is there a loop that never ends? {end}"
+    return (
+        f"Your function had not finished after {seconds:g} seconds. Is there a loop that never "
+        f"ends? {end}"
+    )
 
 
 SLIPS = {  # what Python says for the commonest slips, and what it means here
-    "non-int of type": "`torch.autograd.grad` returns a tuple: write `gradient, = ...` with a comma, or take its `[0]`.",
-    "and 'tuple'": "`torch.autograd.grad` returns a tuple: write `gradient, = ...` with a comma, or take its `[0]`.",
-    "does not require grad": "This tensor is cut from the graph, by `.detach()` or because it is new: `.requires_grad_()` lets gradients be taken.",
-    "'function' object": "A function was used where its value is needed: call it, as in `loss_of(theta)`.",
-    "got function": "A function was used where its value is needed: call it, as in `loss_of(theta)`.",
-    "must be Tensor": "A plain number was given where a tensor is needed: `.item()` and `float()` leave the graph.",
+    "non-int of type": (
+        "`torch.autograd.grad` returns a tuple: write `gradient, = ...` with a comma, or take its "
+        "`[0]`."
+    ),
+    "and 'tuple'": (
+        "`torch.autograd.grad` returns a tuple: write `gradient, = ...` with a comma, or take its "
+        "`[0]`."
+    ),
+    "does not require grad": (
+        "This tensor is cut from the graph, by `.detach()` or because it is new: "
+        "`.requires_grad_()` lets gradients be taken."
+    ),
+    "'function' object": (
+        "A function was used where its value is needed: call it, as in `loss_of(theta)`."
+    ),
+    "got function": (
+        "A function was used where its value is needed: call it, as in `loss_of(theta)`."
+    ),
+    "must be Tensor": (
+        "A plain number was given where a tensor is needed: `.item()` and `float()` leave the "
+        "graph."
+    ),
 }
 
 
@@ -105,7 +128,10 @@ def wrong_type(function, got, wanted) -> tuple | None:
     if compare.paths(got.result) != compare.paths(wanted.result):
         return (
             "type",
-            f"Your function returned {kind(got.result)}; {kind(wanted.result)} is wanted.{into_tensor(got.result, wanted.result)}",
+            (
+                f"Your function returned {kind(got.result)}; {kind(wanted.result)} is "
+                f"wanted.{into_tensor(got.result, wanted.result)}"
+            ),
         )
     for path, a, b in pairs(got.result, wanted.result):
         if (
@@ -142,12 +168,18 @@ def wrong_shape(function, got, wanted) -> tuple | None:
         if not want:
             return (
                 "shape",
-                f"{place(path)} has shape {have}; one number is wanted. Is a `.mean()`, `.sum()` or `.squeeze()` missing?",
+                (
+                    f"{place(path)} has shape {have}; one number is wanted. Is a `.mean()`, "
+                    "`.sum()` or `.squeeze()` missing?"
+                ),
             )
         if len(have) != len(want):
             why = f"it has {len(have)} dimension{'s' * (len(have) != 1)} in place of {len(want)}"
             if [n for n in have if n != 1] == [n for n in want if n != 1]:
-                why += ": only a dimension of size 1 is too many or too few (`squeeze`, `unsqueeze`, `keepdim`)"
+                why += (
+                    ": only a dimension of size 1 is too many or too few (`squeeze`, `unsqueeze`, "
+                    "`keepdim`)"
+                )
         elif sorted(have) == sorted(want):
             why = "the sizes are right and their order is not: is something transposed?"
         else:
@@ -166,8 +198,8 @@ def not_finite(function, got, wanted) -> tuple | None:
         ):
             word = "NaN (not a number)" if bool(wide(a).isnan().any()) else "infinity"
             return "not_finite", (
-                f"{place(path)} contains {word} for the inputs below. Look for a division by zero, the logarithm or square root "
-                "of zero, or an `exp` that overflows."
+                f"{place(path)} contains {word} for the inputs below. Look for a division by "
+                "zero, the logarithm or square root of zero, or an `exp` that overflows."
             )
     return None
 
@@ -178,21 +210,26 @@ def hidden(function, exercise, both: list) -> tuple:
         path = compare.detached(got.result, wanted.result)
         if path:
             return "detached", (
-                f"The values are right, but {path} has lost its graph: no gradient can flow back through it. Look for `.detach()`, "
+                f"The values are right, but {path} has lost its graph: no gradient can flow back "
+                "through it. Look for `.detach()`, "
                 "`.item()`, `.data`, `torch.no_grad()` or `torch.tensor(...)` around a tensor."
             )
     for got, wanted in both:
         extra = [name for name in got.changed if name not in wanted.changed]
         if extra:
             return "mutated", (
-                f"The result is right, but your function changes its input {argument(function, extra[0])} in place. Whoever called it "
-                "will find other numbers there. Work on a new tensor (`x = x - ...`, not `x -= ...`)."
+                "The result is right, but your function changes its input "
+                f"{argument(function, extra[0])} in place. Whoever called it will find other "
+                "numbers there. Work on a new tensor (`x = x - ...`, not `x -= ...`)."
             )
         if not compare.same_values(got.changed, wanted.changed, exercise.tolerance):
             name = next(iter(wanted.changed))
             return (
                 "not_updated",
-                f"This function must change {argument(function, name)} in place, and it leaves other numbers there than wanted.",
+                (
+                    f"This function must change {argument(function, name)} in place, and it "
+                    "leaves other numbers there than wanted."
+                ),
             )
     a, b = compare.furthest(
         *next(
@@ -202,8 +239,9 @@ def hidden(function, exercise, both: list) -> tuple:
         )
     )
     return "gradient", (
-        f"The values are right, but the gradient that flows back through them is not: one entry is {number(a)} where {number(b)} is "
-        "wanted. Is a part of the graph cut (`detach`, `create_graph=False`) or kept that should be cut?"
+        "The values are right, but the gradient that flows back through them is not: one entry "
+        f"is {number(a)} where {number(b)} is wanted. Is a part of the graph cut (`detach`, "
+        "`create_graph=False`) or kept that should be cut?"
     )
 
 
@@ -218,7 +256,10 @@ def scaled(both: list[tuple], tolerance: float) -> tuple | None:
         if abs(f + 1) < 1e-3:
             return (
                 "sign",
-                "Every number has the right size and the wrong sign. Is a difference or a gradient step the wrong way round?",
+                (
+                    "Every number has the right size and the wrong sign. Is a difference or a "
+                    "gradient step the wrong way round?"
+                ),
             )
         word = (
             f"{f:.4g} times what is wanted"
@@ -233,8 +274,8 @@ def scaled(both: list[tuple], tolerance: float) -> tuple | None:
     ):  # 5, 10, 1/5: the sizes of something
         sizes = ", ".join(f"{f:.4g}" for f in dict.fromkeys(round(f, 6) for f in known[:4]))
         return "factor_by_case", (
-            f"In each case every number is off by one factor, and the factor differs from case to case ({sizes}). Is a sum "
-            "taken where a mean is wanted, or the reverse?"
+            "In each case every number is off by one factor, and the factor differs from case to "
+            f"case ({sizes}). Is a sum taken where a mean is wanted, or the reverse?"
         )
     return None
 
@@ -273,8 +314,10 @@ def shown(exercise, function, case_number: int, got, wanted) -> str:
     rows += [("your function gave", "an error" if isinstance(got, Raised) else brief(got.result))]
     rows += [("wanted", "an error" if isinstance(wanted, Raised) else brief(wanted.result))]
     cells = "".join(
-        f'<tr><th scope="row" style="text-align: left; vertical-align: top; white-space: nowrap;">{html.escape(name)}</th>'
-        f'<td style="text-align: left;"><code style="white-space: pre-wrap;">{html.escape(text)}</code></td></tr>'
+        '<tr><th scope="row" style="text-align: left; vertical-align: top; white-space: '
+        f'nowrap;">{html.escape(name)}</th>'
+        '<td style="text-align: left;"><code style="white-space: '
+        f'pre-wrap;">{html.escape(text)}</code></td></tr>'
         for name, text in rows
     )
     return f"<table>{cells}</table>"

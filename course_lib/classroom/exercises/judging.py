@@ -1,7 +1,9 @@
-"""The contract of an exercise, and `judge`, which runs a reader's function and says what is likely to be wrong with it.
+"""The contract of an exercise, and `judge`, which runs a reader's function and says what is likely
+to be wrong with it.
 
-A misconception is a wrong line. If the reader's answers agree with those of a mistake on every case, that mistake is the
-diagnosis; only otherwise do the general questions of `diagnose.py` follow (type, shape, sign, a constant factor, ...).
+A misconception is a wrong line. If the reader's answers agree with those of a mistake on every
+case, that mistake is the diagnosis; only otherwise do the general questions of `diagnose.py` follow
+(type, shape, sign, a constant factor, ...).
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ from course_lib.classroom.panel import panel, paragraph
 
 @dataclass(frozen=True)
 class Mistake:
-    """A row of an exercise's table: what was written, the functions that do it, and what a reader is told.
+    """A row of an exercise's table: what was written, the functions that do it, and what a reader
+    is told.
 
-    `forms` are variants of one misconception; the first stands for all. `says` may use {got} and {wanted} (the numbers that
-    differ most, as in "{got:.2f}"), or be a function of `Numbers`. `read` is the section to read again.
+    `forms` are variants of one misconception; the first stands for all. `says` may use {got} and
+    {wanted} (the numbers that differ most, as in "{got:.2f}"), or be a function of `Numbers`.
+    `read` is the section to read again.
     """
 
     name: str
@@ -44,7 +48,8 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a diagnosis may quote, from the first case that differs: the two numbers furthest apart, and the whole of it."""
+    """What a diagnosis may quote, from the first case that differs: the two numbers furthest apart,
+    and the whole of it."""
 
     got: float
     wanted: float
@@ -55,18 +60,21 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: a solution, the cases that try it, and a table of mistakes, {a wrong line: what it means}.
+    """One exercise: a solution, the cases that try it, and a table of mistakes, {a wrong line: what
+    it means}.
 
-    Statement, title, minutes, difficulty, hints and the solution to read stand in the chapter's notebook (`statement`).
+    Statement, title, minutes, difficulty, hints and the solution to read stand in the chapter's
+    notebook (`statement`).
 
     Args:
         id: "03.outer_step".   solution: the course's own function.   others: other right forms.
-        cases: a function of a generator. It must build the same fresh inputs each time: every run gets its own, so nothing is
-            cloned. A case is a tuple (positional) or a dict (keywords).
-        mistakes: what a key may be, `wrong_lines.functions_of` says; a value is a sentence, a function of `Numbers`, or `told`.
+        cases: a function of a generator. It must build the same fresh inputs each time: every run
+            gets its own, so nothing is cloned. A case is a tuple (positional) or a dict (keywords).
+        mistakes: what a key may be, `wrong_lines.functions_of` says; a value is a sentence, a
+            function of `Numbers`, or `told`.
         read: the section to read again, where a row names no other.
-        gradients: compare the gradients of the result with respect to the inputs that require one as well. Without it, a
-            result that has lost its graph is as good as one that has it.
+        gradients: compare the gradients of the result with respect to the inputs that require one
+            as well. Without it, a result that has lost its graph is as good as one that has it.
         properties: (name, function of the reader's function that returns None or a sentence).
     """
 
@@ -106,7 +114,8 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` answers: `passed`, a `name` for tests, and what the reader sees (`text`, with `inline` marks; `detail` is HTML)."""
+    """What `check` answers: `passed`, a `name` for tests, and what the reader sees (`text`, with
+    `inline` marks; `detail` is HTML)."""
 
     name: str
     text: str
@@ -138,7 +147,8 @@ class Verdict:
 
 
 def judge(exercise: Exercise, function: Callable) -> Verdict:
-    """Run `function` on every case and name what is wrong, if anything is. Leaves the random state as it was."""
+    """Run `function` on every case and name what is wrong, if anything is. Leaves the random state
+    as it was."""
     with torch.random.fork_rng(devices=[]):
         state = random.getstate()
         try:
@@ -152,7 +162,10 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
     if not callable(function):
         return (
             "not_function",
-            f"`check` needs the function itself, and got {diagnose.kind(function)}. Pass its name without brackets.",
+            (
+                f"`check` needs the function itself, and got {diagnose.kind(function)}. Pass its "
+                "name without brackets."
+            ),
         )
     if untouched(function):
         return (
@@ -179,7 +192,10 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
             if not broken or failed_properties(exercise, mistake.wrong).keys() == broken.keys():
                 return (
                     f"mistake:{mistake.name}",
-                    f"{spoken(mistake, exercise, got, wanted, agree)} Read again: {ended(mistake.read)}",
+                    (
+                        f"{spoken(mistake, exercise, got, wanted, agree)} Read again: "
+                        f"{ended(mistake.read)}"
+                    ),
                 )
     if broken:
         name, sentence = next(iter(broken.items()))
@@ -204,7 +220,8 @@ def recognised(mistake: Mistake, exercise: Exercise, got: list) -> bool:
 
 
 def outcomes(exercise: Exercise, function: Callable) -> list:
-    """What `function` makes of each case: a `Made`, or `Raised`. Inputs that it changes in place are part of the outcome."""
+    """What `function` makes of each case: a `Made`, or `Raised`. Inputs that it changes in place
+    are part of the outcome."""
     made, pristine = [], exercise.fresh()
     for number, case in enumerate(exercise.fresh()):
         torch.manual_seed(number)
@@ -262,7 +279,8 @@ def spoken(mistake: Mistake, exercise: Exercise, got: list, wanted: list, agree:
 
 
 def untouched(function: Callable) -> bool:
-    """Is the body only `...`, `pass` or a docstring? Seen in the bytecode, so that no source is needed."""
+    """Is the body only `...`, `pass` or a docstring? Seen in the bytecode, so that no source is
+    needed."""
     code = getattr(function, "__code__", None)
     idle = {
         "RESUME",
@@ -281,7 +299,8 @@ def untouched(function: Callable) -> bool:
 
 
 def leftover(outcome) -> bool:
-    """Did a `...` of the stub take part: returned, or met in a calculation? Or does the stub raise NotImplementedError?"""
+    """Did a `...` of the stub take part: returned, or met in a calculation? Or does the stub raise
+    NotImplementedError?"""
     if isinstance(outcome, Raised):
         return isinstance(outcome.error, NotImplementedError) or "ellipsis" in str(outcome.error)
     return any(leaf is ... for _, leaf in compare.leaves(outcome.result))

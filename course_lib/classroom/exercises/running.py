@@ -1,4 +1,5 @@
-"""Run a reader's function with a time limit, also where signals do not exist (Windows, a thread of JupyterLab)."""
+"""Run a reader's function with a time limit, also where signals do not exist (Windows, a thread of
+JupyterLab)."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Raised:
     ended: bool = True
 
     def where(self, function: Callable) -> str:
-        """The last line of the reader's own code in the traceback, as "line 3 of your cell: `...`"."""
+        """The last line of the reader's own code in the traceback, as "line 3 of your cell:
+        `...`"."""
         own = getattr(getattr(function, "__code__", None), "co_filename", None)
         for frame, line in reversed(list(traceback.walk_tb(self.error.__traceback__))):
             name = frame.f_code.co_filename
@@ -35,7 +37,8 @@ class Raised:
 
 
 def run_limited(work: Callable, seconds: float):
-    """`work()` in a thread of its own; after `seconds` the thread is asked to stop, and `Raised(TimeUp)` is returned."""
+    """`work()` in a thread of its own; after `seconds` the thread is asked to stop, and
+    `Raised(TimeUp)` is returned."""
     box: list = []
     done = (
         threading.Event()
@@ -49,7 +52,8 @@ def run_limited(work: Callable, seconds: float):
         finally:
             done.set()
 
-    # The context carries the notebook's cell along, so that what the function prints appears below that cell.
+    # The context carries the notebook's cell along, so that what the function prints appears below
+    # that cell.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(keep,), daemon=True)
     thread.start()
     end = time.monotonic() + seconds
@@ -62,7 +66,8 @@ def run_limited(work: Callable, seconds: float):
 
 
 def _stop(thread: threading.Thread, done: threading.Event) -> bool:
-    """Raise TimeUp inside the thread. It reaches a Python loop at once, and one long torch call when that call returns."""
+    """Raise TimeUp inside the thread. It reaches a Python loop at once, and one long torch call
+    when that call returns."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(TimeUp)
     )

@@ -1,4 +1,5 @@
-"""What a notebook says of an exercise: title, difficulty, minutes, hints and the folded solution. They stand nowhere else."""
+"""What a notebook says of an exercise: title, difficulty, minutes, hints and the folded solution.
+They stand nowhere else."""
 
 import json
 import re
@@ -52,7 +53,8 @@ def statements(chapter: str) -> dict[str, Statement]:
 
 
 def statement(identity: str) -> Statement:
-    """What the notebook says of an exercise; its id for a title where the notebook says nothing of it."""
+    """What the notebook says of an exercise; its id for a title where the notebook says nothing of
+    it."""
     unstated = Statement(title=identity, difficulty=1, minutes=0, hints=(), solution="")
     try:
         return statements(identity[:2]).get(identity, unstated)

@@ -25,9 +25,10 @@ def told(says, *, read: str = "", seen: Callable[[list], bool] | None = None) ->
     """A value of a table of mistakes.
 
     Args:
-        says: the sentence, or a function of `Numbers`.   read: the section to read again, if it is not that of the exercise.
-        seen: recognises a mistake with many forms by what it leaves: a function of [(inputs, result or exception), ...] over
-            all cases. The key is then one example of it.
+        says: the sentence, or a function of `Numbers`.   read: the section to read again, if it is
+            not that of the exercise.
+        seen: recognises a mistake with many forms by what it leaves: a function of [(inputs, result
+            or exception), ...] over all cases. The key is then one example of it.
     """
     return Told(says, read, seen)
 
@@ -37,10 +38,12 @@ def functions_of(key, solution: Callable) -> tuple[Callable, ...]:
 
     Args:
         key: an expression over the solution's parameters and the names of its module, such as
-            "theta + alpha * gradient"; an edit of the solution's text, "old -> new"; a function; or a tuple of such.
+            "theta + alpha * gradient"; an edit of the solution's text, "old -> new"; a function; or
+            a tuple of such.
 
     Raises:
-        ValueError: an expression does not parse, or what an edit replaces stands nowhere in the solution.
+        ValueError: an expression does not parse, or what an edit replaces stands nowhere in the
+            solution.
     """
     keys = key if isinstance(key, tuple) else (key,)
     return tuple(one if callable(one) else function_of(one, solution) for one in keys)
@@ -69,7 +72,8 @@ def function_of(line: str, solution: Callable) -> Callable:
 
 
 def body_of(source: str) -> int:
-    """Where the first statement of a function begins in its source: an edit changes no signature and no decorator."""
+    """Where the first statement of a function begins in its source: an edit changes no signature
+    and no decorator."""
     first = ast.parse(source).body[0].body[0]
     return sum(len(line) + 1 for line in source.split("\n")[: first.lineno - 1])
 

@@ -1,11 +1,14 @@
-"""One block of conv4 with its derivatives written out: forward, backward, and both once more with dots. For fast.py.
+"""One block of conv4 with its derivatives written out: forward, backward, and both once more with
+dots. For fast.py.
 
-A dot is a derivative along a direction of the parameters (Pearlmutter 1994, the R-operator): with dots, the backward pass gives
-the Hessian times that direction. What makes it quick:
+A dot is a derivative along a direction of the parameters (Pearlmutter 1994, the R-operator): with
+dots, the backward pass gives the Hessian times that direction. What makes it quick:
 
-- Pictures are stored channels last, (n, h, w, C), where torch pools and sums over channels many times faster.
-- Batch norm and ReLU keep the order of a channel's numbers, so the largest of four is found first and only that one, a quarter
-  of the work, is normalised. What batch norm adds to the gradient elsewhere is affine in the pictures: one pass over them.
+- Pictures are stored channels last, (n, h, w, C), where torch pools and sums over channels many
+  times faster.
+- Batch norm and ReLU keep the order of a channel's numbers, so the largest of four is found first
+  and only that one, a quarter of the work, is normalised. What batch norm adds to the gradient
+  elsewhere is affine in the pictures: one pass over them.
 - A bias before batch norm changes nothing: it is left out, and its gradient is 0.
 """
 
@@ -17,11 +20,13 @@ PIXELS = (0, 1, 2)  # all dimensions but the channels
 
 
 class ConvBlock:
-    """Convolution, batch norm, ReLU, 2 x 2 max-pool on one batch: forward, backward, and both once more with dots.
+    """Convolution, batch norm, ReLU, 2 x 2 max-pool on one batch: forward, backward, and both once
+    more with dots.
 
-    What the later passes need stays in the object: x, d (the convolution's output minus its mean), r (1 / standard deviation),
-    p (d where it is largest of four), y, and g, gradients at the output of batch norm. ``first``: how many items give the
-    statistics, each channel ``count`` numbers.
+    What the later passes need stays in the object: x, d (the convolution's output minus its mean),
+        r (1 / standard deviation),
+    p (d where it is largest of four), y, and g, gradients at the output of batch norm. ``first``:
+    how many items give the statistics, each channel ``count`` numbers.
     """
 
     def __init__(self, w: Tensor, scale: Tensor, shift: Tensor, eps: float):
@@ -111,7 +116,8 @@ class ConvBlock:
         return conv_gradients(self.gc, self.x, self.w, of_x)
 
     def convolve_dot(self) -> Tensor:
-        """Sets d_dot; returns the covariance of d and d_dot, half the derivative of the variance."""
+        """Sets d_dot; returns the covariance of d and d_dot, half the derivative of the
+        variance."""
         self.d_dot = conv(torch.cat([self.x_dot, self.x], 3), torch.cat([self.w, self.w_dot], 1))
         self.d_dot -= self.d_dot.sum(PIXELS) / self.count
         return (self.d * self.d_dot).sum(PIXELS) / self.count
@@ -139,9 +145,11 @@ class ConvBlock:
 
 
 class FirstConvBlock(ConvBlock):
-    """The block that sees the pictures: x is (patches, gram) of `patches`, and never differentiated.
+    """The block that sees the pictures: x is (patches, gram) of `patches`, and never
+    differentiated.
 
-    The convolution is a product of matrices, and the patches have mean 0, so the sums over all pixels that batch norm needs
+    The convolution is a product of matrices, and the patches have mean 0, so the sums over all
+    pixels that batch norm needs
     are products with the small gram matrix: variance = diag(w gram w^T).
     """
 
@@ -195,8 +203,9 @@ def conv_gradients(
 
 
 def patches(x: Tensor, first: int) -> tuple[Tensor, Tensor]:
-    """Pictures (n, in, h, w) -> the 3 x 3 pixels around each pixel, (n, h, w, 9 in), with zeros beyond the border, minus their mean;
-    and the mean of their outer products, (9 in, 9 in). Mean over the first items. Batch norm takes the mean off anyway."""
+    """Pictures (n, in, h, w) -> the 3 x 3 pixels around each pixel, (n, h, w, 9 in), with zeros
+    beyond the border, minus their mean; and the mean of their outer products, (9 in, 9 in). Mean
+    over the first items. Batch norm takes the mean off anyway."""
     n, _, h, w = x.shape
     each = F.unfold(x, 3, padding=1).transpose(1, 2).contiguous()
     each -= each[:first].mean((0, 1))

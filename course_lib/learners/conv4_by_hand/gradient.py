@@ -1,12 +1,14 @@
 """The fast way on a CPU: MAML's exact meta-gradient for conv4, with the derivatives written out.
 
-Nothing here is needed to understand MAML: the walks of inner_loop.py give the same numbers. The work is arranged differently:
+Nothing here is needed to understand MAML: the walks of inner_loop.py give the same numbers. The
+work is arranged differently:
 
-- No graph of the inner loop is kept. With v = dL(phi^k; query)/dphi, the meta-gradient is what remains of v after
-  v <- v - alpha H v for the steps j = k-1, ..., 0, with H the Hessian of the support loss at phi^j (Finn et al. 2017, section 2.2).
-  blocks.py computes H v from what the inner loop left behind.
-- Tasks run side by side, each on one thread, and their gradients are summed in the order of the tasks: on any number of
-  threads the numbers are the same, bit for bit.
+- No graph of the inner loop is kept. With v = dL(phi^k; query)/dphi, the meta-gradient is what
+  remains of v after v <- v - alpha H v for the steps j = k-1, ..., 0, with H the Hessian of the
+  support loss at phi^j (Finn et al. 2017, section 2.2). blocks.py computes H v from what the inner
+  loop left behind.
+- Tasks run side by side, each on one thread, and their gradients are summed in the order of the
+  tasks: on any number of threads the numbers are the same, bit for bit.
 """
 
 import re
@@ -29,7 +31,8 @@ Parameters = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class ByHand:
-    """Which parameters do what: (weight, scale, shift) and eps of each block, (weight, bias) of the head."""
+    """Which parameters do what: (weight, scale, shift) and eps of each block, (weight, bias) of the
+    head."""
 
     blocks: list[tuple[tuple[str, str, str], float]]
     head: tuple[str, str]
@@ -37,14 +40,16 @@ class ByHand:
 
 
 LAYERS = re.compile(
-    r"(Conv2d\(\d+, \d+, kernel_size=\(3, 3\), stride=\(1, 1\), padding=\(1, 1\)(, bias=False)?\) (batch norm) ReLU\(\) "
+    r"(Conv2d\(\d+, \d+, kernel_size=\(3, 3\), stride=\(1, 1\), padding=\(1, 1\)(, bias=False)?\) "
+    r"(batch norm) ReLU\(\) "
     r"MaxPool2d\(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False\) )+"
     r"Flatten\(start_dim=1, end_dim=-1\) Linear\(in_features=\d+, out_features=\d+, bias=True\)"
 )
 
 
 def plan_for(network: nn.Module) -> ByHand | None:
-    """How to run this network fast. None for all that is not built like ``conv4(outputs=...)`` with batch norm of one mode."""
+    """How to run this network fast. None for all that is not built like ``conv4(outputs=...)`` with
+    batch norm of one mode."""
     if not isinstance(network, nn.Sequential) or any(
         layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules()
     ):
@@ -61,7 +66,8 @@ def plan_for(network: nn.Module) -> ByHand | None:
 
 
 def mode_of(layer: nn.Module) -> str | None:
-    """Whose statistics normalise the queries: "query" or "support". None: this is no batch norm, or uses averages."""
+    """Whose statistics normalise the queries: "query" or "support". None: this is no batch norm, or
+    uses averages."""
     if type(layer) is BatchNorm and not (layer.statistics == "running" and not layer.training):
         return "support" if layer.statistics == "support" else "query"
     if type(layer) is nn.BatchNorm2d and layer.affine and not layer.track_running_stats:
@@ -70,7 +76,8 @@ def mode_of(layer: nn.Module) -> str | None:
 
 
 class Pass:
-    """One batch through the whole network with the parameters phi: blocks, then a linear head, then the loss."""
+    """One batch through the whole network with the parameters phi: blocks, then a linear head, then
+    the loss."""
 
     def __init__(self, plan: ByHand, phi: Parameters):
         self.plan, self.phi = plan, phi
@@ -101,7 +108,8 @@ class Pass:
         return loss.detach(), gradients | self._down(self.g @ self.phi[weight], ConvBlock.backward)
 
     def hessian_times(self, v: Parameters) -> Parameters:
-        """H v, with H the Hessian of the loss of `backward` with respect to phi. After `forward` and `backward`."""
+        """H v, with H the Hessian of the loss of `backward` with respect to phi. After `forward`
+        and `backward`."""
         weight, bias = self.plan.head
         x_dot = None
         for block, ((w, scale, shift), _) in zip(self.blocks, self.plan.blocks, strict=True):
@@ -128,7 +136,8 @@ class Pass:
 def walk(
     plan: ByHand, theta: Parameters, loss_fn, x, y, *, alpha, steps, adapted
 ) -> Iterator[tuple[Parameters, Pass | None]]:
-    """The inner loop of one task: phi^0, ..., phi^k, each with its forward and backward pass (phi^k has none)."""
+    """The inner loop of one task: phi^0, ..., phi^k, each with its forward and backward pass (phi^k
+    has none)."""
     phi, seen = theta, patches(x, len(x))
     for _ in range(steps):
         station = Pass(plan, phi)
@@ -154,7 +163,8 @@ def ask(plan: ByHand, phi: Parameters, support_x: Tensor, query_x: Tensor) -> tu
 def task_predictions(
     plan: ByHand, theta: Parameters, loss_fn, task, every_step: bool, **settings
 ) -> Tensor:
-    """The query predictions of one task, (1, Q, outputs), or (k + 1, Q, outputs) with every_step."""
+    """The query predictions of one task, (1, Q, outputs), or (k + 1, Q, outputs) with
+    every_step."""
     support_x, support_y, query_x, _ = task
     path = [phi for phi, _ in walk(plan, theta, loss_fn, support_x, support_y, **settings)]
     asked = (ask(plan, phi, support_x, query_x) for phi in (path if every_step else path[-1:]))
@@ -183,7 +193,8 @@ def task_gradient(
 
 
 def side_by_side(work: Callable, tasks: list) -> list:
-    """``[work(task) for task in tasks]`` without gradients, on as many threads as torch has, each with one thread of torch's.
+    """``[work(task) for task in tasks]`` without gradients, on as many threads as torch has, each
+    with one thread of torch's.
 
     An exception in one of them is raised here.
     """
@@ -214,7 +225,8 @@ def start(network: nn.Module) -> Parameters:
 
 
 def predictions(
-    plan: ByHand, network: nn.Module, loss_fn, episode: Episode, every_step: bool = False, **settings
+    plan: ByHand, network: nn.Module, loss_fn, episode: Episode, every_step: bool = False,
+    **settings
 ) -> Tensor:
     """As `inner_loop.query_predictions`, without a graph."""
     theta = start(network)
@@ -226,10 +238,12 @@ def predictions(
 
 
 def outer_loss(plan: ByHand, learner: Learner, episode: Episode, **settings) -> Tensor:
-    """The loss of a learner's ``network`` on the query sets after the inner loop; ``backward`` finds its gradient ready.
+    """The loss of a learner's ``network`` on the query sets after the inner loop; ``backward``
+    finds its gradient ready.
 
     Raises:
-        ValueError: the loss does not average over items, so that the mean over tasks is not the loss of all together.
+        ValueError: the loss does not average over items, so that the mean over tasks is not the
+            loss of all together.
     """
     theta = start(learner.network)
     results = side_by_side(
@@ -243,7 +257,8 @@ def outer_loss(plan: ByHand, learner: Learner, episode: Episode, **settings) -> 
     )
     if torch.isfinite(loss) and not torch.isclose(loss, each, rtol=1e-3):
         raise ValueError(
-            f"the loss of all tasks together is {loss:.4g}, and their mean {each:.4g}: way='fast' needs a loss that averages over items"
+            f"the loss of all tasks together is {loss:.4g}, and their mean {each:.4g}: way='fast' "
+            "needs a loss that averages over items"
         )
     zero = {name: torch.zeros_like(p) for name, p in theta.items()}
     total = [sum((zero | one)[name] for one in gradients) / len(gradients) for name in theta]

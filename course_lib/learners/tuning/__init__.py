@@ -1,4 +1,5 @@
-"""Tuning: a trained language model and the examples of one task, and a few numbers, or many, that are trained on them."""
+"""Tuning: a trained language model and the examples of one task, and a few numbers, or many, that
+are trained on them."""
 
 from course_lib.learners.in_context import InContextTuning
 from course_lib.learners.tuning.adapter import Adapter

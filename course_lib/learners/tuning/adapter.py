@@ -10,10 +10,12 @@ from course_lib.learners.tuning.tuned import Tuned
 
 
 class Adapter(Tuned):
-    """Trains small networks with a bottleneck, h + up(gelu(down(h))), behind attention and feed-forward part of each block.
+    """Trains small networks with a bottleneck, h + up(gelu(down(h))), behind attention and
+    feed-forward part of each block.
 
-    Houlsby et al. 2019, section 2.1: what goes into h is what the part is about to add. They start both matrices near 0; here ``up``
-    starts at 0, so that the start is the frozen model. They train the norms of the model too, which here stay.
+    Houlsby et al. 2019, section 2.1: what goes into h is what the part is about to add. They start
+    both matrices near 0; here ``up`` starts at 0, so that the start is the frozen model. They train
+    the norms of the model too, which here stay.
 
     Args:
         size: how many numbers the bottleneck lets through.

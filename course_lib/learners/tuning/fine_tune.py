@@ -14,9 +14,10 @@ class FineTune(Tuned):
     """Trains all weights of a copy of the model.
 
     Args:
-        head: "prompt": the answer is the label word as the next token, as in pretraining (Schick and Schuetze 2021; Gao et al. 2021).
-            "new": a linear layer from the last hidden vector to the classes, from small random numbers, with the cross-entropy over
-            the classes. The label words then play no part, only their number does.
+        head: "prompt": the answer is the label word as the next token, as in pretraining (Schick
+            and Schuetze 2021; Gao et al. 2021). "new": a linear layer from the last hidden vector
+            to the classes, from small random numbers, with the cross-entropy over the classes. The
+            label words then play no part, only their number does.
 
     Raises:
         ValueError: there is no such head.
@@ -47,7 +48,8 @@ class FineTune(Tuned):
         return weights
 
     def run(self, parts: Parts, tokens: Tensor, scores: bool = True) -> Tensor:
-        """The model with the trained weights: scores (B, L, V), or the last hidden vectors (B, L, W)."""
+        """The model with the trained weights: scores (B, L, V), or the last hidden vectors (B, L,
+        W)."""
         own = {
             name.removeprefix("model."): part
             for name, part in parts.items()

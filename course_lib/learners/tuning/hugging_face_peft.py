@@ -1,8 +1,10 @@
-"""A model of Hugging Face, fitted to one task with the package peft: soft prompt, LoRA, IA3, or all its weights.
+"""A model of Hugging Face, fitted to one task with the package peft: soft prompt, LoRA, IA3, or all
+its weights.
 
-The same idea as in tuning.py, which shows how each of them works on the small model of the course: train on the support set, as pairs of
-a query without examples and its label, then score the labels of the queries. In place of bottleneck adapters (Houlsby et al. 2019), which
-peft does not have, IA3 trains one factor for each key, value and inner number of the feed-forward part (Liu et al. 2022).
+The same idea as in tuning.py, which shows how each of them works on the small model of the course:
+train on the support set, as pairs of a query without examples and its label, then score the labels
+of the queries. In place of bottleneck adapters (Houlsby et al. 2019), which peft does not have, IA3
+trains one factor for each key, value and inner number of the feed-forward part (Liu et al. 2022).
 """
 
 import copy
@@ -21,7 +23,10 @@ from course_lib.learners.prompting import Prompting, Template, fill, word
 from course_lib.learners.tuning.tuned import finite_above_0
 from course_lib.networks.small import seeded
 
-HOW_TO_INSTALL = 'this needs the package peft, which the course does not install by itself: pip install "peft==0.21.2"'
+HOW_TO_INSTALL = (
+    'this needs the package peft, which the course does not install by itself: pip install '
+    '"peft==0.21.2"'
+)
 RATES = {
     "soft prompt": 0.01,
     "lora": 1e-3,
@@ -32,21 +37,29 @@ SIZES = {"soft prompt": 20, "lora": 4}  # vectors; rank
 
 
 class PeftTuning(Prompting):
-    """Tunes the model on each task, then prompts it without examples: the logit of a class is log P(its label | the query).
+    """Tunes the model on each task, then prompts it without examples: the logit of a class is log
+    P(its label | the query).
 
-    Adam with a constant rate takes every step on the whole support set. The loss is the cross-entropy of the labels' tokens over the full
-    vocabulary, so the model also has to learn which words are labels. Dropout stays off. Afterwards the model is what it was. While a
-    task is tuned, LoRA and IA3 stand inside the model, so it serves one task at a time; "full" trains a copy in single precision.
+    Adam with a constant rate takes every step on the whole support set. The loss is the
+    cross-entropy of the labels' tokens over the full vocabulary, so the model also has to learn
+    which words are labels. Dropout stays off. Afterwards the model is what it was. While a task is
+    tuned, LoRA and IA3 stand inside the model, so it serves one task at a time; "full" trains a
+    copy in single precision.
 
     Args:
         model: a `TransformersModel`.
-        labels, template, read, neutral: see `Prompting`; the template's query and label are trained on, its example is not used.
-        method: one of "soft prompt" (Lester et al. 2021, from words drawn at random), "lora" (Hu et al. 2022, a = rank), "ia3", "full".
-        size: vectors of the soft prompt, or rank of LoRA.   targets: names of the layers to change, where peft does not know the model.
-        steps, lr: of Adam.   seed: of what starts at random; every task starts from the same numbers.
+        labels, template, read, neutral: see `Prompting`; the template's query and label are trained
+            on, its example is not used.
+        method: one of "soft prompt" (Lester et al. 2021, from words drawn at random), "lora" (Hu et
+            al. 2022, a = rank), "ia3", "full".
+        size: vectors of the soft prompt, or rank of LoRA.   targets: names of the layers to change,
+            where peft does not know the model.
+        steps, lr: of Adam.   seed: of what starts at random; every task starts from the same
+            numbers.
 
     Raises:
-        ValueError: a setting is out of range, see also `Prompting`.   ModelError: peft is not installed, or cannot change this model.
+        ValueError: a setting is out of range, see also `Prompting`.   ModelError: peft is not
+            installed, or cannot change this model.
     """
 
     def __init__(
@@ -67,7 +80,8 @@ class PeftTuning(Prompting):
         super().__init__(model, template, labels, read=read, shots=0, neutral=neutral)
         if not isinstance(model, TransformersModel):
             raise ValueError(
-                f"{type(model).__name__} is no model of Hugging Face: tune the small model of the course with learners/tuning"
+                f"{type(model).__name__} is no model of Hugging Face: tune the small model of the "
+                "course with learners/tuning"
             )
         if method not in RATES:
             raise ValueError(f"method={method!r}: choose one of {', '.join(RATES)}")
@@ -83,7 +97,8 @@ class PeftTuning(Prompting):
         finite_above_0(lr=self.lr)
 
     def answers(self, tasks: list[tuple[Tensor, Tensor, Tensor, list[str]]]) -> list[Tensor]:
-        """Scores of several tasks, one after the other: each (support_x, support_y, query_x, labels) -> (Q, N)."""
+        """Scores of several tasks, one after the other: each (support_x, support_y, query_x,
+        labels) -> (Q, N)."""
         found = []
         for task in tasks:
             with self.tuned(*task[:2], task[3]) as model, torch.no_grad():
@@ -99,7 +114,8 @@ class PeftTuning(Prompting):
         """The model as one task leaves it, for as long as the ``with`` block lasts.
 
         Raises:
-            ValueError: the support set is empty or holds a class without a label, or the loss is no longer finite.
+            ValueError: the support set is empty or holds a class without a label, or the loss is no
+                longer finite.
         """
         prompts = [self.template.write([], [], self.read(row)) for row in support_x.tolist()]
         said = [
@@ -120,7 +136,8 @@ class PeftTuning(Prompting):
                     loss = -model.log_probs(prompts[part], said[part]).sum() / len(prompts)
                     if not torch.isfinite(loss):
                         raise ValueError(
-                            f"the loss of a task is no longer finite at step {step}: lower lr={self.lr}"
+                            f"the loss of a task is no longer finite at step {step}: lower "
+                            f"lr={self.lr}"
                         )
                     loss.backward()
                 optimizer.step()
@@ -128,7 +145,8 @@ class PeftTuning(Prompting):
 
     @contextmanager
     def prepared(self) -> Iterator[TransformersModel]:
-        """The model with what is to be trained in its place, and nothing else open to training; afterwards all is as it was."""
+        """The model with what is to be trained in its place, and nothing else open to training;
+        afterwards all is as it was."""
         network = self.model.network
         if self.method == "full":
             yield self.model.around(copy.deepcopy(network).float().requires_grad_())
@@ -157,7 +175,8 @@ class PeftTuning(Prompting):
         """The model inside peft's.
 
         Raises:
-            ModelError: peft does not know which layers of this model to change, or there are none of the names given.
+            ModelError: peft does not know which layers of this model to change, or there are none
+                of the names given.
         """
         try:
             return peft.get_peft_model(self.model.network, self.config(peft))
@@ -171,7 +190,8 @@ class PeftTuning(Prompting):
                 }
             )
             raise ModelError(
-                f"peft finds no layers for {self.method} in a {kind}: give targets=[...] with some of {', '.join(names)}"
+                f"peft finds no layers for {self.method} in a {kind}: give targets=[...] with "
+                f"some of {', '.join(names)}"
             ) from None
 
     def config(self, peft):
@@ -198,7 +218,8 @@ class PeftTuning(Prompting):
 
     def outer_loss(self, episode: Episode) -> Tensor:
         raise ValueError(
-            "PeftTuning learns each task from the same start, so there is nothing to meta-train: use it as it is"
+            "PeftTuning learns each task from the same start, so there is nothing to meta-train: "
+            "use it as it is"
         )
 
     def settings(self) -> dict:

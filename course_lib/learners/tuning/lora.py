@@ -9,13 +9,16 @@ from course_lib.learners.tuning.tuned import Parts, Tuned, finite_above_0
 
 
 class LoRA(Tuned):
-    """Trains a product of two thin matrices for each query and value projection: W = W0 + (a / r) B A (Hu et al. 2022, equation 3).
+    """Trains a product of two thin matrices for each query and value projection: W = W0 + (a / r) B
+    A (Hu et al. 2022, equation 3).
 
-    A (r, width) starts from normal numbers, B (width, r) from 0, so that the start is the frozen model. Here B A is added to W0 and the
+    A (r, width) starts from normal numbers, B (width, r) from 0, so that the start is the frozen
+    model. Here B A is added to W0 and the
     model runs with the sum: in use it costs no more than before.
 
     Args:
-        rank: r.   a: the constant in front, which they call alpha; None sets it to the rank, so that the factor is 1.
+        rank: r.   a: the constant in front, which they call alpha; None sets it to the rank, so
+            that the factor is 1.
     """
 
     def __init__(

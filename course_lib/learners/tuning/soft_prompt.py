@@ -11,10 +11,12 @@ SHORT = 4  # tokens: the questions of tuning, such as "dog :", are as short as t
 
 
 class SoftPrompt(Tuned):
-    """Trains ``length`` vectors that stand before the tokens, as if they were embedded words (Lester et al. 2021).
+    """Trains ``length`` vectors that stand before the tokens, as if they were embedded words
+    (Lester et al. 2021).
 
-    They start as the embeddings of the label words, and after those of words drawn at random from the vocabulary: their "class label"
-    initialisation, section 3.2. Unlike there, the optimiser is Adam. The starting model is the frozen one behind a prompt of a few words.
+    They start as the embeddings of the label words, and after those of words drawn at random from
+    the vocabulary: their "class label" initialisation, section 3.2. Unlike there, the optimiser is
+        Adam. The starting model is the frozen one behind a prompt of a few words.
     """
 
     def __init__(
@@ -50,10 +52,12 @@ class SoftPrompt(Tuned):
 
 
 def behind(model: TinyGPT, vectors: Tensor, tokens: Tensor) -> Tensor:
-    """The same scores as ``model(tokens, soft_prompt=vectors)``, for many short prompts: the vectors pass through the model once for all.
+    """The same scores as ``model(tokens, soft_prompt=vectors)``, for many short prompts: the
+    vectors pass through the model once for all.
 
-    No vector sees a token, so what the vectors become is the same in front of every prompt. Vectors and prompts run as one row here, in
-    which each token sees the vectors, and of the tokens those of its own prompt up to itself.
+    No vector sees a token, so what the vectors become is the same in front of every prompt. Vectors
+    and prompts run as one row here, in which each token sees the vectors, and of the tokens those
+    of its own prompt up to itself.
 
     Args:
         vectors: (P, W).   tokens: (B, L).

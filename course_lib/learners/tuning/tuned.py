@@ -1,8 +1,10 @@
-"""Tuning, what all its methods share: a trained language model, the examples of one task, and numbers to train.
+"""Tuning, what all its methods share: a trained language model, the examples of one task, and
+numbers to train.
 
-All train on the support set, as pairs of a prompt ``word :`` and its label word, and answer the queries with prompts of the
-same form. The loss is the cross-entropy of the answer over the full vocabulary, so the model also has to learn which words are labels.
-The model that they start from never changes: the trained numbers are kept beside it.
+All train on the support set, as pairs of a prompt ``word :`` and its label word, and answer the
+queries with prompts of the same form. The loss is the cross-entropy of the answer over the full
+vocabulary, so the model also has to learn which words are labels. The model that they start from
+never changes: the trained numbers are kept beside it.
 """
 
 import math
@@ -24,18 +26,22 @@ SIDE_BY_SIDE = 10  # tasks trained at a time
 
 
 class Tuned(Learner):
-    """What the tuning methods share: Adam with a constant rate, every step on the whole support set.
+    """What the tuning methods share: Adam with a constant rate, every step on the whole support
+    set.
 
-    Tasks are trained side by side. Adam works number by number, so each task goes the way that it would go alone.
+    Tasks are trained side by side. Adam works number by number, so each task goes the way that it
+    would go alone.
 
     Args:
         model: the trained model. It is shared and stays as it is.
         steps, lr: of Adam.
-        labels: the label word of each class. None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
+        labels: the label word of each class. None: each task brings its own,
+            ``episode.names["labels"]`` (T, N) of token ids.
         seed: of what starts at random; every task starts from the same numbers.
 
     Raises:
-        ValueError: a setting is out of range, or the labels are unknown, fewer than 2, or not single words.
+        ValueError: a setting is out of range, or the labels are unknown, fewer than 2, or not
+            single words.
     """
 
     loss_fn = staticmethod(F.cross_entropy)
@@ -52,17 +58,20 @@ class Tuned(Learner):
         return self.model.embedding.weight.device
 
     def start(self, labels: Tensor, draw: Callable[..., Tensor]) -> Parts:
-        """What a task with the label words ``labels`` (N,) starts to train. ``draw(rows, columns)`` gives normal numbers."""
+        """What a task with the label words ``labels`` (N,) starts to train. ``draw(rows, columns)``
+        gives normal numbers."""
         raise NotImplementedError
 
     def scores(self, parts: Parts, tokens: Tensor) -> Tensor:
-        """The model with the parts in place: tokens (B, L) -> scores (B, L, V) of the next token."""
+        """The model with the parts in place: tokens (B, L) -> scores (B, L, V) of the next
+        token."""
         raise NotImplementedError
 
     def loss(
         self, parts: Parts, tokens: Tensor, place: Tensor, y: Tensor, labels: Tensor
     ) -> Tensor:
-        """Of one task: prompts (S, L) with the answer at ``place`` (S,), classes y (S,), label words (N,)."""
+        """Of one task: prompts (S, L) with the answer at ``place`` (S,), classes y (S,), label
+        words (N,)."""
         return F.cross_entropy(at(self.scores(parts, tokens), place), labels[y])
 
     def logits(self, parts: Parts, tokens: Tensor, place: Tensor, labels: Tensor) -> Tensor:
@@ -70,10 +79,12 @@ class Tuned(Learner):
         return at(self.scores(parts, tokens), place)[:, labels]
 
     def adapt(self, support_x: Tensor, support_y: Tensor, labels: Tensor) -> Parts:
-        """Train on T support sets side by side: (T, S, l), (T, S), label words (T, N) -> parts, each with T in front.
+        """Train on T support sets side by side: (T, S, l), (T, S), label words (T, N) -> parts,
+        each with T in front.
 
         Raises:
-            ValueError: a support set is empty or does not fit the labels, the prompts are too long, or the loss is no longer finite.
+            ValueError: a support set is empty or does not fit the labels, the prompts are too long,
+                or the loss is no longer finite.
         """
         *_, (parts, _) = self.walk(support_x, support_y, labels)
         return parts
@@ -81,7 +92,8 @@ class Tuned(Learner):
     def walk(
         self, support_x: Tensor, support_y: Tensor, labels: Tensor
     ) -> Iterator[tuple[Parts, Tensor | None]]:
-        """As `adapt`, one step at a time: first the start with None, then after each step the parts and the loss (T,) that led there.
+        """As `adapt`, one step at a time: first the start with None, then after each step the parts
+        and the loss (T,) that led there.
 
         The tensors are those that the next step changes: use them before you go on.
         """
@@ -123,13 +135,15 @@ class Tuned(Learner):
         return torch.cat([self.trained_on(part)(part) for part in parts_of(episode, SIDE_BY_SIDE)])
 
     def trained_on(self, episode: Episode) -> "Trained":
-        """What is left after tuning on the support sets of these tasks: it answers their queries, and cannot be trained further."""
+        """What is left after tuning on the support sets of these tasks: it answers their queries,
+        and cannot be trained further."""
         labels = labels_of(episode, self.labels)
         return Trained(self, self.adapt(episode.support_x, episode.support_y, labels))
 
     def outer_loss(self, episode: Episode) -> Tensor:
         raise ValueError(
-            f"{type(self).__name__} learns each task from the same start, so there is nothing to meta-train: use it as it is"
+            f"{type(self).__name__} learns each task from the same start, so there is nothing to "
+            "meta-train: use it as it is"
         )
 
     def after(
@@ -152,7 +166,8 @@ class Tuned(Learner):
         )
 
     def drawing(self) -> Callable[..., Tensor]:
-        """A source of normal numbers on the model's device, the same ones whenever it is asked anew."""
+        """A source of normal numbers on the model's device, the same ones whenever it is asked
+        anew."""
         generator = torch.Generator().manual_seed(self.seed)
         return lambda *shape: torch.randn(shape, generator=generator).to(
             self.model.embedding.weight
@@ -163,7 +178,8 @@ class Tuned(Learner):
 
 
 class Trained(Learner):
-    """A tuning method after its training on some tasks. It answers these tasks, in their order, without a look at their examples.
+    """A tuning method after its training on some tasks. It answers these tasks, in their order,
+    without a look at their examples.
 
     Args:
         tuned: the method.   parts: what each task trained, with tasks in front.
@@ -182,7 +198,8 @@ class Trained(Learner):
         """
         if any(len(part) != len(episode) for part in self.parts.values()):
             raise ValueError(
-                f"an episode of {len(episode)} tasks, and others were trained on: ask with the same ones, in one batch"
+                f"an episode of {len(episode)} tasks, and others were trained on: ask with the "
+                "same ones, in one batch"
             )
         labels = labels_of(episode, self.tuned.labels)
         return vmap(self.tuned.logits)(self.parts, *questions(episode.query_x), labels)

@@ -1,4 +1,5 @@
-"""What chapter 00 says about pixel comparison, intervals and invented hands, each sentence as a test."""
+"""What chapter 00 says about pixel comparison, intervals and invented hands, each sentence as a
+test."""
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ def test_about_nineteen_of_twenty_intervals_contain_the_true_mean():
     assert 0.88 <= sum(abs(g.mean - truth) < g.half_width for g in groups) / len(groups) <= 0.99
 
 
-def test_with_15_query_drawings_counting_them_hardly_narrows_the_interval_and_with_75_the_honest_one_is_one_and_a_half_times_as_wide(
+def test_with_15_query_drawings_counting_them_hardly_narrows_the_interval_and_with_75_the_honest_one_is_one_and_a_half_times_as_wide(  # noqa: E501
     episode,
 ):
     few, many = (
@@ -231,7 +232,8 @@ def test_in_the_quiz_a_new_round_takes_the_old_answer_away_and_the_first_answer_
 
 
 def test_in_the_quiz_a_slider_that_is_drawn_quickly_reveals_nothing():
-    """The browser still sends the old answer along, and a message may come late: what counts is which move was the last."""
+    """The browser still sends the old answer along, and a message may come late: what counts is
+    which move was the last."""
     quiz = taste()
 
     def says(letter, number, **touched):

@@ -104,14 +104,14 @@ def test_in_a_box_squeezed_to_a_small_spot_one_curve_serves_all_tasks():
     assert max(result["mse"], floor_of(result["family"])[1]) < 0.01 < 1 < result["zero"]
 
 
-def test_with_100_tasks_and_phases_from_0_to_2_pi_the_best_single_curve_does_hardly_better_than_zero():
+def test_with_100_tasks_and_phases_from_0_to_2_pi_the_best_single_curve_does_hardly_better_than_zero():  # noqa: E501
     result = box_of_tasks(((0.0, 0.1), (2 * math.pi, 5.0)), tasks=100, shots=5)
     assert 0.97 * result["zero"] < result["mse"] <= result["zero"]
     zero, floor = floor_of(result["family"])
     assert math.isclose(floor, zero, abs_tol=1e-6)
 
 
-def test_most_of_the_six_grey_waves_are_taller_than_the_mean_and_they_are_shifted_to_both_sides_of_it():
+def test_most_of_the_six_grey_waves_are_taller_than_the_mean_and_they_are_shifted_to_both_sides_of_it():  # noqa: E501
     hidden = tasks_of("own", 600).hidden
     six = hidden["phase"].argsort()[20::100]
     assert (hidden["amplitude"][six] > 2 * 2.55 / math.pi).sum() > 3
@@ -166,7 +166,7 @@ def test_with_reshuffled_numbers_a_memoriser_falls_to_chance_and_a_comparer_does
 # One function cannot fit them all
 
 
-def test_no_other_number_has_a_smaller_mean_squared_error_than_the_mean_and_the_variance_is_left_over():
+def test_no_other_number_has_a_smaller_mean_squared_error_than_the_mean_and_the_variance_is_left_over():  # noqa: E501
     y = sine(
         torch.tensor(1.3),
         *FAMILY.sample(500, shots=1, queries=1, generator=FAMILY.generator(0)).hidden.values(),
@@ -219,7 +219,7 @@ def test_a_network_trained_on_everything_sits_at_the_floor_for_a_single_function
 
 
 @pytest.mark.parametrize("know, enough", [(KNOWLEDGE[0], 2), (KNOWLEDGE[1], 5)])
-def test_with_one_frequency_two_points_leave_less_than_a_tenth_open_and_with_any_frequency_about_five(
+def test_with_one_frequency_two_points_leave_less_than_a_tenth_open_and_with_any_frequency_about_five(  # noqa: E501
     know, enough
 ):
     (A, p, w), x = guesses(know), torch.linspace(-5, 5, 41)
@@ -232,7 +232,7 @@ def test_with_one_frequency_two_points_leave_less_than_a_tenth_open_and_with_any
     assert variance[enough] < variance[0] / 10 < variance[enough - 2]
 
 
-def test_with_any_frequency_three_points_are_not_enough_because_several_frequencies_pass_through_them():
+def test_with_any_frequency_three_points_are_not_enough_because_several_frequencies_pass_through_them():  # noqa: E501
     assert left_open(KNOWLEDGE[1], 3) > left_open(KNOWLEDGE[1], 0) / 10
     know = KNOWLEDGE[1]
     frequencies = guesses(know)[2][worst_miss(know)[:, 2] < 0.3]
@@ -240,7 +240,8 @@ def test_with_any_frequency_three_points_are_not_enough_because_several_frequenc
 
 
 def left_open(know: str, shots: int) -> float:
-    """Variance among the tasks that pass through the first points, averaged over places and over 50 hidden tasks."""
+    """Variance among the tasks that pass through the first points, averaged over places and over 50
+    hidden tasks."""
     (A, p, w), x, left = guesses(know), torch.linspace(-5, 5, 41)[:, None], []
     for support_x, support_y, _, _ in test_episodes(FAMILY, 50, shots=4, queries=1, seed=5):
         kept = (
@@ -295,7 +296,7 @@ def test_the_more_training_tasks_are_remembered_the_smaller_is_the_error_on_new_
 # Three ways to use old tasks
 
 
-def test_training_on_everything_asks_that_theta_be_right_and_meta_learning_that_it_be_right_after_adapting():
+def test_training_on_everything_asks_that_theta_be_right_and_meta_learning_that_it_be_right_after_adapting():  # noqa: E501
     e, network = tasks_of("own", 20), mlp(seed=0)
     x, y = torch.cat([e.support_x, e.query_x], 1), torch.cat([e.support_y, e.query_y], 1)
     torch.testing.assert_close(Joint(network).outer_loss(e), (network(x) - y).square().mean())
@@ -366,7 +367,7 @@ def test_less_and_less_is_gained_over_answering_zero_as_the_tasks_leave_the_fami
     assert share["own"] < 0.15 and list(share.values()) == sorted(share.values())
 
 
-def test_on_fast_waves_the_meta_learned_network_is_worse_than_answering_zero_and_a_little_better_than_transfer():
+def test_on_fast_waves_the_meta_learned_network_is_worse_than_answering_zero_and_a_little_better_than_transfer():  # noqa: E501
     meta, zero, transfer = (
         adapted("maml", 0.01, "fast", 1)[1],
         evaluate(Zero(), tasks_of("fast")),
@@ -433,7 +434,7 @@ def test_new_points_of_an_old_task_are_not_a_new_task():
     assert evaluate(twenty, own).mean < 1e-9 and evaluate(twenty, tasks_of("own")).mean > 0.2
 
 
-def test_an_interval_over_points_is_wrong_most_of_the_time_and_one_over_episodes_keeps_its_promise():
+def test_an_interval_over_points_is_wrong_most_of_the_time_and_one_over_episodes_keeps_its_promise():  # noqa: E501
     truth, hits = floor_of(FAMILY)[1], torch.zeros(2)
     for seed in range(200):
         e = FAMILY.sample(50, shots=1, queries=100, generator=FAMILY.generator(seed))

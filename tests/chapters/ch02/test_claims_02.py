@@ -105,7 +105,7 @@ def test_a_network_with_more_parameters_than_points_fits_the_support_set_and_ove
     assert support < 0.1 and query > 1
 
 
-def test_the_pretrained_start_begins_at_the_best_single_curve_and_ten_steps_take_its_error_down_by_a_third():
+def test_the_pretrained_start_begins_at_the_best_single_curve_and_ten_steps_take_its_error_down_by_a_third():  # noqa: E501
     family = Sinusoids()
     tasks = test_episodes(family, 2000, shots=5, queries=100, seed=11)
     steps = evaluate_each_step(

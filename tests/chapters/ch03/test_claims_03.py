@@ -68,7 +68,7 @@ def test_d_phi_d_theta_is_the_identity_minus_alpha_times_the_hessian():
     )
 
 
-def test_where_the_curvature_is_the_same_for_every_task_maml_and_joint_training_find_the_same_start():
+def test_where_the_curvature_is_the_same_for_every_task_maml_and_joint_training_find_the_same_start():  # noqa: E501
     for alpha in (0.1, 0.4):
         theta = torch.tensor(0.5, dtype=torch.float64)
         for _ in range(2000):
@@ -168,7 +168,7 @@ def largest_curvature(network, phi, x, y):
     return h
 
 
-def test_the_start_of_maml_is_about_five_times_as_curved_as_the_joint_start_and_flatter_after_a_step():
+def test_the_start_of_maml_is_about_five_times_as_curved_as_the_joint_start_and_flatter_after_a_step():  # noqa: E501
     some = test_episodes(FAMILY, 60, shots=5, queries=1, seed=9)
     curvatures = {("joint", 0): [], ("maml", 0): [], ("maml", 1): []}
     for (name, k), found in curvatures.items():

@@ -130,7 +130,7 @@ def test_the_arrows_are_the_slope_of_the_librarys_loss():
     assert result["loss"].mean() == pytest.approx(loss.item())
 
 
-def test_trained_with_similar_pairs_only_the_loss_goes_to_0_and_the_nearest_example_hardly_beats_guessing(
+def test_trained_with_similar_pairs_only_the_loss_goes_to_0_and_the_nearest_example_hardly_beats_guessing(  # noqa: E501
     seen,
 ):
     fresh = test_episodes(few_classes(), 100, shots=1, queries=3, seed=9)
@@ -141,7 +141,7 @@ def test_trained_with_similar_pairs_only_the_loss_goes_to_0_and_the_nearest_exam
     assert collapsed.mean - 1 / 6 < 0.2 * (good.mean - 1 / 6)
 
 
-def test_in_the_scrubber_the_share_of_active_pairs_falls_in_ten_steps_and_then_stays_near_one_in_five(
+def test_in_the_scrubber_the_share_of_active_pairs_falls_in_ten_steps_and_then_stays_near_one_in_five(  # noqa: E501
     seen,
 ):
     active = seen["all"][0].active
@@ -176,7 +176,7 @@ def test_the_explorers_sentence_adds_up():
     )
 
 
-def test_just_inside_the_margin_the_square_inside_pushes_hardest_and_not_at_all_where_drawings_lie_on_each_other():
+def test_just_inside_the_margin_the_square_inside_pushes_hardest_and_not_at_all_where_drawings_lie_on_each_other():  # noqa: E501
     assert (
         push(0.99, "of square") == pytest.approx(1.98)
         and push(0.99, "plain") == 1

@@ -93,7 +93,7 @@ def test_a_query_drawing_shows_whom_it_looks_at():
         )
 
 
-def test_attention_is_nearly_even_with_a_bare_cosine_and_gathers_on_one_drawing_as_the_factor_grows():
+def test_attention_is_nearly_even_with_a_bare_cosine_and_gathers_on_one_drawing_as_the_factor_grows():  # noqa: E501
     most = [attend(0, 5, scale)["attention"].max().item() for scale in (1, 3, 10, 30)]
     assert most == sorted(most) and most[0] < 2 / 25 and most[-1] > 4 * most[0]
 
@@ -241,7 +241,7 @@ def test_an_embedding_does_not_depend_on_the_task_and_prototypes_do(f):
     assert (prototypes(points, y)[0, 0] - prototypes(points, y)[1, 0]).norm() > 0.5
 
 
-def test_relation_trained_at_one_shot_falls_to_near_chance_at_five_and_means_in_place_of_sums_mend_it(
+def test_relation_trained_at_one_shot_falls_to_near_chance_at_five_and_means_in_place_of_sums_mend_it(  # noqa: E501
     drawn,
 ):
     relation = shipped_learner("relation")

@@ -58,7 +58,7 @@ def best_of(stored, names, domain="held out") -> str:
     return max(names, key=lambda name: stored[f"{domain}/{name}"].mean)
 
 
-# --- the newsletter ---------------------------------------------------------------------------------------------------------------
+# --- the newsletter -------------------------------------------------------------------------------
 
 
 def test_ten_kinds_of_coins_with_three_test_images_each_make_70_percent_21_of_30():
@@ -87,7 +87,7 @@ def test_five_points_to_each_side_need_some_three_hundred_test_images():
     assert n == 323 and 1.96 * (0.7 * 0.3 / n) ** 0.5 == pytest.approx(0.05, rel=1e-2)
 
 
-# --- plain transfer ---------------------------------------------------------------------------------------------------------------
+# --- plain transfer -------------------------------------------------------------------------------
 
 
 def test_there_are_1250_base_classes_in_fifty_scripts_and_twenty_scripts_held_out():
@@ -122,10 +122,10 @@ def test_every_learner_of_the_table_answers_each_query_by_itself(tasks):
         torch.testing.assert_close(one, together[:, 0], rtol=1e-3, atol=1e-3)
 
 
-# --- who wins ---------------------------------------------------------------------------------------------------------------------
+# --- who wins -------------------------------------------------------------------------------------
 
 
-def test_the_best_of_those_who_practised_is_a_metric_learner_and_clearly_ahead_of_plain_transfer_at_this_budget(
+def test_the_best_of_those_who_practised_is_a_metric_learner_and_clearly_ahead_of_plain_transfer_at_this_budget(  # noqa: E501
     stored,
 ):
     best = best_of(stored, LINE_UP)
@@ -163,7 +163,7 @@ def test_four_times_the_episodes_halve_an_interval(stored):
     assert half[-1] / half[after] == pytest.approx((120 / 500) ** 0.5, rel=0.15)
 
 
-def test_with_four_times_the_steps_plain_transfer_passes_the_best_of_1000_and_only_a_point_of_the_lead_is_left(
+def test_with_four_times_the_steps_plain_transfer_passes_the_best_of_1000_and_only_a_point_of_the_lead_is_left(  # noqa: E501
     more, tasks
 ):
     baseline, best = (evaluate(trained(name), tasks) for name in ("baseline", "siamese"))
@@ -192,7 +192,7 @@ def test_three_seeds_of_one_learner_lie_about_a_point_apart(more, tasks):
     assert 0.003 < max(means) - min(means) < 0.02
 
 
-# --- other domains ----------------------------------------------------------------------------------------------------------------
+# --- other domains --------------------------------------------------------------------------------
 
 
 def test_the_marker_costs_every_learner_accuracy(stored):
@@ -221,7 +221,7 @@ def test_real_characters_are_no_harder_than_the_invented_ones_and_maml_moves_fro
     assert places == [7, 4]
 
 
-# --- batch norm -------------------------------------------------------------------------------------------------------------------
+# --- batch norm -----------------------------------------------------------------------------------
 
 
 def test_one_maml_falls_by_far_more_than_any_interval_when_its_queries_come_one_at_a_time(
@@ -239,7 +239,8 @@ def test_the_more_queries_come_together_the_better(stored):
 
 
 def test_alone_a_picture_is_centred_on_itself(transductive):
-    """After batch norm each channel of a batch of one picture has mean 0, but for its adapted shift."""
+    """After batch norm each channel of a batch of one picture has mean 0, but for its adapted
+    shift."""
     first = transductive.network[:2]
     x = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

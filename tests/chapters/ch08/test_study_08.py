@@ -1,4 +1,5 @@
-"""The comparison of chapter 08: everyone sees as many drawings, the shipped runs are those of the code, and queries come in groups."""
+"""The comparison of chapter 08: everyone sees as many drawings, the shipped runs are those of the
+code, and queries come in groups."""
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def tasks():
 
 
 @each_run
-def test_every_learner_sees_as_many_drawings_in_a_step_of_the_same_scripts_through_the_same_backbone(
+def test_every_learner_sees_as_many_drawings_in_a_step_of_the_same_scripts_through_the_same_backbone(  # noqa: E501
     name,
 ):
     learner, family, plan = run_of(name).prepared()

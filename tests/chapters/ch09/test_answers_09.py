@@ -1,4 +1,5 @@
-"""Answers that readers may give to the exercises of chapter 09, in their own words, and the diagnosis that each must meet."""
+"""Answers that readers may give to the exercises of chapter 09, in their own words, and the
+diagnosis that each must meet."""
 
 import math
 import zlib
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 
 from course_lib.classroom.exercises import check
 
-# --- words as ids --------------------------------------------------------------------------------------------------------------
+# --- words as ids ---------------------------------------------------------------------------------
 
 
 def bucket(word, ids, buckets):
@@ -64,16 +65,16 @@ def in_front(words, ids, buckets, length):
 
 
 ENCODED = {
-    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + hash(word) % buckets)": [
+    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + hash(word) % buckets)": [  # noqa: E501
         hashed
     ],
-    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + zlib.crc32(word.encode()) % (buckets + 1))": [
+    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + zlib.crc32(word.encode()) % (buckets + 1))": [  # noqa: E501
         one_more
     ],
-    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + buckets + zlib.crc32(word.encode()) % buckets)": [
+    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + buckets + zlib.crc32(word.encode()) % buckets)": [  # noqa: E501
         from_buckets
     ],
-    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + len(unknown))": [
+    "numbered(words, ids, buckets, length, lambda word, place, unknown: 1 + len(ids) + len(unknown))": [  # noqa: E501
         dictionary_grows,
         places,
     ],
@@ -93,7 +94,7 @@ ENCODED = {
 }
 
 
-# --- means ---------------------------------------------------------------------------------------------------------------------
+# --- means ----------------------------------------------------------------------------------------
 
 MEANS = {
     "(vectors * ids[..., None]).sum(1) / (ids != 0).sum(1, keepdim=True)": [
@@ -113,7 +114,7 @@ MEANS = {
 }
 
 
-# --- weights -------------------------------------------------------------------------------------------------------------------
+# --- weights --------------------------------------------------------------------------------------
 
 
 def held_by(rows, words):
@@ -176,7 +177,7 @@ WEIGHTS = {
 }
 
 
-# --- one step ------------------------------------------------------------------------------------------------------------------
+# --- one step -------------------------------------------------------------------------------------
 
 
 def error(f, y, W, b):
@@ -184,7 +185,8 @@ def error(f, y, W, b):
 
 
 def stepped(weights, biases):
-    """A function of the exercise from two: what is subtracted from W and from b, from (f, error, alpha)."""
+    """A function of the exercise from two: what is subtracted from W and from b, from (f, error,
+    alpha)."""
     return lambda f, y, W, b, alpha: (
         W - weights(f, error(f, y, W, b), alpha),
         b - biases(f, error(f, y, W, b), alpha),

@@ -41,7 +41,8 @@ def table(bag):
 
 @pytest.fixture(scope="module")
 def learned():
-    """The prototypical network with learned word vectors after its training, and its accuracies on both parts by time."""
+    """The prototypical network with learned word vectors after its training, and its accuracies on
+    both parts by time."""
     learner, family, plan = with_learned_vectors()
     parts = {"train": episodes(5, "train", 300), "test": episodes(5, "test", 300)}
     before = {part: evaluate(learner, tasks) for part, tasks in parts.items()}
@@ -61,7 +62,7 @@ def clear(difference: Score) -> bool:
     return difference.mean > difference.half_width
 
 
-# --- words and domains ------------------------------------------------------------------------------------------------------------
+# --- words and domains ----------------------------------------------------------------------------
 
 
 def test_1440_requests_in_12_domains_of_6_intents_with_20_sentences_each():
@@ -74,7 +75,7 @@ def test_1440_requests_in_12_domains_of_6_intents_with_20_sentences_each():
     ) == {"food", "phone"}
 
 
-def test_most_tokens_also_occur_in_training_sentences_and_four_in_ten_different_words_of_the_test_domains_do_not():
+def test_most_tokens_also_occur_in_training_sentences_and_four_in_ten_different_words_of_the_test_domains_do_not():  # noqa: E501
     train, test = (Intents(part=part).rows for part in ("train", "test"))
     known, words = set(train.flatten().tolist()), set(test.flatten().tolist()) - {0}
     new = torch.tensor(sorted(words - known))
@@ -103,10 +104,10 @@ def test_the_idf_of_a_word_of_a_new_domain_is_finite_and_the_largest(bag):
     assert the < please < card < luggage == bag.idf.max() < torch.inf
 
 
-# --- what training does -----------------------------------------------------------------------------------------------------------
+# --- what training does ---------------------------------------------------------------------------
 
 
-def test_learned_word_vectors_learn_the_training_domains_by_heart_and_fall_below_their_own_start_elsewhere(
+def test_learned_word_vectors_learn_the_training_domains_by_heart_and_fall_below_their_own_start_elsewhere(  # noqa: E501
     learned, bag
 ):
     _, parts, before, after = learned
@@ -167,7 +168,7 @@ def test_cue_words_are_counted_as_by_hand():
     assert found.elsewhere[4, 0].item() == pytest.approx(sum(held).item() / (11 * 120))
 
 
-# --- the table --------------------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 def test_without_pieces_and_before_training_counts_are_the_bag_of_words(bag):
@@ -225,7 +226,8 @@ def test_from_a_layer_of_zeros_the_first_step_points_each_classs_weights_towards
 
 
 def test_one_domain_is_harder_than_three_by_a_few_points(table, bag):
-    single = torch.cat([evaluate(bag, same_episodes(Intents(domains=[name]), 200, shots=5, queries=5, seed=9)).per_episode
+    single = torch.cat([evaluate(bag, same_episodes(Intents(domains=[name]), 200, shots=5,
+    queries=5, seed=9)).per_episode
                         for name in ("banking", "city", "travel")])  # fmt: skip
     assert 0.01 < table["bag"][5].mean - single.mean() < 0.1
 
@@ -240,7 +242,7 @@ def test_some_words_belong_to_one_intent_each_even_within_travel(word, intent):
     assert held.sum() == held[family.names.index(intent)] > 4
 
 
-# --- twins ------------------------------------------------------------------------------------------------------------------------
+# --- twins ----------------------------------------------------------------------------------------
 
 
 def test_more_examples_of_remarks_that_come_in_twins_make_counting_worse_than_a_coin(remarks, bag):
@@ -251,7 +253,7 @@ def test_more_examples_of_remarks_that_come_in_twins_make_counting_worse_than_a_
     assert abs(few.mean - 0.5) < 0.03 and many.mean + many.half_width < 0.45
 
 
-def test_with_its_twin_among_the_examples_a_query_is_mostly_wrong_and_without_it_about_as_good_as_a_coin(
+def test_with_its_twin_among_the_examples_a_query_is_mostly_wrong_and_without_it_about_as_good_as_a_coin(  # noqa: E501
     remarks, bag
 ):
     v, kind = bag.count(remarks.rows), torch.arange(2).repeat_interleave(60)

@@ -1,4 +1,5 @@
-"""The typist of chapter 09: what it says is what the learners say, each text has an answer or a sentence, and it follows the keys."""
+"""The typist of chapter 09: what it says is what the learners say, each text has an answer or a
+sentence, and it follows the keys."""
 
 import random
 import time
@@ -123,7 +124,10 @@ PROBLEMS = [
     (
         "",
         "a",
-        f"There is no intent yet: write sentences for at least two, each in a line such as {FORM.rpartition('in: ')[2]}.",
+        (
+            "There is no intent yet: write sentences for at least two, each in a line such as "
+            f"{FORM.rpartition('in: ')[2]}."
+        ),
     ),
     (" \n\n", "a", "There is no intent yet"),
     ("pizza: one\n\ntaxi please", "a", f"Line 3 has no colon: {FORM}."),
@@ -133,7 +137,10 @@ PROBLEMS = [
     (
         "pizza: one\ntaxi: " + "a " * (WORDS + 1),
         "a",
-        f"The sentence in line 2 has {WORDS + 1} words and signs, and at most {WORDS} fit: shorten it.",
+        (
+            f"The sentence in line 2 has {WORDS + 1} words and signs, and at most {WORDS} fit: "
+            "shorten it."
+        ),
     ),
     (
         "pizza: one\nPIZZA: two",
@@ -211,7 +218,10 @@ def test_whatever_is_typed_there_is_an_answer():
         support = (
             support
             if turn % 2
-            else f"{FIRST}\n{chance.choice(['pizza', 'bus'])}: x{support.replace(chr(10), ' ').replace(':', '')}"
+            else (
+                f"{FIRST}\n{chance.choice(['pizza', 'bus'])}: "
+                f"x{support.replace(chr(10), ' ').replace(':', '')}"
+            )
         )
         query = "".join(chance.choices(pieces, k=chance.randrange(12))).replace("\n", " ")
         for name in LEARNERS:
@@ -228,7 +238,8 @@ def test_whatever_is_typed_there_is_an_answer():
 @TIMED
 @each_learner
 def test_it_follows_the_keys(name):
-    """60 ms is the limit for a key. Counted is the time of this thread: what others do on the machine meanwhile is not the learner's."""
+    """60 ms is the limit for a key. Counted is the time of this thread: what others do on the
+    machine meanwhile is not the learner's."""
     classify(FIRST, "warm up", name)
     times = []
     for _ in range(15):

@@ -1,4 +1,5 @@
-"""The shipped learners of short requests are those of the code and score as they did, above chance."""
+"""The shipped learners of short requests are those of the code and score as they did, above
+chance."""
 
 import pytest
 import torch

@@ -1,4 +1,5 @@
-"""Answers that readers gave to the exercises of chapter 10, in their own words, and the diagnosis that each must meet."""
+"""Answers that readers gave to the exercises of chapter 10, in their own words, and the diagnosis
+that each must meet."""
 
 import math
 
@@ -14,7 +15,7 @@ from course_lib.classroom.exercises import check
 NOTEBOOK = ROOT / "notebooks" / "10_few_shot_prompting.ipynb"
 
 
-# --- prompts -------------------------------------------------------------------------------------------------------------------
+# --- prompts --------------------------------------------------------------------------------------
 
 
 def assigned(words, y, names):
@@ -53,19 +54,19 @@ PROMPTS = {
     '"".join(f"{word} : {name}\\n" for word, name in zip(words[:-1], names)) + f"{words[-1]} :"': [
         lambda words, y, names: paired(words, y, names, words[:-1], names)
     ],
-    '"".join(f"{word} : {names[n - 1]}\\n" for word, n in zip(words[:-1], y[:-1])) + f"{words[-1]} :"': [
+    '"".join(f"{word} : {names[n - 1]}\\n" for word, n in zip(words[:-1], y[:-1])) + f"{words[-1]} :"': [  # noqa: E501
         lambda words, y, names: paired(words, y, names, words[:-1], [names[n - 1] for n in y])
     ],
     '"".join(f"{word} : {names[n]}\\n" for word, n in zip(words[:-1], y[1:])) + f"{words[-1]} :"': [
         lambda words, y, names: paired(words, y, names, words[:-1], [names[n] for n in y[1:]])
     ],
-    '"".join(f"{word} : {names[i % len(names)]}\\n" for i, word in enumerate(words[:-1])) + f"{words[-1]} :"': [
+    '"".join(f"{word} : {names[i % len(names)]}\\n" for i, word in enumerate(words[:-1])) + f"{words[-1]} :"': [  # noqa: E501
         by_place
     ],
 }
 
 
-# --- scores --------------------------------------------------------------------------------------------------------------------
+# --- scores ---------------------------------------------------------------------------------------
 
 
 def rows(first, last):
@@ -131,7 +132,7 @@ SCORES = {
 }
 
 
-# --- ceilings ------------------------------------------------------------------------------------------------------------------
+# --- ceilings -------------------------------------------------------------------------------------
 
 CEILINGS = {
     "** k -> * k": [lambda k, ways: (1 - 1 / ways) * k, lambda k, ways: 1 - (1 - 1 / ways) * k],
@@ -148,7 +149,7 @@ CEILINGS = {
 }
 
 
-# --- calibration ---------------------------------------------------------------------------------------------------------------
+# --- calibration ----------------------------------------------------------------------------------
 
 
 def shares(q):
@@ -203,7 +204,7 @@ CALIBRATIONS = {
 }
 
 
-# --- one step ------------------------------------------------------------------------------------------------------------------
+# --- one step -------------------------------------------------------------------------------------
 
 
 def stepped(x, y, x_q, eta, loss):

@@ -1,4 +1,5 @@
-"""What chapter 10 says about prompts and those who read them, measured on other held-out tasks than in the notebook."""
+"""What chapter 10 says about prompts and those who read them, measured on other held-out tasks than
+in the notebook."""
 
 import nbformat
 import own_models
@@ -71,7 +72,7 @@ def held_out(ways=2, tasks=300, shots=16, seed=SEED, kinds_per_label=1):
     return family.sample(tasks, shots=shots, queries=1, generator=family.generator(seed))
 
 
-# --- a prompt is a support set, and the model answers ---------------------------------------------------------------------------------
+# --- a prompt is a support set, and the model answers ---------------------------------------------
 
 
 def test_the_model_is_376128_numbers(model):
@@ -92,7 +93,7 @@ def test_trees_fish_vehicles_and_metals_with_ten_labels_are_one_of_six_groups():
     )
 
 
-def test_no_training_prompt_with_made_up_labels_held_two_kinds_of_one_group_or_a_kind_with_a_label_of_its_group():
+def test_no_training_prompt_with_made_up_labels_held_two_kinds_of_one_group_or_a_kind_with_a_label_of_its_group():  # noqa: E501
     kind_of = {word: kind for kind, words in KINDS.items() for word in words}
     mixture, seen = PromptMixture(), 0
     for batch in range(12):
@@ -114,7 +115,7 @@ def test_every_test_task_consists_of_such_pairs():
     assert (groups == groups[:, :1]).all() and (labels == groups).all()
 
 
-# --- how many examples ------------------------------------------------------------------------------------------------------------------
+# --- how many examples ----------------------------------------------------------------------------
 
 
 def test_with_one_example_it_answers_with_the_label_that_it_has_seen(model):
@@ -133,7 +134,7 @@ def test_from_one_example_on_the_curve_and_its_ceiling_all_but_coincide(model):
             assert abs(score.mean - covered(tasks, k).float().mean().item()) < 0.04, (ways, k)
 
 
-# --- when it began to read, and which parts do it --------------------------------------------------------------------------------------
+# --- when it began to read, and which parts do it -------------------------------------------------
 
 
 def test_reading_appears_within_about_a_hundred_steps_long_after_the_loss_has_begun_to_fall():
@@ -160,7 +161,7 @@ def test_a_few_heads_do_the_reading_and_the_others_can_go_without_a_trace(model)
     )
 
 
-def test_one_head_notes_the_word_at_its_label_and_two_look_for_labels_like_the_querys_of_which_one_is_needed(
+def test_one_head_notes_the_word_at_its_label_and_two_look_for_labels_like_the_querys_of_which_one_is_needed(  # noqa: E501
     model,
 ):
     looks = head_scores(model, held_out(tasks=100, shots=8), 8)
@@ -185,7 +186,7 @@ def test_head_3_3_is_a_stand_in_for_3_4(model):
     assert other.mean > 0.95 and paired(one, both).mean > 0.1 and abs(both.mean - 0.5) < 0.12
 
 
-# --- label words ------------------------------------------------------------------------------------------------------------------------
+# --- label words ----------------------------------------------------------------------------------
 
 
 def test_only_the_model_at_the_end_follows_examples_against_what_it_believes(
@@ -202,7 +203,7 @@ def test_only_the_model_at_the_end_follows_examples_against_what_it_believes(
         )  # both know what a dog is
 
 
-# --- advice -----------------------------------------------------------------------------------------------------------------------------
+# --- advice ---------------------------------------------------------------------------------------
 
 
 def test_training_prompts_have_one_separator_each_and_random_words_in_front_half_of_the_time():
@@ -315,7 +316,7 @@ def test_no_majority_bias_but_an_unseen_label_is_never_answered(measured):
     )
 
 
-# --- calibration, instructions ------------------------------------------------------------------------------------------------------------
+# --- calibration, instructions --------------------------------------------------------------------
 
 
 def test_calibration_removes_the_early_models_bias_and_with_another_empty_query_harms_the_final_one(
@@ -345,7 +346,7 @@ def test_in_every_known_wording_the_kind_stands_before_its_label():
     assert all(wording.index("{kind}") < wording.index("{label}") for wording in WORDINGS)
 
 
-def test_new_wordings_that_name_the_label_first_are_below_chance_and_with_four_examples_all_reach_what_these_reach_alone(
+def test_new_wordings_that_name_the_label_first_are_below_chance_and_with_four_examples_all_reach_what_these_reach_alone(  # noqa: E501
     model,
 ):
     tasks = held_out(tasks=600, shots=4)
@@ -361,10 +362,10 @@ def test_new_wordings_that_name_the_label_first_are_below_chance_and_with_four_e
             assert curve[0].mean + curve[0].half_width < 0.5
 
 
-# --- a prompt beside a gradient step ------------------------------------------------------------------------------------------------------
+# --- a prompt beside a gradient step --------------------------------------------------------------
 
 
-def test_at_four_examples_the_transformer_is_near_ridge_and_better_than_one_step_and_at_sixteen_least_squares_beats_it():
+def test_at_four_examples_the_transformer_is_near_ridge_and_better_than_one_step_and_at_sixteen_least_squares_beats_it():  # noqa: E501
     reader, family = trained(), LinearRegressions()
     tasks = episodes(family, 400, seed=SEED)
     part = tasks.support_x[:, :4], tasks.support_y[:, :4], tasks.query_x
@@ -395,14 +396,17 @@ def test_with_x_three_times_as_large_it_no_longer_follows_ridge():
     assert answers_after(reader, tasks, 0).shape == tasks.query_y.shape
 
 
-# --- on your own language model -----------------------------------------------------------------------------------------------------------
+# --- on your own language model -------------------------------------------------------------------
 
 
 def test_the_cells_for_your_own_model_run_with_one(tmp_path, capsys):
-    """With a model that the test makes: what it answers is noise, but it answers, and accuracies come out."""
+    """With a model that the test makes: what it answers is noise, but it answers, and accuracies
+    come out."""
     pytest.importorskip(
         "transformers",
-        reason="transformers is not installed: the cells for the reader's own model were NOT tested",
+        reason=(
+            "transformers is not installed: the cells for the reader's own model were NOT tested"
+        ),
     )
     folder = own_models.gpt2(tmp_path, context=2048)
     cells = [cell.source for cell in nbformat.read(NOTEBOOK, 4).cells if cell.cell_type == "code"]

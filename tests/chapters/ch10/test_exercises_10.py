@@ -1,4 +1,5 @@
-"""The exercises of chapter 10 say the same as the library that the chapter runs: prompts, ceiling, and one step as linear attention."""
+"""The exercises of chapter 10 say the same as the library that the chapter runs: prompts, ceiling,
+and one step as linear attention."""
 
 import torch
 

@@ -1,4 +1,5 @@
-"""The prompt editor's numbers are the model's own, and every text has an answer or a sentence that says what is wrong."""
+"""The prompt editor's numbers are the model's own, and every text has an answer or a sentence that
+says what is wrong."""
 
 import time
 

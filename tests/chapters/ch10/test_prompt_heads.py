@@ -1,4 +1,5 @@
-"""Where heads look: the definitions on attention made by hand, what removing a head changes, and which heads matter in the shipped model."""
+"""Where heads look: the definitions on attention made by hand, what removing a head changes, and
+which heads matter in the shipped model."""
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from course_lib.training.evaluation import evaluate, paired
 
 
 def by_hand():
-    """One task of three examples, of kinds 0, 1, 0 with labels 0, 1, 1, and queries of kind 0 with label 0 and kind 1 with label 1."""
+    """One task of three examples, of kinds 0, 1, 0 with labels 0, 1, 1, and queries of kind 0 with
+    label 0 and kind 1 with label 1."""
     first, second = 1, 1 + WORDS  # the first words of two kinds
     return Episode(
         torch.tensor([[[first], [second], [first + 1]]]), torch.tensor([[0, 1, 1]]),
@@ -136,11 +138,12 @@ def test_one_head_carries_the_word_to_its_label_and_a_later_one_finds_the_right_
     assert abs(right[0] - other[0]).max() < 0.15, "the first layer cannot tell the labels apart yet"
     kind, others = scores["to words of its kind"], scores["to other words"]
     assert abs(kind - others).max() < 0.03, (
-        "no head picks out the words of the query's kind: words are not compared from the query itself"
+        "no head picks out the words of the query's kind: words are not compared from the query "
+        "itself"
     )
 
 
-def test_in_the_middle_of_the_phase_change_the_head_that_carries_words_is_there_and_the_one_that_finds_labels_is_weaker(
+def test_in_the_middle_of_the_phase_change_the_head_that_carries_words_is_there_and_the_one_that_finds_labels_is_weaker(  # noqa: E501
     episode,
 ):
     scores = head_scores(shipped_model("tiny_gpt_early"), episode, 8)

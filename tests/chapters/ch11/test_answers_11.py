@@ -1,4 +1,5 @@
-"""Answers that readers gave to the exercises of chapter 11, in their own words, and the diagnosis that each must meet."""
+"""Answers that readers gave to the exercises of chapter 11, in their own words, and the diagnosis
+that each must meet."""
 
 import math
 
@@ -47,10 +48,10 @@ WRONG = {
     "11.trainable": {
         "lora_of_one_block": [lambda *s: (every(*s)[0], 4 * s[3] * s[0], every(*s)[2])],
         "adapters_of_one_block": [lambda *s: (*every(*s)[:2], every(*s)[2] // s[1])],
-        "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * width + size))": [
+        "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * width + size))": [  # noqa: E501
             lambda *s: (*every(*s)[:2], every(*s)[2] - 2 * s[1] * s[0])
         ],
-        "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * width + width))": [
+        "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * width + width))": [  # noqa: E501
             lambda *s: (*every(*s)[:2], every(*s)[2] - 2 * s[1] * s[4])
         ],
         "<lambda>": [
@@ -121,7 +122,7 @@ WRONG = {
         ],
     },
     "11.forgotten": {
-        "torch.stack([(before[group == g] - after[group == g]).mean() for g in group.unique() if g != mine]).mean()": [
+        "torch.stack([(before[group == g] - after[group == g]).mean() for g in group.unique() if g != mine]).mean()": [  # noqa: E501
             falls_of_groups
         ],
         "forgotten(before, after, group, mine).clamp(min=0)": [

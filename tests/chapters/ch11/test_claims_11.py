@@ -43,7 +43,7 @@ def clear(difference: Score) -> bool:
     return difference.mean > difference.half_width
 
 
-# --- what is stored ---------------------------------------------------------------------------------------------------------------
+# --- what is stored -------------------------------------------------------------------------------
 
 
 def test_the_model_has_376128_numbers_and_knows_455_tokens(model):
@@ -65,7 +65,7 @@ def test_fine_tuning_keeps_a_whole_model_for_each_task_and_the_others_a_small_pa
         )
 
 
-# --- four things ------------------------------------------------------------------------------------------------------------------
+# --- four things ----------------------------------------------------------------------------------
 
 
 def test_without_examples_and_without_a_rule_nobody_can_know_a_made_up_label():
@@ -88,7 +88,7 @@ def test_the_queries_use_other_words_than_the_examples_and_two_kinds_share_a_lab
     )
 
 
-# --- the methods ------------------------------------------------------------------------------------------------------------------
+# --- the methods ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [LoRA, Adapter, FineTune])
@@ -115,10 +115,10 @@ def test_no_vector_can_see_a_question_so_they_come_out_the_same_in_front_of_ever
         torch.testing.assert_close(layer[0, :, :4], layer[1, :, :4])
 
 
-# --- accuracy ---------------------------------------------------------------------------------------------------------------------
+# --- accuracy -------------------------------------------------------------------------------------
 
 
-def test_a_soft_prompt_of_20_vectors_is_level_with_the_same_32_examples_in_the_prompt_on_three_language_models():
+def test_a_soft_prompt_of_20_vectors_is_level_with_the_same_32_examples_in_the_prompt_on_three_language_models():  # noqa: E501
     tensors, about = stored("seeds")
     gaps = [paired(stored_score("kinds/32/soft 20"), stored_score("kinds/32/prompt"))]
     gaps += [
@@ -167,7 +167,7 @@ def test_from_scratch_it_stays_far_behind():
     assert stored_score("kinds/32/scratch").mean < 0.75 * stored_score("kinds/32/full").mean
 
 
-# --- lists ------------------------------------------------------------------------------------------------------------------------
+# --- lists ----------------------------------------------------------------------------------------
 
 
 def test_on_word_lists_the_prompt_falls_towards_chance_and_tuning_learns_them_by_heart():
@@ -190,7 +190,8 @@ def test_five_vectors_and_the_adapter_are_not_done_with_32_words_after_100_steps
 
 
 def test_the_model_compares_by_kind_in_a_list(model):
-    """A wrong answer is the label of other words of the same kind: with one word of each kind there is none, and no error."""
+    """A wrong answer is the label of other words of the same kind: with one word of each kind there
+    is none, and no error."""
     assert stored_score("lists/4/prompt").mean > 0.98 > stored_score("lists/8/prompt").mean
 
 
@@ -203,7 +204,7 @@ def test_130_tokens_do_no_harm_on_kinds_of_words():
     assert stored_score("kinds/32/prompt").mean > stored_score("kinds/16/prompt").mean - 0.01 > 0.95
 
 
-# --- forgetting -------------------------------------------------------------------------------------------------------------------
+# --- forgetting -----------------------------------------------------------------------------------
 
 
 def test_untuned_the_model_gets_nearly_all_other_prompts_right():
@@ -242,7 +243,8 @@ def test_no_soft_prompt_of_the_grid_costs_other_tasks_anything():
 
 
 def test_settings_were_chosen_for_accuracy_on_both_families_then_for_what_is_kept():
-    """Of 50 and 100 steps: within a point of the best accuracy, the one that keeps most elsewhere; of equals the shorter."""
+    """Of 50 and 100 steps: within a point of the best accuracy, the one that keeps most elsewhere;
+    of equals the shorter."""
     for name, method in METHODS.items():
         if method.scratch:
             continue
@@ -260,7 +262,7 @@ def test_settings_were_chosen_for_accuracy_on_both_families_then_for_what_is_kep
         assert chosen in near and near[chosen] >= max(near.values()) - 0.5, (name, found)
 
 
-# --- in-context tuning --------------------------------------------------------------------------------------------------------------
+# --- in-context tuning ----------------------------------------------------------------------------
 
 
 def practice(name, family, shots=32):
@@ -289,7 +291,7 @@ def test_the_early_model_gains_nothing_on_lists_and_loses_on_kinds_when_it_pract
     assert clear(paired(before, after))
 
 
-# --- when it pays -------------------------------------------------------------------------------------------------------------------
+# --- when it pays ---------------------------------------------------------------------------------
 
 
 def test_a_query_behind_32_examples_costs_more_than_one_without_so_tuning_pays_some_day():
@@ -326,7 +328,7 @@ def test_prompted_and_stored_scores_are_of_the_same_tasks(model):
     assert seconds > 0 and len(KINDS) == 24
 
 
-def test_at_one_rate_fine_tuning_forgets_most_then_lora_then_adapters_and_at_a_high_rate_more_numbers_forget_more():
+def test_at_one_rate_fine_tuning_forgets_most_then_lora_then_adapters_and_at_a_high_rate_more_numbers_forget_more():  # noqa: E501
     grid, about = stored("grid")
     last = about["seen"].index(100)
 
@@ -344,7 +346,8 @@ def test_at_one_rate_fine_tuning_forgets_most_then_lora_then_adapters_and_at_a_h
 
 
 def test_the_cell_for_your_own_model_runs_with_one(tmp_path, capsys):
-    """With a model that the test makes: what it answers is noise, but each method answers, and accuracies come out."""
+    """With a model that the test makes: what it answers is noise, but each method answers, and
+    accuracies come out."""
     pytest.importorskip(
         "peft", reason="peft is not installed: the cell for the reader's own model was NOT tested"
     )

@@ -1,4 +1,5 @@
-"""The comparison of chapter 11: who is scored on what, and that the shipped numbers come from these functions."""
+"""The comparison of chapter 11: who is scored on what, and that the shipped numbers come from these
+functions."""
 
 import pytest
 import torch
@@ -129,7 +130,7 @@ def test_in_context_tuning_leaves_its_start_alone_and_learns():
     assert InContextTuning(start).trainable() == 0
 
 
-# --- the files that ship -----------------------------------------------------------------------------------------------------------
+# --- the files that ship --------------------------------------------------------------------------
 
 
 def test_every_score_of_the_table_is_there():
