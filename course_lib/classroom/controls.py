@@ -223,9 +223,7 @@ class Points:
         return {"kind": "points", "bounds": self.bounds, "move": self.move}
 
 
-NONSENSE = (
-    "qxzv Grüße $x^ 한국어 <b>&\\\tword: 3.5 🎈 dog :\n"
-)  # unknown words, signs that mean something elsewhere, a tab, a line end
+NONSENSE = "qxzv Grüße $x^ 한국어 <b>&\\\tword: 3.5 🎈 dog :\n"  # unknown words, signs that mean something elsewhere, a tab, a line end  # noqa: E501
 
 
 @dataclass(frozen=True)

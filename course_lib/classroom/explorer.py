@@ -264,7 +264,7 @@ class Explorer(anywidget.AnyWidget):
             )
         data, escape = base64.b64encode(buffer.getvalue()).decode(), html.escape
         return (
-            '<figure '
+            "<figure "
             f'style="margin:0"><figcaption><strong>{escape(self.question)}</strong></figcaption>'
             f'<img alt="{escape(self.answer.get("alt", ""))}" width="{self._fit[0]}" '
             f'src="data:image/png;base64,{data}" '

@@ -287,7 +287,7 @@ def table(exercises=()) -> Shown:
             + "</tr>"
         )
     return Shown(
-        '<table '
+        "<table "
         f'class="course-progress"><thead><tr>{lines}</tr></thead><tbody>{body}</tbody></table>'
         f"<p>Stored in <code>{inline(str(path().name))}</code> on this machine, nowhere else.</p>"
     )

@@ -93,7 +93,7 @@ def read_runs(place: Path, _changed: int) -> list[OneShotRun]:
                 f"{place}: run{number:02}/class_labels.txt should name {COUNT} pairs of files; "
                 f"{FETCH}"
             )
-        tests, classes = zip(*pairs)
+        tests, classes = zip(*pairs, strict=True)
         training = sorted(set(classes))
         if len(training) != COUNT:
             raise PictureError(

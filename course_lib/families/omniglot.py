@@ -139,7 +139,7 @@ def read_part(part, root: Path) -> dict[tuple[str, str], Drawings]:
     if not part or set(part) - set(known):
         raise ValueError(
             f'part={part!r}: choose "background", "evaluation", "all", or alphabets out of '
-            f'{", ".join(known)}'
+            f"{', '.join(known)}"
         )
     return {key: drawings for key, drawings in characters.items() if key[0] in part}
 

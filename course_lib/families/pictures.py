@@ -41,7 +41,7 @@ class PictureClasses(StoredClasses):
             if names is None
             else [str(name) for name in names]
         )
-        for name, stack in zip(names, pictures):
+        for name, stack in zip(names, pictures, strict=True):
             check_stack(name, stack, like=pictures[0])
         if not len(names) == len(pictures) == len(pictures if groups is None else groups):
             raise ValueError(

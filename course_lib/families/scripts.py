@@ -259,7 +259,7 @@ def untidiness(kinds: Tensor, control: Tensor, used: Tensor, chunk: int = 2000) 
     stroke = torch.arange(MOST).repeat_interleave(POINTS // 5 + 1)
     crowding = []
     for some_kinds, some, some_used in zip(
-        kinds.split(chunk), control.split(chunk), used.split(chunk)
+        kinds.split(chunk), control.split(chunk), used.split(chunk), strict=True
     ):
         points = (BASES[some_kinds, ::5] @ some).flatten(1, 2)
         both = some_used[:, stroke, None] & some_used[:, None, stroke] & (stroke[:, None] != stroke)

@@ -75,7 +75,7 @@ class Vocabulary:
                 "['is it open?']"
             )
         rows = [[self.id(token) for token in tokens(sentence)] for sentence in sentences]
-        for sentence, row in zip(sentences, rows):
+        for sentence, row in zip(sentences, rows, strict=True):
             if not row:
                 raise ValueError(f"the sentence {sentence!r} has no word in it: write at least one")
         length = max(map(len, rows)) if length is None else length

@@ -21,7 +21,7 @@ from course_lib.language_models.label_scores import (
 )
 
 HOW_TO_INSTALL = (
-    'this needs the package transformers, which the course does not install by itself: pip '
+    "this needs the package transformers, which the course does not install by itself: pip "
     'install "transformers==5.23.0"'
 )
 CANNOT_LOAD = "give a folder with config.json, weights and a tokenizer, or a name on the hub"

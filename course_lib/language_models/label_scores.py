@@ -45,7 +45,8 @@ def cut_together(
 def common(one: list[int], other: list[int]) -> int:
     """How many tokens both begin with."""
     return next(
-        (i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other))
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
     )
 
 
@@ -72,7 +73,7 @@ def check_cuts(cuts: list[Cut], prompt: str, labels: Sequence[str], context: int
                 "use fewer or shorter examples"
             )
     seen: dict[tuple[int, ...], str] = {}
-    for (ids, _), label in zip(cuts, labels):
+    for (ids, _), label in zip(cuts, labels, strict=True):
         if (other := seen.setdefault(tuple(ids), label)) != label:
             raise ModelError(
                 f"labels {other!r} and {label!r} are the same tokens to this model: choose words "
@@ -106,7 +107,7 @@ def score_labels(
     asked: list[
         list[tuple[int, int, int]]
     ] = []  # for each row: (number of the score, place, token that follows there)
-    for n, (prompt, own) in enumerate(zip(prompts, labels)):
+    for n, (prompt, own) in enumerate(zip(prompts, labels, strict=True)):
         cuts = model.cut(prompt, own)
         check_cuts(cuts, prompt, own, model.context)
         mine = len(rows)

@@ -83,7 +83,10 @@ class TinyModel(nn.Module):
         with torch.no_grad():
             chances = self.network(torch.tensor([ids], device=self.device))[0, -1].softmax(-1)
         top = chances.topk(count)
-        return [(worlds.TOKENS[i], p) for i, p in zip(top.indices.tolist(), top.values.tolist())]
+        return [
+            (worlds.TOKENS[i], p)
+            for i, p in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        ]
 
 
 def open_model(name=None, device=None) -> TinyModel | TransformersModel:

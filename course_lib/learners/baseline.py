@@ -84,7 +84,7 @@ class Baseline(MetricLearner):
         if "classes" not in episode.names:
             raise ValueError(
                 'the episode has no names["classes"]: pretraining needs a family of pictures, '
-                'which tells each item\'s base class'
+                "which tells each item's base class"
             )
         y = torch.cat([episode.support_y, episode.query_y], dim=1)
         base = episode.names["classes"].gather(1, y).flatten()

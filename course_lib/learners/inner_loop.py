@@ -44,7 +44,7 @@ def written_out(
     for _ in range(steps):
         loss = loss_fn(functional_call(network, phi, (support_x,)), support_y)
         gradients = torch.autograd.grad(loss, [phi[n] for n in names], create_graph=not first_order)
-        phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients)}
+        phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients, strict=True)}
         path.append(phi)
     return path
 
@@ -87,7 +87,9 @@ def with_higher(
     ) as (fnet, inner):
         for _ in range(steps):
             inner.step(loss_fn(fnet(support_x), support_y), grad_callback=detach)
-        return [dict(zip(everything, fnet.parameters(time=j))) for j in range(steps + 1)]
+        return [
+            dict(zip(everything, fnet.parameters(time=j), strict=True)) for j in range(steps + 1)
+        ]
 
 
 def all_tasks_at_once(
@@ -121,7 +123,7 @@ def all_tasks_at_once(
         gradients = torch.autograd.grad(
             total, [phi[n] for n in names], create_graph=not first_order
         )
-        phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients)}
+        phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients, strict=True)}
         path.append(phi)
     return path
 

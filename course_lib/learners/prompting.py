@@ -196,7 +196,7 @@ class Prompting(Learner):
             self.answers(
                 [
                     (sx, sy, qx, labels)
-                    for (sx, sy, qx, _), labels in zip(episode, self.words_of(episode))
+                    for (sx, sy, qx, _), labels in zip(episode, self.words_of(episode), strict=True)
                 ]
             )
         )
@@ -206,7 +206,7 @@ class Prompting(Learner):
         if self.labels is None:
             if "labels" not in episode.names:
                 raise ValueError(
-                    'the classes have no words: give labels=[...], or an episode with '
+                    "the classes have no words: give labels=[...], or an episode with "
                     'names["labels"]'
                 )
             return [[self.read([i]) for i in row] for row in episode.names["labels"].tolist()]
@@ -240,7 +240,7 @@ class Prompting(Learner):
         if not self.neutral:
             return list(scores)
         empty = self.model.log_probs(blank, blank_labels).to(device).split(len(self.neutral))
-        return [calibrated(score, without) for score, without in zip(scores, empty)]
+        return [calibrated(score, without) for score, without in zip(scores, empty, strict=True)]
 
     def settings(self) -> dict:
         """The template, the labels, how many examples are shown, and what calibrates."""

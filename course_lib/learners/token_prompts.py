@@ -89,7 +89,7 @@ def label_ids(labels: Sequence[str] | Sequence[int] | Tensor | None, device) -> 
     if labels is None:
         raise ValueError("the classes have no words: give labels=[...], one word a class")
     ids = [worlds.encode(label) if isinstance(label, str) else [int(label)] for label in labels]
-    if long := [label for label, one in zip(labels, ids) if len(one) != 1]:
+    if long := [label for label, one in zip(labels, ids, strict=True) if len(one) != 1]:
         raise ValueError(f"label {long[0]!r} is not one token: choose one word for each class")
     if len(ids) < 2 or len({one[0] for one in ids}) < len(ids):
         raise ValueError(f"labels={list(labels)}: a task needs at least 2, each another word")

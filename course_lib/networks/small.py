@@ -1,6 +1,7 @@
 """The networks that learners adapt."""
 
 from contextlib import contextmanager
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -36,7 +37,7 @@ def mlp(
         raise ValueError(f"widths {widths}: every layer needs at least 1 unit")
     with seeded(seed):
         layers = []
-        for before, after in zip(widths, widths[1:]):
+        for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), activation()]
     return nn.Sequential(*layers[:-1])
 

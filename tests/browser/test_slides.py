@@ -223,12 +223,9 @@ def test_what_is_wrong_is_named(walked):
 @pytest.mark.browser
 def test_cells_that_do_not_fit_together_get_slides_of_their_own(walked):
     words = (
-        (
-            "A paragraph of some words that fill a line or two of the slide, so that there is "
-            "less room for the picture below. "
-        )
-        * 7
-    )
+        "A paragraph of some words that fill a line or two of the slide, so that there is "
+        "less room for the picture below. "
+    ) * 7
     walk = walked(
         cell("## Much", kind="slide"),
         cell(words),
@@ -251,7 +248,7 @@ def test_a_question_its_answer_and_what_is_said_to_the_others(walked):
     )
     reveal = (
         '<div class="course-reveal"><details><summary>Predict '
-        f'first</summary>{answer}</details></div>'
+        f"first</summary>{answer}</details></div>"
     )
     asked, told = cell("predict()", question, hidden=True), cell("reveal()", reveal, hidden=True)
     walk = walked(cell("## Up or down?", kind="slide"), asked, cell("measure()", ""), told)

@@ -199,7 +199,7 @@ def test_an_unpacked_folder_serves_too(root, tmp_path):
     for name, data in pretend().items():
         (tmp_path / "all_runs" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "all_runs" / name).write_bytes(data)
-    for one, other in zip(runs.official_runs(root), runs.official_runs(tmp_path)):
+    for one, other in zip(runs.official_runs(root), runs.official_runs(tmp_path), strict=True):
         assert torch.equal(one.test, other.test) and torch.equal(one.answers, other.answers)
 
 

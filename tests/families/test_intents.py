@@ -315,7 +315,7 @@ def test_no_two_utterances_are_nearly_the_same():
     ]
     assert len({" ".join(re.findall("[a-z0-9]+", text.lower())) for _, text in said}) == len(said)
     near = []
-    for (one, a), (other, b) in itertools.combinations(zip(said, bags), 2):
+    for (one, a), (other, b) in itertools.combinations(zip(said, bags, strict=True), 2):
         if len(a & b) / len(a | b) >= (0.85 if one[0] == other[0] else 0.75):
             near.append((one, other))
     assert not near, near

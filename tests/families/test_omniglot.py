@@ -159,9 +159,11 @@ def test_rotations_are_whole_classes(root):
         assert turned.characters[i] == ("Angular", "character01")
         assert torch.equal(turned.drawings(i), plain.drawings(0).rot90(i, (2, 3)))
     one = same_episodes(turned, 20, shots=1, queries=2, seed=1)
-    for (support_x, support_y, query_x, query_y), classes in zip(one, one.names["classes"]):
+    for (support_x, support_y, query_x, query_y), classes in zip(
+        one, one.names["classes"], strict=True
+    ):
         for x, y in ((support_x, support_y), (query_x, query_y)):
-            for picture, number in zip(x, classes[y].tolist()):
+            for picture, number in zip(x, classes[y].tolist(), strict=True):
                 assert (
                     (turned.drawings(number) == picture).flatten(1).all(1).any()
                 )  # the same turn for support and query

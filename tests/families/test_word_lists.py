@@ -36,7 +36,7 @@ def kind_groups(episode):
 @pytest.mark.parametrize("shots", [8, 16, 32, 48])
 def test_in_a_list_no_word_comes_twice_and_the_kind_says_nothing_about_the_label(shots):
     episode = sample(WordLists(), shots)
-    for words, y in zip(episode.support_x[..., 0], episode.support_y):
+    for words, y in zip(episode.support_x[..., 0], episode.support_y, strict=True):
         assert len(words.unique()) == shots
         kinds = (words - 1) // WORDS
         assert all(2 * y[kinds == kind].sum() == (kinds == kind).sum() for kind in kinds.unique())
@@ -45,21 +45,23 @@ def test_in_a_list_no_word_comes_twice_and_the_kind_says_nothing_about_the_label
 @pytest.mark.parametrize("shots", [4, 16, 32])
 def test_the_queries_are_words_of_the_list_with_their_own_labels(shots):
     for support_x, support_y, query_x, query_y in sample(WordLists(), shots):
-        known = dict(zip(support_x[:, 0].tolist(), support_y.tolist()))
+        known = dict(zip(support_x[:, 0].tolist(), support_y.tolist(), strict=True))
         assert [known[word] for word in query_x[:, 0].tolist()] == query_y.tolist()
         counts = query_x[:, 0].unique(return_counts=True)[1]
         assert counts.max() - counts.min() <= 1
 
 
 def test_lists_for_testing_are_of_one_group_and_those_for_practice_of_several():
-    for kinds, labels in zip(kind_groups(sample(WordLists())), label_groups(sample(WordLists()))):
+    for kinds, labels in zip(
+        kind_groups(sample(WordLists())), label_groups(sample(WordLists())), strict=True
+    ):
         assert set(kinds) == labels and len(labels) == 1
 
 
 @pytest.mark.parametrize("family", [WordLists(practice=True), Practice(2, 2), Practice(3, 1)])
 def test_practice_obeys_the_rules_of_the_training_prompts(family):
     episode = sample(family)
-    for kinds, labels in zip(kind_groups(episode), label_groups(episode)):
+    for kinds, labels in zip(kind_groups(episode), label_groups(episode), strict=True):
         assert len(set(kinds)) == len(kinds) and not labels & set(kinds)
     assert all(len(set(row)) == len(row) for row in episode.names["labels"].tolist())
 

@@ -57,7 +57,7 @@ def test_words_kinds_and_labels_fit(ways, per_label):
             == 1
         )
         for x, y in ((episode.support_x, episode.support_y), (episode.query_x, episode.query_y)):
-            for word, number in zip(x[task, :, 0].tolist(), y[task].tolist()):
+            for word, number in zip(x[task, :, 0].tolist(), y[task].tolist(), strict=True):
                 assert kinds.index(KIND_OF[TOKENS[word]]) % ways == number
 
 

@@ -68,7 +68,7 @@ def folder(tmp_path, monkeypatch):
         (
             (
                 'OSError: [WinError 126] Error loading "C:\\x\\torch\\lib\\c10.dll" or one of its '
-                'dependencies.'
+                "dependencies."
             ),
             "vc_redist",
         ),

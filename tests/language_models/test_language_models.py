@@ -63,7 +63,7 @@ def test_labels_of_several_tokens_are_scored_as_the_chain_rule_says(own):
         scores = own.log_probs(PROMPTS, LABELS)
         wanted = [
             [one_by_one(own, lambda ids: own.network(ids).logits, prompt, label) for label in row]
-            for prompt, row in zip(PROMPTS, LABELS)
+            for prompt, row in zip(PROMPTS, LABELS, strict=True)
         ]
     assert {len(own.tokens(label)) for label in LABELS[0]} != {1}, (
         "the tokenizer knows every label as one token: nothing is tested"
@@ -146,7 +146,7 @@ def test_the_small_model_scores_prompts_of_different_lengths(tiny):
         scores = tiny.log_probs(prompts, labels)
         wanted = [
             [one_by_one(tiny, tiny.network, prompt, label) for label in row]
-            for prompt, row in zip(prompts, labels)
+            for prompt, row in zip(prompts, labels, strict=True)
         ]
     torch.testing.assert_close(scores, torch.tensor(wanted), rtol=1e-4, atol=1e-4)
 
@@ -224,12 +224,9 @@ def test_without_a_name_the_model_of_the_course_is_opened_and_said(capsys):
         and not model.network.training
     )
     size = sum(p.numel() for p in model.network.parameters()) / 1e6
-    assert (
-        capsys.readouterr().out
-        == (
-            f"the small model of this course: {size:.1f} million weights on {model.device}, reads "
-            "up to 128 tokens\n"
-        )
+    assert capsys.readouterr().out == (
+        f"the small model of this course: {size:.1f} million weights on {model.device}, reads "
+        "up to 128 tokens\n"
     )
 
 

@@ -154,7 +154,7 @@ def test_a_mark_of_the_beginning_stands_before_every_prompt(marked):
     ]
     prompts, labels = ["it is", "the dog is"], [[" great", " not good"]] * 2
     wanted = []
-    for prompt, row in zip(prompts, labels):
+    for prompt, row in zip(prompts, labels, strict=True):
         begin = len(marked.tokenizer(prompt)["input_ids"])
         wanted.append(
             [chain(marked, marked.tokenizer(prompt + label)["input_ids"], begin) for label in row]
@@ -272,7 +272,7 @@ def test_labels_of_one_token_cost_one_row_a_prompt(name, request, monkeypatch):
         scores,
         [
             [chain(model, *cut) for cut in model.cut(prompt, row)]
-            for prompt, row in zip(prompts, labels)
+            for prompt, row in zip(prompts, labels, strict=True)
         ],
     )
 
@@ -465,12 +465,9 @@ def test_a_folder_is_opened_on_the_best_device_and_said_quietly(tmp_path, capfd)
     model = open_model(folder, device="cpu")
     printed, noise = capfd.readouterr()
     assert isinstance(model, TransformersModel) and noise == ""
-    assert (
-        printed
-        == (
-            f"{folder}: {sum(p.numel() for p in model.network.parameters()):,} weights on cpu, "
-            "reads up to 128 tokens\n"
-        )
+    assert printed == (
+        f"{folder}: {sum(p.numel() for p in model.network.parameters()):,} weights on cpu, "
+        "reads up to 128 tokens\n"
     )
 
 

@@ -69,7 +69,7 @@ def head_by_hand(name, learner, support, support_y, query):
     ways, n = int(support_y.max()) + 1, len(support)
     if name == "meta-baseline":
         points = [
-            torch.stack([s for s, y in zip(support, support_y) if y == c]).mean(0)
+            torch.stack([s for s, y in zip(support, support_y, strict=True) if y == c]).mean(0)
             for c in range(ways)
         ]
         return torch.stack(
@@ -94,11 +94,16 @@ def head_by_hand(name, learner, support, support_y, query):
         p = scores(support).softmax(-1)
         loss = -sum(p[i, support_y[i]].log() for i in range(n)) / n
         slopes = [
-            g + 1e-3 * w.detach() for g, w in zip(torch.autograd.grad(loss, weights), weights)
+            g + 1e-3 * w.detach()
+            for g, w in zip(torch.autograd.grad(loss, weights), weights, strict=True)
         ]
-        speed = slopes if speed is None else [0.9 * v + 0.1 * g for v, g in zip(speed, slopes)]
+        speed = (
+            slopes
+            if speed is None
+            else [0.9 * v + 0.1 * g for v, g in zip(speed, slopes, strict=True)]
+        )
         with torch.no_grad():
-            for w, v in zip(weights, speed):
+            for w, v in zip(weights, speed, strict=True):
                 w -= 0.01 * v
     return scores(query).detach()
 
@@ -125,7 +130,7 @@ def test_pretraining_is_cross_entropy_of_every_item_over_the_base_classes(name):
     learner, tasks = made(name), episode()
     losses = []
     for t, (support_x, support_y, query_x, query_y) in enumerate(tasks):
-        for x, y in [*zip(support_x, support_y), *zip(query_x, query_y)]:
+        for x, y in [*zip(support_x, support_y, strict=True), *zip(query_x, query_y, strict=False)]:
             f, base = learner.encoder(x[None])[0], int(tasks.names["classes"][t, y])
             w = learner.classifier.weight
             logits = (
@@ -273,7 +278,9 @@ def test_meta_baseline_starts_from_a_copy_of_the_pretrained_encoder(pretrained):
     baseline = found[Baseline][0]
     before, learner = copy.deepcopy(baseline.state_dict()), MetaBaseline.after(baseline)
     embedded = learner.eval().embed(fresh)
-    assert all(one.equal(other) for one, other in zip(embedded, baseline.eval().embed(fresh)))
+    assert all(
+        one.equal(other) for one, other in zip(embedded, baseline.eval().embed(fresh), strict=True)
+    )
     score = evaluate(learner, fresh)
     assert score.mean - score.half_width > 0.3
     plan = Plan(outer_steps=3, tasks=2, shots=1, queries=2)

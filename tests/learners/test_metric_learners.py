@@ -77,7 +77,7 @@ def mean_of(rows):
 def by_hand(name, learner, support, support_y, query):
     """One task of embeddings, with loops: a list of lists of logits."""
     ways, answer = int(max(support_y)) + 1, []
-    of_class = [[s for s, y in zip(support, support_y) if y == n] for n in range(ways)]
+    of_class = [[s for s, y in zip(support, support_y, strict=True) if y == n] for n in range(ways)]
     if name == "full context":
         support, query = context_by_hand(learner.context, support, query)
     for q in query:
@@ -90,7 +90,9 @@ def by_hand(name, learner, support, support_y, query):
         elif name in ("matching", "full context"):
             weights = [math.exp(10 * cos(q, s)) for s in support]
             row = [
-                math.log(sum(w for w, y in zip(weights, support_y) if y == n) / sum(weights))
+                math.log(
+                    sum(w for w, y in zip(weights, support_y, strict=True) if y == n) / sum(weights)
+                )
                 for n in range(ways)
             ]
         else:
@@ -134,7 +136,7 @@ def context_by_hand(context, support, query):
             h, c = lstm_by_hand(weights, torch.cat([q, r]), h, c)
             h = h + q
             looks_at = torch.tensor([math.exp(h @ row) for row in g])
-            r = sum(weight / looks_at.sum() * row for weight, row in zip(looks_at, g))
+            r = sum(weight / looks_at.sum() * row for weight, row in zip(looks_at, g, strict=True))
         f.append(h)
     return g, f
 

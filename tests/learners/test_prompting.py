@@ -43,7 +43,7 @@ class Counts:
         return torch.tensor(
             [
                 [float(prompt.count(label.strip())) for label in row]
-                for prompt, row in zip(prompts, labels)
+                for prompt, row in zip(prompts, labels, strict=True)
             ]
         )
 

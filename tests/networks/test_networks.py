@@ -75,7 +75,7 @@ def test_conv4_with_a_seed_is_repeatable_and_leaves_the_global_seed_alone():
     before = torch.get_rng_state()
     one, same, other = conv4(4, seed=1), conv4(4, seed=1), conv4(4, seed=2)
     assert torch.equal(before, torch.get_rng_state())
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
     assert not torch.equal(one[0].weight, other[0].weight)
 
 

@@ -61,7 +61,7 @@ def test_training_is_repeatable_and_lowers_the_loss():
     one, _, history, _ = train_language_model(plan, watch=6, progress=False)
     same, _, again, _ = train_language_model(plan, watch=6, progress=False)
     assert history == again and all(
-        torch.equal(p, q) for p, q in zip(one.parameters(), same.parameters())
+        torch.equal(p, q) for p, q in zip(one.parameters(), same.parameters(), strict=True)
     )
     assert [step for step, _, _ in history] == [6, 12] and history[1][1] < history[0][1]
 

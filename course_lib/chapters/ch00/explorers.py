@@ -220,12 +220,9 @@ def quiz_alt(result: dict) -> str:
     )
     if result["picked"] is None:
         return start + "The sixth shows one of the five again; no answer is marked yet."
-    return (
-        start
-        + (
-            f"The sixth is {LETTERS[result['answer']]}; nearest pixel by pixel is "
-            f"{LETTERS[result['pixels']]}."
-        )
+    return start + (
+        f"The sixth is {LETTERS[result['answer']]}; nearest pixel by pixel is "
+        f"{LETTERS[result['pixels']]}."
     )
 
 

@@ -79,11 +79,12 @@ def seen_other_split(pairs: list) -> bool:
             or [tuple(p.shape) for p in result] != [(shots, 1)] * 2 + [(len(x) - shots, 1)] * 2
         ):
             return False
-        answers = dict(zip(x.flatten().tolist(), y.flatten().tolist()))
+        answers = dict(zip(x.flatten().tolist(), y.flatten().tolist(), strict=False))
         given = list(
             zip(
                 torch.cat([result[0], result[2]]).flatten().tolist(),
                 torch.cat([result[1], result[3]]).flatten().tolist(),
+                strict=False,
             )
         )
         if len(dict(given)) != len(x) or any(answers[a] != b for a, b in given):
@@ -180,8 +181,13 @@ def seen_wrong_way(pairs: list) -> bool:
 
 def says_separate(numbers: Numbers) -> str:
     names, support, query = numbers.inputs
-    gave, number = numbers.result, dict(zip(support.tolist(), numbers.result[0].tolist()))
-    name, other = next((q, n) for q, n in zip(query.tolist(), gave[1].tolist()) if number[q] != n)
+    gave, number = (
+        numbers.result,
+        dict(zip(support.tolist(), numbers.result[0].tolist(), strict=False)),
+    )
+    name, other = next(
+        (q, n) for q, n in zip(query.tolist(), gave[1].tolist(), strict=False) if number[q] != n
+    )
     return (
         f"You number support and query separately: class {name} is {number[name]} in your support "
         f"set and {other} in your query set. One table of numbers must serve both"

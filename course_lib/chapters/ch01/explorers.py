@@ -238,9 +238,7 @@ def points_leave_open() -> Explorer:
         if r["spread"] is None:
             return f"{share} Too few to measure a spread: allow a larger tolerance."
         said = f"they say {r['says'].mean():.2f}, with a spread (SD) of {r['spread']:.2f}."
-        return f"{share} At x = {r['query_x']:.1f} {said}".replace(
-            "-", "−"
-        )
+        return f"{share} At x = {r['query_x']:.1f} {said}".replace("-", "−")
 
     for know in KNOWLEDGE:
         worst_miss(know)  # a moment now, so that no slider waits for it

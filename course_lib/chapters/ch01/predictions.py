@@ -46,7 +46,7 @@ def points(opened):
     family_known, family_unknown = opened.values()
     figure, axes = new_figure(8, 3)
     for (know, values), style, colour in zip(
-        opened.items(), ("-o", "--s"), (COLOURS["after"], COLOURS["before"])
+        opened.items(), ("-o", "--s"), (COLOURS["after"], COLOURS["before"]), strict=True
     ):
         axes.semilogy(values, style, color=colour, label=know)
     axes.axhline(family_known[0] / 10, color=COLOURS["truth"], ls=":", lw=1)
@@ -105,7 +105,7 @@ def outside(shares, lines):
         (1, "transfer", COLOURS["joint"]),
         (2, "meta-learned", COLOURS["after"]),
     ):
-        share, half = zip(*(three[i] for three in shares.values()))
+        share, half = zip(*(three[i] for three in shares.values()), strict=True)
         axes.bar(
             [n + 0.4 * i - 0.6 for n in range(4)],
             share,

@@ -119,7 +119,7 @@ EXERCISES = (
         "02.adapt",
         solution=adapt,
         cases=lambda generator: (
-            [(*case, k) for case, k in zip(bowls(generator), (3, 5, 1, 4))]
+            [(*case, k) for case, k in zip(bowls(generator), (3, 5, 1, 4), strict=False)]
             + [(*bowls(generator)[1], 0)]
         ),
         others=(adapt_detached,),

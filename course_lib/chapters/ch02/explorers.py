@@ -3,6 +3,7 @@ five points."""
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +61,7 @@ def walk_on_map(start, steps: int, alpha: float, shots: int) -> dict:
             for phi in path
         ]
         query = F.mse_loss(inner_loop.predict_with(model, path[-1], query_x), query_y).item()
-    rises = sum(after > before + 1e-9 for before, after in zip(losses, losses[1:]))
+    rises = sum(after > before + 1e-9 for before, after in pairwise(losses))
     return {
         "stations": stations,
         "losses": losses,
@@ -121,7 +122,7 @@ def draw_map(plane, shots: int) -> None:
 
 def draw_path(plane, stations: list, label: str) -> None:
     """A walk over the map: a large dot where it starts, small ones where each step lands."""
-    plane.plot(*zip(*stations), "-o", ms=4, lw=1.4, color=COLOURS["after"])
+    plane.plot(*zip(*stations, strict=True), "-o", ms=4, lw=1.4, color=COLOURS["after"])
     plane.plot(*stations[0], "o", ms=12, color=COLOURS["theta"], mec="black", label=label)
 
 
@@ -217,7 +218,7 @@ def bend(start: str, alpha: float, steps: int, points: tuple) -> dict:
 
 
 def draw_bend(result: dict, axes: dict) -> None:
-    steps, (x, y) = result["steps"], zip(*result["points"])
+    steps, (x, y) = result["steps"], zip(*result["points"], strict=True)
     curve, losses = axes["curve"], axes["losses"]
     curve.plot(X, sine(X, 3.0, 1.0), color=COLOURS["truth"], lw=1.2, ls="--", label="the task")
     curve.plot(X, result["curves"][0], color=COLOURS["before"], label="start")

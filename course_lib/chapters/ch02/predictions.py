@@ -10,7 +10,7 @@ from course_lib.families import Sinusoids
 
 def alpha(losses):
     figure, axes = new_figure(8, 3.2)
-    for alpha, style in zip(losses, (":", "-", "--", "-.")):
+    for alpha, style in zip(losses, (":", "-", "--", "-."), strict=True):
         axes.semilogy(losses[alpha], style, label=f"alpha = {alpha}")
     axes.set(xlabel="inner step", ylabel="support loss", ylim=(1e-4, 300))
     axes.legend(ncols=4, loc="upper center")
@@ -53,7 +53,9 @@ def yardsticks(axes) -> None:
 def start(scores, best):
     pretrained = scores["joint training"][10].mean
     figure, axes = new_figure(8, 3.2)
-    for (name, steps), colour in zip(scores.items(), (COLOURS["before"], COLOURS["joint"])):
+    for (name, steps), colour in zip(
+        scores.items(), (COLOURS["before"], COLOURS["joint"]), strict=True
+    ):
         mean, half = torch.tensor([[s.mean, s.half_width] for s in steps]).T
         axes.plot(mean, "-o", color=colour, label=name)
         axes.fill_between(range(11), mean - half, mean + half, color=colour, alpha=0.25, lw=0)
@@ -78,7 +80,7 @@ def start(scores, best):
 
 def shots(results):
     figure, axes = new_figure(8, 3)
-    mean, half = zip(*((score.mean, score.half_width) for score in results.values()))
+    mean, half = zip(*((score.mean, score.half_width) for score in results.values()), strict=True)
     axes.errorbar(list(results), mean, half, fmt="-o", color=COLOURS["query"], capsize=3)
     yardsticks(axes)
     axes.set(

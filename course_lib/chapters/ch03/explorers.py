@@ -3,6 +3,7 @@ takes."""
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 
@@ -99,7 +100,7 @@ def look_at_start(outer: int, k: int, alpha: float, start: tuple) -> dict:
     by_step = [errors_after(theta_a, theta_p, j, alpha).mean().item() for j in range(11)]
     return {
         "path": path,
-        "phi": list(zip(p.tolist(), a.tolist())),
+        "phi": list(zip(p.tolist(), a.tolist(), strict=True)),
         "by_step": by_step,
         "k": k,
         "alpha": alpha,
@@ -133,16 +134,16 @@ def draw_start(result: dict, axes: dict) -> None:
     plane.plot(phases, amplitudes, ".", ms=5, color=COLOURS["truth"], label="tasks")
     theta = result["path"][-1]
     for phi in result["phi"][:12]:
-        plane.plot(*zip(theta, phi), color=COLOURS["after"], lw=1)
+        plane.plot(*zip(theta, phi, strict=True), color=COLOURS["after"], lw=1)
     plane.plot(
-        *zip(*result["phi"][:12]),
+        *zip(*result["phi"][:12], strict=True),
         "o",
         ms=4,
         color=COLOURS["after"],
         ls="none",
         label="phi of 12 tasks",
     )
-    plane.plot(*zip(*result["path"]), color=COLOURS["theta"], lw=2.5)
+    plane.plot(*zip(*result["path"], strict=True), color=COLOURS["theta"], lw=2.5)
     plane.plot(
         *result["path"][0],
         "o",
@@ -316,7 +317,7 @@ def draw_graph(axes, cut: str, k: int) -> None:
     names = ["θ", *[f"φ{'¹²³'[j]}" for j in range(shown)], "query\nloss"]
     if k > 3:
         names[shown] = "φᵏ"
-    for j, (left, after) in enumerate(zip(places, places[1:])):
+    for j, (left, after) in enumerate(pairwise(places)):
         last = j == shown
         dead = cut == "detached" and j == 0
         line(axes, (left, 0), (after, 0), dead, COLOURS["query"], far=28 if last else 15)
@@ -334,7 +335,7 @@ def draw_graph(axes, cut: str, k: int) -> None:
             fontsize=9.5,
             bbox={"boxstyle": "round,pad=0.3", "fc": "#FBE9DD", "ec": COLOURS["support"]},
         )
-    for place, name in zip(places, names):
+    for place, name in zip(places, names, strict=True):
         axes.text(
             place,
             0,

@@ -29,7 +29,8 @@ def contrastive_by_cases(D, y, m):
 
 def contrastive_in_a_loop(D, y, m):
     losses = [
-        d * d if kind == 0 else max(0.0, m - d) ** 2 for d, kind in zip(D.tolist(), y.tolist())
+        d * d if kind == 0 else max(0.0, m - d) ** 2
+        for d, kind in zip(D.tolist(), y.tolist(), strict=False)
     ]
     return sum(losses) / len(losses)
 
@@ -82,7 +83,7 @@ def hardest(f, classes, k):
     different = classes[i] != classes[j]
     i, j = i[different], j[different]
     order = (f[i] - f[j]).square().sum(1).argsort()[:k]
-    return list(zip(i[order].tolist(), j[order].tolist()))
+    return list(zip(i[order].tolist(), j[order].tolist(), strict=False))
 
 
 def ranked(f, classes, kind):
@@ -111,7 +112,7 @@ def lists_out_of_step(f, classes, k):
     i, j = torch.triu_indices(len(f), len(f), offset=1)
     D = (f[i] - f[j]).norm(dim=1)[classes[i] != classes[j]]
     order = D.argsort()[:k]
-    return list(zip(i[order].tolist(), j[order].tolist()))
+    return list(zip(i[order].tolist(), j[order].tolist(), strict=False))
 
 
 def one_for_each(f, classes, k):

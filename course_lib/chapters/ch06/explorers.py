@@ -86,7 +86,7 @@ def margin_walk(points: tuple, margin: float, steps: int, only_similar: bool, mo
 
 def draw_margin(result: dict, axes: dict) -> None:
     plane, pays, f, margin = axes["plane"], axes["pays"], result["f"], result["margin"]
-    for i, j, different, active in zip(ONE, OTHER, DIFFERENT, result["active"]):
+    for i, j, different, active in zip(ONE, OTHER, DIFFERENT, result["active"], strict=True):
         if different and not (active and not result["only_similar"]):
             continue
         plane.plot(
@@ -97,7 +97,7 @@ def draw_margin(result: dict, axes: dict) -> None:
             alpha=0.8,
         )
     plane.scatter(*result["start"].T, s=110, facecolors="none", edgecolors="#BBBBBB", lw=1.2)
-    for number, (tone, mark) in enumerate(zip(TONES[:3], MARKS)):
+    for number, (tone, mark) in enumerate(zip(TONES[:3], MARKS, strict=True)):
         plane.scatter(*f[CLASSES == number].T, color=tone, marker=mark, s=85, zorder=3)
     plane.quiver(
         *f.T,
@@ -272,7 +272,7 @@ def draw_places(plane, run: Watched, place: int, limit: float, thumbnails: bool 
     thumbnails = (
         thumbnails and torch.pdist(middles).min() > 0.3 * limit
     )  # drawings on top of each other show nothing
-    for number, (tone, mark) in enumerate(zip(TONES, MARKS)):
+    for number, (tone, mark) in enumerate(zip(TONES, MARKS, strict=True)):
         mine = (run.classes == number).nonzero().flatten()
         plane.scatter(*f[mine].T.numpy(), color=tone, marker=mark, s=26, alpha=0.85)
         if thumbnails:

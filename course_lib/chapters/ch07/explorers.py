@@ -388,7 +388,9 @@ def ways_and_shots() -> Explorer:
                 f"With {result['ways']} ways, guessing is right in {100 / result['ways']:.0f} %. "
                 "Drag the four dots, then show the measured curve."
             )
-        values = ", ".join(f"{m:.1f} ± {h:.1f}" for m, h in zip(result["mean"], result["half"]))
+        values = ", ".join(
+            f"{m:.1f} ± {h:.1f}" for m, h in zip(result["mean"], result["half"], strict=True)
+        )
         return (
             f"Measured: {values} % ({EPISODES} episodes, chance {100 / result['ways']:.0f} %). "
             f"Your sketch is off by {result['off']:.0f} points on average."

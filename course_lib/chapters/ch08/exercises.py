@@ -19,7 +19,7 @@ def paired_interval(one, other):
 
 def paired_interval_by_sums(one, other):
     n = len(one)
-    d = [float(a - b) for a, b in zip(one, other)]
+    d = [float(a - b) for a, b in zip(one, other, strict=False)]
     mean = sum(d) / n
     return mean, 1.96 * (sum((x - mean) ** 2 for x in d) / (n - 1) / n) ** 0.5
 

@@ -68,7 +68,7 @@ def vocabularies(generator: torch.Generator) -> list[tuple]:
     lengths = torch.randint(6, 9, (len(sentences),), generator=generator).tolist()
     return [
         (sentence.split(), dict(ids), 4 + i, 4 if i == 2 else length)
-        for i, (sentence, length) in enumerate(zip(sentences, lengths))
+        for i, (sentence, length) in enumerate(zip(sentences, lengths, strict=False))
     ]
 
 
@@ -81,7 +81,7 @@ def masked_mean(vectors, ids):
 
 
 def masked_mean_by_loop(vectors, ids):
-    return torch.stack([own[row > 0].mean(0) for own, row in zip(vectors, ids)])
+    return torch.stack([own[row > 0].mean(0) for own, row in zip(vectors, ids, strict=False)])
 
 
 def sum_alone(vectors, ids):
@@ -255,7 +255,7 @@ def which(n: Numbers) -> str:
     """W, b or both: what differs from the right result."""
     wrong = [
         name
-        for name, got, right in zip("Wb", n.result, n.right)
+        for name, got, right in zip("Wb", n.result, n.right, strict=False)
         if not torch.allclose(got, right, atol=1e-4)
     ]
     return " and ".join(wrong)

@@ -134,7 +134,7 @@ def your_own_intents() -> Explorer:
         )
         effects = ", ".join(
             f"{word}{'' if known else ' (unknown)'} {effect:+.2f}"
-            for (word, known), effect in zip(verdict.words, verdict.effects.tolist())
+            for (word, known), effect in zip(verdict.words, verdict.effects.tolist(), strict=True)
         )
         return (
             f"Bars of {verdict.learner} for {len(verdict.names)} intents: {bars}. The words of "

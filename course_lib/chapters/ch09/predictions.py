@@ -10,7 +10,7 @@ from course_lib.training.evaluation import paired
 def learned(after, before, both, counted):
     change = paired(after["held-out domains"], before["held-out domains"])
     figure, axes = new_figure(8, 3.2)
-    for part, colour in zip(both, ("joint", "query")):
+    for part, colour in zip(both, ("joint", "query"), strict=True):
         mean, half = torch.tensor(
             [[100 * s[part].mean, 100 * s[part].half_width] for s in (before, after)]
         ).T

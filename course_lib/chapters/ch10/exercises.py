@@ -17,18 +17,18 @@ NAMESPACE: dict = {}
 def write_prompt(words, y, names):
     """The last word is the query; those before it are the examples."""
     prompt = ""
-    for word, n in zip(words[:-1], y[:-1]):
+    for word, n in zip(words[:-1], y[:-1], strict=False):
         prompt += f"{word} : {names[n]}\n"
     return prompt + f"{words[-1]} :"
 
 
 def write_prompt_by_joining(words, y, names):
-    lines = [f"{word} : {names[n]}" for word, n in zip(words, y)]
+    lines = [f"{word} : {names[n]}" for word, n in zip(words, y, strict=False)]
     return "\n".join([*lines[:-1], f"{words[-1]} :"])
 
 
 def answer_told(words, y, names):
-    return "\n".join(f"{word} : {names[n]}" for word, n in zip(words, y))
+    return "\n".join(f"{word} : {names[n]}" for word, n in zip(words, y, strict=False))
 
 
 def answer_told_with_newline(words, y, names):
@@ -36,7 +36,7 @@ def answer_told_with_newline(words, y, names):
 
 
 def _examples(words, y, names):
-    return "".join(f"{word} : {names[n]}\n" for word, n in zip(words[:-1], y[:-1]))
+    return "".join(f"{word} : {names[n]}\n" for word, n in zip(words[:-1], y[:-1], strict=False))
 
 
 def all_are_texts(runs: list) -> bool:
@@ -49,7 +49,7 @@ def first_other_line(n: Numbers) -> str:
         return "Your function does not return a text in every case"
     mine, right = n.result.splitlines(keepends=True), n.right.splitlines(keepends=True)
     place = next(
-        (i for i, pair in enumerate(zip(mine, right)) if pair[0] != pair[1]),
+        (i for i, pair in enumerate(zip(mine, right, strict=False)) if pair[0] != pair[1]),
         min(len(mine), len(right)),
     )
     have, want = (
@@ -66,7 +66,7 @@ def lists_left_alone(function: Callable) -> str | None:
     given = ["dog", "saw", "cow"], [0, 1, 0], ["blip", "zug"]
     before = [list(part) for part in given]
     function(*given)
-    for name, was, now in zip(("words", "y", "names"), before, given):
+    for name, was, now in zip(("words", "y", "names"), before, given, strict=False):
         if was != now:
             return (
                 f"The prompt is right, but your function changes the list `{name}`: `{was}` "
@@ -253,7 +253,7 @@ def one_step_with_weights(x, y, x_q, eta):
 
 
 def one_step_in_a_loop(x, y, x_q, eta):
-    return sum(eta * float(y_i) * float(x_i @ x_q) for x_i, y_i in zip(x, y))
+    return sum(eta * float(y_i) * float(x_i @ x_q) for x_i, y_i in zip(x, y, strict=False))
 
 
 def twice(x, y, x_q, eta):
@@ -277,7 +277,7 @@ def mean_of_squares(x, y, x_q, eta):
 
 def example_by_example(x, y, x_q, eta, size=1):
     w = torch.zeros(x.shape[1])
-    for x_i, y_i in zip(x, y):
+    for x_i, y_i in zip(x, y, strict=False):
         w = w - eta * size * (w @ x_i - y_i) * x_i
     return w @ x_q
 

@@ -6,6 +6,7 @@ The prompt editor has a file of its own.
 
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from matplotlib.ticker import FixedFormatter, FixedLocator
@@ -168,7 +169,7 @@ def draw_examples(result: dict, axes: dict) -> None:
 
 def place(shots: int) -> float:
     """Where a number of examples lies on an axis with equal steps between 0, 1, 2, 4, 8 and 16."""
-    for i, (low, high) in enumerate(zip(MEASURED_SHOTS, MEASURED_SHOTS[1:])):
+    for i, (low, high) in enumerate(pairwise(MEASURED_SHOTS)):
         if shots <= high:
             return i + (shots - low) / (high - low)
     raise ValueError(f"shots={shots}: the axis ends at {MOST}")

@@ -48,7 +48,9 @@ def one_shot(curves, echoes):
 def four(curves, ceilings, SHOTS):
     figure, axes = new_figure(8.5, 3.0)
     for ways, colour in ((2, "query"), (4, "support")):
-        mean, half = zip(*((100 * s.mean, 100 * s.half_width) for s in curves[ways].values()))
+        mean, half = zip(
+            *((100 * s.mean, 100 * s.half_width) for s in curves[ways].values()), strict=True
+        )
         axes.errorbar(
             range(6), mean, half, fmt="-o", capsize=3, color=COLOURS[colour], label=f"{ways} labels"
         )
@@ -70,7 +72,7 @@ def four(curves, ceilings, SHOTS):
     axes.legend(loc="lower right")
     lines = [
         f"4 labels, {k:2} examples: {s}   label shown: {c:.3f}"
-        for (k, s), c in zip(curves[4].items(), ceilings[4])
+        for (k, s), c in zip(curves[4].items(), ceilings[4], strict=True)
     ]
     return Outcome(
         100 * curves[4][4].mean,
@@ -119,7 +121,7 @@ def heads(without, needed, costs, whole):
     figure, axes = new_figure(8.5, 2.8)
     names = [f"{layer + 1}.{head + 1}" for layer, head in without]
     colours = [COLOURS["support" if place in needed else "before"] for place in without]
-    mean, half = zip(*((100 * s.mean, 100 * s.half_width) for s in without.values()))
+    mean, half = zip(*((100 * s.mean, 100 * s.half_width) for s in without.values()), strict=True)
     axes.bar(range(12), mean, yerr=half, color=colours, capsize=3)
     axes.axhline(50, color=COLOURS["chance"], ls="--")
     axes.set(
@@ -247,7 +249,7 @@ def instruction(found, asked_again):
 def steps(ERRORS, COUNTS):
     figure, axes = new_figure(8.5, 3.3)
     for (name, scores), form, colour in zip(
-        ERRORS.items(), ("-o", "--s", "-^", ":d"), ("after", "truth", "theta", "joint")
+        ERRORS.items(), ("-o", "--s", "-^", ":d"), ("after", "truth", "theta", "joint"), strict=True
     ):
         axes.plot(
             COUNTS,

@@ -208,7 +208,9 @@ def forgotten(before, after, group, mine):
 
 
 def forgotten_in_a_loop(before, after, group, mine):
-    falls = [float(b) - float(a) for b, a, g in zip(before, after, group) if int(g) != mine]
+    falls = [
+        float(b) - float(a) for b, a, g in zip(before, after, group, strict=False) if int(g) != mine
+    ]
     return sum(falls) / len(falls)
 
 

@@ -45,7 +45,7 @@ def bill(model: str, served: int, length: int, rank: int, size: int) -> dict:
 def draw_bill(result: dict, axes) -> None:
     names, whole = list(result["each"]), result["whole"]
     colours = [COLOURS[name] for name in ("query", "support", "after", "prototype", "joint")]
-    for row, (each, colour) in enumerate(zip(result["each"].values(), colours)):
+    for row, (each, colour) in enumerate(zip(result["each"].values(), colours, strict=True)):
         stored_numbers = each * result["served"]
         axes.barh(len(names) - 1 - row, max(stored_numbers - 1, 0), left=1, color=colour)
         where = {
@@ -118,7 +118,7 @@ COLOUR = {
     "full": "joint",
     "new head": "truth",
 }
-TASKS_NAMED = dict(zip(("kinds of words", "word lists"), FAMILIES))
+TASKS_NAMED = dict(zip(("kinds of words", "word lists"), FAMILIES, strict=True))
 EACH = 100  # queries of each task in the first explorer
 
 
@@ -343,7 +343,10 @@ def draw_inside(result: dict, axes: dict) -> None:
     along, plane, places = axes["along"], axes["plane"], range(len(SEEN))
     at = SEEN.index(result["steps"])
     for (mean, half), colour, label in zip(
-        result["curves"].mT, ("after", "query"), ("this task", "other tasks, by prompt")
+        result["curves"].mT,
+        ("after", "query"),
+        ("this task", "other tasks, by prompt"),
+        strict=True,
     ):
         along.fill_between(places, mean - half, mean + half, color=COLOURS[colour], alpha=0.2, lw=0)
         along.plot(places, mean, "-o", ms=4, color=COLOURS[colour], label=label)

@@ -76,7 +76,7 @@ def lists():
         f"{'from scratch':26}"
         + "".join(
             f"{shots:4}: {100 * s.mean:5.1f} ± {100 * s.half_width:4.1f}"
-            for shots, s in zip(SHOTS, scratch)
+            for shots, s in zip(SHOTS, scratch, strict=True)
         )
     )
     return Outcome(

@@ -225,8 +225,12 @@ def start(network: nn.Module) -> Parameters:
 
 
 def predictions(
-    plan: ByHand, network: nn.Module, loss_fn, episode: Episode, every_step: bool = False,
-    **settings
+    plan: ByHand,
+    network: nn.Module,
+    loss_fn,
+    episode: Episode,
+    every_step: bool = False,
+    **settings,
 ) -> Tensor:
     """As `inner_loop.query_predictions`, without a graph."""
     theta = start(network)

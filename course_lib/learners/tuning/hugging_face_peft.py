@@ -24,7 +24,7 @@ from course_lib.learners.tuning.tuned import finite_above_0
 from course_lib.networks.small import seeded
 
 HOW_TO_INSTALL = (
-    'this needs the package peft, which the course does not install by itself: pip install '
+    "this needs the package peft, which the course does not install by itself: pip install "
     '"peft==0.21.2"'
 )
 RATES = {

@@ -117,7 +117,7 @@ class Tuned(Learner):
                         f"the loss of a task is no longer finite at step {step}: lower lr={self.lr}"
                     )
                 gradients = torch.autograd.grad(loss.sum(), list(parts.values()))
-            for part, gradient in zip(parts.values(), gradients):
+            for part, gradient in zip(parts.values(), gradients, strict=True):
                 part.grad = gradient
             optimizer.step()
             yield now, loss.detach()

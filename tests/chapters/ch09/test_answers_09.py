@@ -108,7 +108,7 @@ MEANS = {
     ],
     "sum_alone(vectors, ids) / (1 + (ids != 0).sum(1, keepdim=True))": [
         lambda vectors, ids: torch.stack(
-            [v[i > 0].sum(0) / (len(i[i > 0]) + 1) for v, i in zip(vectors, ids)]
+            [v[i > 0].sum(0) / (len(i[i > 0]) + 1) for v, i in zip(vectors, ids, strict=False)]
         )
     ],
 }
@@ -283,7 +283,7 @@ def test_an_answer_meets_its_diagnosis(identity, name, form):
 
 @pytest.mark.parametrize(
     ("form", "said"),
-    list(zip(STEPS["inner_step(f, y, W, b, 1)"], ("of W and b:", "of W:", "of b:"))),
+    list(zip(STEPS["inner_step(f, y, W, b, 1)"], ("of W and b:", "of W:", "of b:"), strict=False)),
 )
 def test_the_step_without_alpha_is_named(form, said):
     assert said in check("09.inner_step", form).text

@@ -20,13 +20,13 @@ NOTEBOOK = ROOT / "notebooks" / "10_few_shot_prompting.ipynb"
 
 def assigned(words, y, names):
     p = ""
-    for word, n in zip(words[:-1], y):
+    for word, n in zip(words[:-1], y, strict=False):
         p = f"{word} : {names[n]}\n"
     return p + words[-1] + " :"
 
 
 def paired(words, y, names, left, right):
-    return "".join(f"{a} : {b}\n" for a, b in zip(left, right)) + f"{words[-1]} :"
+    return "".join(f"{a} : {b}\n" for a, b in zip(left, right, strict=False)) + f"{words[-1]} :"
 
 
 def by_place(words, y, names):
@@ -215,7 +215,7 @@ def stepped(x, y, x_q, eta, loss):
 
 def in_turn(x, y, x_q, eta):
     w = torch.zeros_like(x_q)
-    for xi, yi in zip(x, y):
+    for xi, yi in zip(x, y, strict=False):
         w = w - eta * (w @ xi - yi) * xi
     return w @ x_q
 

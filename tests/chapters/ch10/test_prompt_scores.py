@@ -20,7 +20,8 @@ def test_a_prompt_reads_as_written_by_hand():
     some = episode()
     labels = [TOKENS[i] for i in some.names["labels"][0]]
     lines = [
-        f"{TOKENS[x]} : {labels[y]}" for x, y in zip(some.support_x[0, :2, 0], some.support_y[0])
+        f"{TOKENS[x]} : {labels[y]}"
+        for x, y in zip(some.support_x[0, :2, 0], some.support_y[0], strict=False)
     ]
     wanted = " \n ".join([*lines, f"{TOKENS[some.query_x[0, 1, 0]]} :"])
     assert text(as_prompts(some, 2)[0, 1].tolist()).split() == wanted.split()

@@ -57,7 +57,7 @@ def test_there_are_as_many_tasks_and_queries_as_the_table_says(family, shots):
 
 def test_other_tasks_have_nothing_of_the_tuned_one():
     tasks = tasks_of("kinds", 4, 5)
-    for mine, other in zip(of_group(tasks), elsewhere(tasks, others=OTHERS)):
+    for mine, other in zip(of_group(tasks), elsewhere(tasks, others=OTHERS), strict=True):
         assert len(other) == OTHERS and mine not in of_group(other)
 
 
