@@ -41,13 +41,13 @@ class PictureClasses(StoredClasses):
             if names is None
             else [str(name) for name in names]
         )
-        for name, stack in zip(names, pictures, strict=True):
-            check_stack(name, stack, like=pictures[0])
         if not len(names) == len(pictures) == len(pictures if groups is None else groups):
             raise ValueError(
                 f"{len(pictures)} classes, {len(names)} names, {len(groups or pictures)} groups: "
                 "give one name and one group a class"
             )
+        for name, stack in zip(names, pictures, strict=True):
+            check_stack(name, stack, like=pictures[0])
         if not 0 <= within <= 1:
             raise ValueError(f"within={within}: a share of tasks lies between 0 and 1")
         if ways > len(pictures):

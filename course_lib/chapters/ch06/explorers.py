@@ -97,7 +97,7 @@ def draw_margin(result: dict, axes: dict) -> None:
             alpha=0.8,
         )
     plane.scatter(*result["start"].T, s=110, facecolors="none", edgecolors="#BBBBBB", lw=1.2)
-    for number, (tone, mark) in enumerate(zip(TONES[:3], MARKS, strict=True)):
+    for number, (tone, mark) in enumerate(zip(TONES[:3], MARKS, strict=False)):
         plane.scatter(*f[CLASSES == number].T, color=tone, marker=mark, s=85, zorder=3)
     plane.quiver(
         *f.T,
