@@ -1,8 +1,10 @@
 """For every test: its own progress file, one thread, no window."""
 
 import os
+import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,41 @@ def omniglot_root(tmp_path_factory):
     for name in names:
         shutil.copy(Path(named).expanduser() / name, root / name)
     return root
+
+
+# --- notebooks that run alone ---------------------------------------------------------------------
+
+ALONE = "test_a_notebook_runs_alone_for_a_reader_who_has_predicted_nothing"
+
+
+def changed_chapters() -> set[str] | None:
+    """The chapters whose room the last commit, or what is not committed, has changed. None means
+    all of them, by the switch or because git cannot tell."""
+    if os.environ.get("COURSE_ALL_NOTEBOOKS"):
+        return None
+    command = ["git", "diff", "--name-only", "HEAD~1"]  # with paths from the root of the project
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    place = re.compile(r"^(?:notebooks/|course_lib/chapters/ch|tests/chapters/ch)(\d\d)", re.M)
+    return None if done.returncode else set(place.findall(done.stdout))
+
+
+def pytest_collection_modifyitems(config, items):
+    chapters = changed_chapters()
+    left_out = [
+        item
+        for item in items
+        if item.originalname == ALONE
+        and chapters is not None
+        and item.callspec.params["path"].name[:2] not in chapters
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_report_header() -> str:
+    chapters = changed_chapters()
+    which = "all" if chapters is None else ", ".join(sorted(chapters)) or "none has changed"
+    return f"notebooks that run alone: {which} (COURSE_ALL_NOTEBOOKS=1 for all; all run in order)"

@@ -1,18 +1,16 @@
 """Notebooks as text and back, executed and clean: what CONTRIBUTING.md calls "build".
 
-    python tools/notebooks.py text  notebooks/02_inner_loop.ipynb chapter.txt   notebook -> text to
-    edit
-    python tools/notebooks.py build chapter.txt notebooks/02_inner_loop.ipynb   text -> notebook,
-    then run
-    python tools/notebooks.py run   notebooks/*.ipynb                           execute in place,
-    clean
+    python -m tools.notebooks text  notebooks/02_inner_loop.ipynb chapter.py   to text, to edit it
+    python -m tools.notebooks build chapter.py notebooks/02_inner_loop.ipynb   from text, and run it
+    python -m tools.notebooks run   notebooks/*.ipynb                          run in place, clean
 
-In the text form a line ``--- code slide`` or ``--- md sub`` opens a cell; the second word is its
-place in the lecture: slide, sub (subslide), frag (fragment), notes, skip, or nothing (goes on with
-the slide before).
+The text is that of jupytext: a line ``# %% slideshow={"slide_type": "slide"}`` opens a cell and
+says its place in the lecture: slide, subslide, fragment, notes, skip, or - (goes on with the one
+before).
 """
 
 import argparse
+import copy
 import hashlib
 import os
 import re
@@ -20,51 +18,22 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-PLACES = {
-    "slide": "slide",
-    "sub": "subslide",
-    "frag": "fragment",
-    "notes": "notes",
-    "skip": "skip",
-    "": "-",
-}
+FORM = "py:percent"  # of jupytext: a line "# %%" opens a cell
 MACHINE_PATH = re.compile(r"/(root|home|tmp|work|Users)/")
 
 
-def from_text(text: str) -> nbformat.NotebookNode:
-    """Build a notebook from the text form.
-
-    Raises:
-        ValueError: a cell's opening line is not understood.
-    """
-    cells = []
-    for block in re.split(r"^--- ", text, flags=re.M)[1:]:
-        head, _, source = block.partition("\n")
-        kind, _, place = head.strip().partition(" ")
-        if kind not in ("md", "code") or place not in PLACES:
-            raise ValueError(
-                f"'--- {head}': write 'md' or 'code', then one of "
-                f"{', '.join(filter(None, PLACES))} or nothing"
-            )
-        make = nbformat.v4.new_markdown_cell if kind == "md" else nbformat.v4.new_code_cell
-        cells.append(
-            make(source.strip("\n"), metadata={"slideshow": {"slide_type": PLACES[place]}})
-        )
-    return nbformat.v4.new_notebook(cells=cells)
-
-
 def to_text(notebook: nbformat.NotebookNode) -> str:
-    """The text form of a notebook."""
-    names = {slide_type: place for place, slide_type in PLACES.items()}
-    blocks = []
-    for cell in notebook.cells:
-        kind = "md" if cell.cell_type == "markdown" else "code"
-        place = names[cell.metadata.get("slideshow", {}).get("slide_type", "-")]
-        blocks.append(f"--- {kind} {place}".rstrip() + f"\n{cell.source}\n")
-    return "\n".join(blocks)
+    """The sources of a notebook and their places in the lecture, without outputs."""
+    plain = copy.deepcopy(notebook)
+    for cell in plain.cells:
+        slide = cell.metadata.get("slideshow", {"slide_type": "-"})
+        cell.metadata = nbformat.NotebookNode(slideshow=slide)
+    plain.metadata = nbformat.NotebookNode(jupytext={"notebook_metadata_filter": "-all"})
+    return jupytext.writes(plain, fmt=FORM)
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path, cell_timeout: int = 300) -> None:
@@ -178,7 +147,7 @@ def main() -> int:
     if options.action == "text":
         Path(target).write_text(to_text(nbformat.read(source, as_version=4)), encoding="utf-8")
         return 0
-    nbformat.write(from_text(Path(source).read_text(encoding="utf-8")), target)
+    nbformat.write(jupytext.reads(Path(source).read_text(encoding="utf-8"), fmt=FORM), target)
     return run([target])
 
 
