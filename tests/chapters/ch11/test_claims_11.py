@@ -15,10 +15,6 @@ from course_lib.chapters.ch11.study import (
     GRID,
     METHODS,
     SEEN,
-    SHOTS,
-    from_counts,
-    points,
-    stored,
     stored_score,
     tasks_of,
     timed,
@@ -29,7 +25,7 @@ from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners.in_context import InContext
 from course_lib.learners.token_prompts import as_prompts
 from course_lib.learners.tuning import Adapter, FineTune, LoRA, SoftPrompt
-from course_lib.training.evaluation import Score, evaluate, paired
+from course_lib.training.evaluation import Score, evaluate
 
 TUNED = tuple(name for name, method in METHODS.items() if not method.scratch)
 
@@ -66,12 +62,6 @@ def test_fine_tuning_keeps_a_whole_model_for_each_task_and_the_others_a_small_pa
 
 
 # --- four things ----------------------------------------------------------------------------------
-
-
-def test_without_examples_and_without_a_rule_nobody_can_know_a_made_up_label():
-    for shots in SHOTS:
-        s = stored_score(f"kinds/{shots}/zero-shot")
-        assert abs(s.mean - 0.5) < 0.1
 
 
 def test_an_instruction_in_a_wording_that_the_model_knows_says_everything(model):
@@ -118,31 +108,6 @@ def test_no_vector_can_see_a_question_so_they_come_out_the_same_in_front_of_ever
 # --- accuracy -------------------------------------------------------------------------------------
 
 
-def test_a_soft_prompt_of_20_vectors_is_level_with_the_same_32_examples_in_the_prompt_on_three_language_models():  # noqa: E501
-    tensors, about = stored("seeds")
-    gaps = [paired(stored_score("kinds/32/soft 20"), stored_score("kinds/32/prompt"))]
-    gaps += [
-        paired(
-            from_counts(tensors[f"seed {s}/kinds/32/soft 20"]),
-            from_counts(tensors[f"seed {s}/kinds/32/prompt"]),
-        )
-        for s in about["seeds"]
-    ]
-    assert len(gaps) == 3
-    mean = Score(torch.stack([gap.per_episode for gap in gaps]).mean(0))
-    assert abs(mean.mean) + mean.half_width < 0.02
-
-
-def test_for_kinds_of_words_it_hardly_matters_which_method_you_take():
-    for shots in SHOTS:
-        means = [stored_score(f"kinds/{shots}/{who}").mean for who in ("prompt", *TUNED)]
-        assert max(means) - min(means) < 0.1, (shots, means)
-    for who in TUNED:
-        assert (
-            abs(stored_score(f"kinds/32/{who}").mean - stored_score("kinds/32/prompt").mean) < 0.03
-        )
-
-
 def test_what_limits_everyone_at_4_examples_is_that_a_kind_may_be_missing(model):
     tasks = tasks_of("kinds", 4)
     kind = lambda x: (x[..., 0] - 1) // 12  # noqa: E731
@@ -151,48 +116,7 @@ def test_what_limits_everyone_at_4_examples_is_that_a_kind_may_be_missing(model)
     assert right[seen].float().mean() > 0.9 > 0.75 > right[~seen].float().mean()
 
 
-def test_label_words_gain_little_over_a_new_head_here():
-    for shots in SHOTS:
-        assert (
-            abs(
-                paired(
-                    stored_score(f"kinds/{shots}/full"), stored_score(f"kinds/{shots}/new head")
-                ).mean
-            )
-            < 0.05
-        )
-
-
-def test_from_scratch_it_stays_far_behind():
-    assert stored_score("kinds/32/scratch").mean < 0.75 * stored_score("kinds/32/full").mean
-
-
 # --- lists ----------------------------------------------------------------------------------------
-
-
-def test_on_word_lists_the_prompt_falls_towards_chance_and_tuning_learns_them_by_heart():
-    means = [stored_score(f"lists/{shots}/prompt").mean for shots in SHOTS]
-    assert means == sorted(means, reverse=True) and means[0] > 0.95 and means[-1] < 0.65
-    for who in ("soft 20", "lora", "full", "new head"):
-        assert clear(paired(stored_score(f"lists/32/{who}"), stored_score("lists/32/prompt")))
-
-
-def test_to_learn_by_heart_takes_no_pretraining_and_to_conclude_from_one_word_to_another_does():
-    for shots in SHOTS:
-        assert stored_score(f"lists/{shots}/scratch").mean > 0.98
-        assert abs(stored_score(f"kinds/{shots}/scratch").mean - 0.5) < 0.05
-
-
-def test_five_vectors_and_the_adapter_are_not_done_with_32_words_after_100_steps():
-    for who in ("soft 5", "adapter"):
-        s = stored_score(f"lists/32/{who}")
-        assert s.mean + s.half_width < 0.95 and METHODS[who].settings["steps"] == 100
-
-
-def test_the_model_compares_by_kind_in_a_list(model):
-    """A wrong answer is the label of other words of the same kind: with one word of each kind there
-    is none, and no error."""
-    assert stored_score("lists/4/prompt").mean > 0.98 > stored_score("lists/8/prompt").mean
 
 
 def test_the_prompt_of_32_examples_is_too_long_for_the_model_as_it_ships(model):
@@ -200,46 +124,7 @@ def test_the_prompt_of_32_examples_is_too_long_for_the_model_as_it_ships(model):
         model(as_prompts(tasks_of("kinds", 32, 1), 32)[0, :1])
 
 
-def test_130_tokens_do_no_harm_on_kinds_of_words():
-    assert stored_score("kinds/32/prompt").mean > stored_score("kinds/16/prompt").mean - 0.01 > 0.95
-
-
 # --- forgetting -----------------------------------------------------------------------------------
-
-
-def test_untuned_the_model_gets_nearly_all_other_prompts_right():
-    assert stored_score("kinds/32/zero-shot/others").mean > 0.98
-
-
-def test_lora_loses_most_at_the_chosen_rates_and_the_soft_prompt_nothing():
-    untuned = stored_score("kinds/32/zero-shot/others")
-    lost = {
-        who: paired(untuned, stored_score(f"kinds/32/{who}/others"))
-        for who in ("soft 20", "lora", "adapter", "full")
-    }
-    assert max(lost, key=lambda who: lost[who].mean) == "lora" and clear(lost["lora"])
-    tensors, about = stored("seeds")
-    for seed in about["seeds"]:
-        means = {who: tensors[f"seed {seed}/kinds/32/{who}/others"].float().mean() for who in lost}
-        assert min(means, key=means.get) == "lora"
-    assert abs(lost["soft 20"].mean) < 0.01
-
-
-def test_each_method_has_a_rate_at_which_it_forgets_and_one_at_which_it_does_not():
-    for name in ("lora", "adapter", "full"):
-        _, _, sizes, rates = GRID[name]
-        for size in sizes:
-            low, high = (
-                path("kinds", name, size, rate)[1, -1, 0] for rate in (rates[0], rates[-1])
-            )
-            assert low > 95 and high < 60, (name, size)
-
-
-def test_no_soft_prompt_of_the_grid_costs_other_tasks_anything():
-    for family in FAMILIES:
-        for name, size, lr in points():
-            if name == "soft":
-                assert path(family, name, size, lr)[1, :, 0].min() > 99
 
 
 def test_settings_were_chosen_for_accuracy_on_both_families_then_for_what_is_kept():
@@ -260,35 +145,6 @@ def test_settings_were_chosen_for_accuracy_on_both_families_then_for_what_is_kep
         near = {key: elsewhere for key, (own, elsewhere) in found.items() if own >= best - 1}
         chosen = method.settings["lr"], method.settings["steps"]
         assert chosen in near and near[chosen] >= max(near.values()) - 0.5, (name, found)
-
-
-# --- in-context tuning ----------------------------------------------------------------------------
-
-
-def practice(name, family, shots=32):
-    return [
-        stored_score(f"practice/{name}/{when}/{family}/{shots}") for when in ("before", "after")
-    ]
-
-
-def test_practice_on_other_lists_teaches_the_model_to_read_them_and_costs_it_kinds():
-    before, after = practice("final, lists", "lists")
-    assert before.mean < 0.65 and after.mean > 0.95
-    before, after = practice("final, lists", "kinds")
-    assert clear(paired(before, after)) and before.mean - after.mean > 0.1
-
-
-def test_the_early_model_gains_on_kinds_when_it_practises_those():
-    for shots in (8, 16, 32):
-        before, after = practice("early, kinds", "kinds", shots)
-        assert clear(paired(after, before))
-
-
-def test_the_early_model_gains_nothing_on_lists_and_loses_on_kinds_when_it_practises_lists():
-    before, after = practice("early, lists", "lists")
-    assert after.mean < 0.55
-    before, after = practice("early, lists", "kinds")
-    assert clear(paired(before, after))
 
 
 # --- when it pays ---------------------------------------------------------------------------------
@@ -326,23 +182,6 @@ def test_prompted_and_stored_scores_are_of_the_same_tasks(model):
     stored_one = stored_score("kinds/8/prompt").per_episode
     torch.testing.assert_close(score.per_episode.double(), stored_one)
     assert seconds > 0 and len(KINDS) == 24
-
-
-def test_at_one_rate_fine_tuning_forgets_most_then_lora_then_adapters_and_at_a_high_rate_more_numbers_forget_more():  # noqa: E501
-    grid, about = stored("grid")
-    last = about["seen"].index(100)
-
-    def elsewhere(name, size, rate):
-        return grid[f"kinds/{name}/{size}/{rate}/others"][last].double().mean().item() / 25
-
-    lora, adapter = (
-        [elsewhere(name, size, 0.003) for size in sizes]
-        for name, sizes in (("lora", (1, 4, 16)), ("adapter", (2, 8, 32)))
-    )
-    assert elsewhere("full", "prompt", 0.003) < min(lora) - 0.2 and max(lora) < min(adapter)
-    for name, sizes in (("lora", (1, 4, 16)), ("adapter", (2, 8, 32))):
-        small, middle, large = (elsewhere(name, size, 0.01) for size in sizes)
-        assert small > middle > large
 
 
 def test_the_cell_for_your_own_model_runs_with_one(tmp_path, capsys):
