@@ -10,26 +10,22 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import FixedLocator
 from torch import Tensor
 
+from course_lib.chapters.ch00.study import (
+    SHOTS,
+    SLOPPINESS,
+    WAYS,
+    family_of,
+    measured,
+    pixel_distances,
+)
 from course_lib.classroom.explorer import Choice, Explorer, Slider
 from course_lib.classroom.figures import COLOURS, Picture, new_figure, picture
-from course_lib.families import Strokes
 from course_lib.families.strokes import SIZE
 from course_lib.training.evaluation import Score
 
 LETTERS = "ABCDE"
 UNANSWERED = "not yet"
 ROUNDS = 20
-
-
-def pixel_distances(support_x: Tensor, query_x: Tensor) -> Tensor:
-    """The distance from each query drawing to each support drawing, pixel by pixel: (S, ...) and
-    (Q, ...) -> (Q, S)."""
-    return torch.cdist(query_x.flatten(1), support_x.flatten(1))
-
-
-def pixel_nearest(support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
-    """The class of the support drawing that is nearest to each query drawing: (Q,)."""
-    return support_y[pixel_distances(support_x, query_x).argmin(1)]
 
 
 def episode_picture(
@@ -128,11 +124,6 @@ def colour_key() -> Picture:
 
 
 # The quiz
-
-
-@lru_cache
-def family_of(sloppiness: float, ways: int = 5) -> Strokes:
-    return Strokes(ways=ways, sloppiness=sloppiness)
 
 
 @lru_cache(maxsize=256)
@@ -401,50 +392,12 @@ def slide_copy() -> Explorer:
 
 # How often pixels are right
 
-WAYS, SHOTS, SLOPPINESS = (2, 5, 10, 20), tuple(range(1, 11)), (0.0, 0.5, 1.0, 1.5, 2.0)
-
-
-def measure(sloppiness: float, episodes: int = 600, seed: int = 5) -> dict:
-    """Accuracy of pixel comparison, in thousandths: (mean, half of the 95 % interval) for each
-    number of shots, by ways.
-
-    All numbers of ways and shots look at parts of the same 20-way 10-shot episodes, so that they
-    can be compared.
-    """
-    family, scores = (
-        family_of(sloppiness, max(WAYS)),
-        {(ways, shots): [] for ways in WAYS for shots in SHOTS},
-    )
-    chance = family.generator(seed)
-    for _ in range(episodes):
-        ((support_x, support_y, query_x, query_y),) = family.sample(
-            1, shots=max(SHOTS), queries=2, generator=chance
-        )
-        order, asked = support_y.argsort(stable=True), query_y.argsort(stable=True)
-        distances = pixel_distances(support_x[order], query_x[asked]).view(
-            max(WAYS), 2, max(WAYS), max(SHOTS)
-        )
-        for ways, shots in scores:
-            nearest = distances[:ways, :, :ways, :shots].amin(3).argmin(2)
-            scores[ways, shots].append((nearest == torch.arange(ways)[:, None]).float().mean())
-    rows = {key: Score(torch.stack(values)) for key, values in scores.items()}
-    return {
-        ways: [
-            (round(1000 * rows[ways, k].mean), round(1000 * rows[ways, k].half_width))
-            for k in SHOTS
-        ]
-        for ways in WAYS
-    }
-
 
 def accuracy_at(ways: int, shots: int, sloppiness: float) -> dict:
-    lines = {
-        w: [(mean / 1000, half / 1000) for mean, half in row]
-        for w, row in MEASURED[sloppiness].items()
-    }
-    mean, half = lines[ways][shots - 1]
+    lines = measured()[SLOPPINESS.index(sloppiness)]  # (ways, shots, 2)
+    mean, half = lines[WAYS.index(ways), shots - 1].tolist()
     return {
-        "lines": lines,
+        "lines": dict(zip(WAYS, lines.tolist(), strict=True)),
         "ways": ways,
         "shots": shots,
         "sloppiness": sloppiness,
@@ -529,266 +482,3 @@ def pixel_accuracy() -> Explorer:
 
 
 EXPLORERS = (taste, slide_copy, pixel_accuracy)
-
-# Made by `python -m course_lib.chapters.ch00.explorers`, which takes about a minute: a slider
-# cannot wait for 600 episodes.
-# sloppiness: {ways: one (mean, half of the interval) for each of 1 to 10 shots, in thousandths}
-MEASURED = {
-    0.0: {
-        2: [
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-        ],
-        5: [
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-        ],
-        10: [
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-        ],
-        20: [
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-            (1000, 0),
-        ],
-    },
-    0.5: {
-        2: [
-            (887, 14),
-            (934, 11),
-            (962, 8),
-            (978, 6),
-            (981, 5),
-            (985, 5),
-            (986, 5),
-            (988, 5),
-            (990, 4),
-            (991, 4),
-        ],
-        5: [
-            (767, 12),
-            (867, 9),
-            (906, 8),
-            (929, 7),
-            (946, 6),
-            (957, 5),
-            (962, 5),
-            (967, 5),
-            (970, 4),
-            (973, 4),
-        ],
-        10: [
-            (665, 10),
-            (794, 8),
-            (853, 7),
-            (888, 6),
-            (912, 5),
-            (928, 5),
-            (938, 5),
-            (945, 4),
-            (951, 4),
-            (957, 4),
-        ],
-        20: [
-            (578, 7),
-            (726, 6),
-            (798, 6),
-            (840, 5),
-            (868, 5),
-            (889, 4),
-            (904, 4),
-            (915, 4),
-            (924, 3),
-            (933, 3),
-        ],
-    },
-    1.0: {
-        2: [
-            (672, 17),
-            (714, 17),
-            (751, 17),
-            (775, 16),
-            (785, 16),
-            (798, 16),
-            (811, 15),
-            (816, 15),
-            (824, 15),
-            (832, 15),
-        ],
-        5: [
-            (404, 12),
-            (472, 13),
-            (513, 13),
-            (544, 13),
-            (564, 13),
-            (583, 12),
-            (604, 12),
-            (618, 12),
-            (631, 12),
-            (646, 12),
-        ],
-        10: [
-            (276, 8),
-            (334, 9),
-            (376, 9),
-            (409, 9),
-            (432, 9),
-            (455, 9),
-            (475, 9),
-            (492, 9),
-            (506, 9),
-            (520, 9),
-        ],
-        20: [
-            (190, 5),
-            (243, 6),
-            (280, 6),
-            (307, 6),
-            (330, 6),
-            (350, 6),
-            (369, 6),
-            (384, 6),
-            (397, 6),
-            (410, 6),
-        ],
-    },
-    1.5: {
-        2: [
-            (565, 16),
-            (587, 17),
-            (613, 17),
-            (618, 17),
-            (625, 18),
-            (643, 18),
-            (650, 18),
-            (655, 18),
-            (656, 18),
-            (665, 18),
-        ],
-        5: [
-            (283, 10),
-            (310, 11),
-            (327, 11),
-            (345, 12),
-            (352, 12),
-            (366, 12),
-            (374, 12),
-            (380, 12),
-            (385, 12),
-            (393, 12),
-        ],
-        10: [
-            (171, 6),
-            (193, 7),
-            (200, 7),
-            (216, 8),
-            (223, 8),
-            (233, 8),
-            (242, 8),
-            (247, 7),
-            (254, 8),
-            (262, 8),
-        ],
-        20: [
-            (103, 4),
-            (119, 4),
-            (127, 4),
-            (137, 4),
-            (143, 4),
-            (149, 4),
-            (156, 5),
-            (161, 5),
-            (166, 5),
-            (170, 5),
-        ],
-    },
-    2.0: {
-        2: [
-            (526, 16),
-            (553, 17),
-            (556, 17),
-            (568, 18),
-            (571, 18),
-            (578, 18),
-            (586, 18),
-            (595, 18),
-            (600, 17),
-            (598, 18),
-        ],
-        5: [
-            (240, 9),
-            (257, 10),
-            (267, 10),
-            (280, 10),
-            (282, 10),
-            (287, 10),
-            (292, 10),
-            (296, 11),
-            (297, 11),
-            (298, 11),
-        ],
-        10: [
-            (135, 5),
-            (146, 6),
-            (151, 6),
-            (157, 6),
-            (160, 6),
-            (166, 6),
-            (169, 6),
-            (173, 6),
-            (173, 6),
-            (176, 7),
-        ],
-        20: [
-            (75, 3),
-            (83, 4),
-            (86, 4),
-            (90, 4),
-            (94, 4),
-            (97, 4),
-            (99, 4),
-            (100, 4),
-            (103, 4),
-            (103, 4),
-        ],
-    },
-}
-
-if __name__ == "__main__":
-    for level in SLOPPINESS:
-        print(f"    {level}: {{")
-        for ways, row in measure(level).items():
-            print(f"        {ways}: {row},")
-        print("    },")

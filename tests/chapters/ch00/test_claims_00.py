@@ -7,18 +7,18 @@ import torch
 from course_lib.chapters.ch00.exercises import interval, nearest
 from course_lib.chapters.ch00.explorers import (
     LETTERS,
-    MEASURED,
     ROUNDS,
     blurred,
     copy_over_original,
-    measure,
     moved,
-    pixel_nearest,
     question,
     taste,
 )
+from course_lib.chapters.ch00.study import SLOPPINESS, WAYS, measure, measured, pixel_nearest
 from course_lib.families import Strokes
 from course_lib.training.evaluation import Score, paired
+
+AT_1 = SLOPPINESS.index(1.0)
 
 
 def hits(predict, episode):
@@ -170,17 +170,17 @@ def test_a_copy_moved_five_pixels_is_taken_for_e_and_with_a_blur_of_three_for_a_
 
 
 def test_with_20_ways_the_accuracy_is_lower_and_more_times_its_chance_level():
-    five, twenty = MEASURED[1.0][5][0][0], MEASURED[1.0][20][0][0]
+    five, twenty = (measured()[AT_1, WAYS.index(ways), 0, 0] for ways in (5, 20))
     assert twenty < five and 20 * twenty > 1.5 * 5 * five
 
 
 def test_with_ten_examples_of_each_it_is_still_wrong_for_more_than_a_third_of_the_drawings():
-    mean, half = MEASURED[1.0][5][9]
-    assert 600 < mean - half and mean + half < 667
+    mean, half = measured()[AT_1, WAYS.index(5), 9].tolist()
+    assert 0.6 < mean - half and mean + half < 2 / 3
 
 
 def test_at_sloppiness_zero_it_makes_no_mistake_at_all():
-    assert {mean for row in MEASURED[0.0].values() for mean, _ in row} == {1000}
+    assert (measured()[SLOPPINESS.index(0.0), ..., 0] == 1).all()
 
 
 def test_pixels_do_about_equally_badly_here_and_on_omniglot():
@@ -192,16 +192,12 @@ def test_pixels_do_about_equally_badly_here_and_on_omniglot():
 
 @pytest.mark.parametrize("sloppiness", [0.5, 1.0])
 def test_the_numbers_behind_the_slider_can_be_measured_again(sloppiness):
-    again = measure(sloppiness, episodes=60, seed=9)
-    for ways, row in again.items():
-        drawings = 60 * ways * 2
-        for (mean, half), (stored, stored_half) in zip(
-            row, MEASURED[sloppiness][ways], strict=True
-        ):
-            half = (
-                max(half, 1000 * 3 / drawings) if mean == 1000 else half
-            )  # no mistake in n drawings: 3/n is where its interval ends
-            assert abs(mean - stored) < 1.5 * (half + stored_half), (ways, mean, stored)
+    again, kept = measure(sloppiness, episodes=60, seed=9), measured()[SLOPPINESS.index(sloppiness)]
+    drawings = 60 * torch.tensor(WAYS)[:, None] * 2
+    (mean, half), (stored, stored_half) = again.unbind(-1), kept.unbind(-1)
+    half = torch.where(mean == 1, torch.maximum(half, 3 / drawings), half)
+    # no mistake in n drawings: 3/n is where its interval ends
+    assert ((mean - stored).abs() < 1.5 * (half + stored_half)).all()
 
 
 def test_in_the_rounds_of_the_quiz_pixels_are_right_about_as_often_as_in_the_long_run():
