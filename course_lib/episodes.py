@@ -91,6 +91,11 @@ class Episode:
         }
         return Episode(*(tensor[which] for tensor in self.four), **about)
 
+    def parts(self, size: int) -> "Iterator[Episode]":
+        """The episode in pieces of at most ``size`` tasks."""
+        at_least_one(batch=size)
+        return (self[first : first + size] for first in range(0, self.tasks, size))
+
     @property
     def four(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """support_x, support_y, query_x, query_y."""

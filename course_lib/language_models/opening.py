@@ -31,6 +31,8 @@ class TinyModel(nn.Module):
         super().__init__()
         self.network, self.batch, self.context = network, batch, network.size.context
 
+    text = staticmethod(worlds.text)  # how its token ids are read
+
     @property
     def device(self) -> torch.device:
         return self.network.embedding.weight.device

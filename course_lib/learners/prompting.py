@@ -9,41 +9,14 @@ logits. What other learners do with gradients or distances happens here inside o
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.episodes import Episode
-from course_lib.families import prompt_worlds as worlds
+from course_lib.language_models.protocol import LanguageModel
 from course_lib.learners.base import Learner
-
-
-class LanguageModel(Protocol):
-    """What a model must be able to do to be prompted."""
-
-    context: int  # how many tokens it can read
-
-    def tokens(self, text: str) -> list[int]:
-        """The ids of the tokens of a text."""
-
-    def log_probs(self, prompts: list[str], labels: list[list[str]]) -> Tensor:
-        """log P(label | prompt), summed over the label's tokens: n prompts with N labels each ->
-        (n, N)."""
-
-    def generate(self, prompt: str, words: int = 40, stop: str | None = "\n") -> str:
-        """How the prompt goes on when the most probable token is taken each time.
-
-        Args:
-            words: at most so many tokens, which are words or parts of them.
-            stop: ends the text, once something stands before it; it is left out. None: only the
-                model or ``words`` end it.
-
-        Returns:
-            The text without space around it. It also ends where the model ends it, and where no
-            more fits into its context.
-        """
 
 
 @dataclass(frozen=True)
@@ -138,8 +111,8 @@ class Prompting(Learner):
             An episode may say which classes of its family are behind the numbers of a task,
             ``episode.names["classes"]`` (T, N): then for each class of the family.
             None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
-        read: turns a row of ids of x into text: `worlds.text`, or ``vocabulary.text`` of a family
-            of sentences.
+        read: turns a row of ids of x into text, such as ``vocabulary.text`` of a family of
+            sentences. None: as the model itself reads its words, ``model.text``, if it has any.
         shots: show the first so many support items only; None shows all. With 0 the prompt holds
             the query alone.
         neutral: queries without content for contextual calibration (Zhao et al. 2021), such as
@@ -147,7 +120,8 @@ class Prompting(Learner):
                 its probabilities. Without them there is no calibration.
 
     Raises:
-        ValueError: a label cannot be used (see `checked`), or neutral is one text and no list.
+        ValueError: a label cannot be used (see `checked`), neutral is one text and no list, or
+            nothing says how ids are read.
     """
 
     loss_fn = staticmethod(F.cross_entropy)
@@ -158,7 +132,7 @@ class Prompting(Learner):
         template: Template = Template(),  # noqa: B008, frozen
         labels: Sequence[str] | None = None,
         *,
-        read: Callable[[Sequence[int]], str] = worlds.text,
+        read: Callable[[Sequence[int]], str] | None = None,
         shots: int | None = None,
         neutral: Sequence[str] = (),
     ):
@@ -167,6 +141,12 @@ class Prompting(Learner):
             raise ValueError(f"shots={shots}: show 0 examples or more")
         if isinstance(neutral, str):
             raise ValueError(f"neutral={neutral!r} is one text: put it into a list, [{neutral!r}]")
+        read = read or getattr(model, "text", None)
+        if read is None:
+            raise ValueError(
+                f"{type(model).__name__} has no words of its own: give read=..., what turns a row "
+                "of ids into text, such as vocabulary.text"
+            )
         self.model, self.template, self.read, self.shots, self.neutral = (
             model,
             template,

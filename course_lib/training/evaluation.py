@@ -93,7 +93,7 @@ def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
     learner.eval()
     try:
         with torch.no_grad():
-            for part in parts(episode, batch):
+            for part in episode.parts(batch):
                 scores.append(
                     score_tasks(right_shape(learner, learner(part), part.query_y), part.query_y)
                 )
@@ -108,7 +108,7 @@ def evaluate_each_step(learner, episode: Episode, steps: int, batch: int = 100) 
     columns, training = [], learner.training
     learner.eval()
     try:
-        for part in parts(episode, batch):
+        for part in episode.parts(batch):
             every_step = learner.after_each_step(part, steps)
             columns.append(
                 torch.stack(
@@ -135,10 +135,3 @@ def paired(one: Score, other: Score) -> Score:
             f"{len(one)} and {len(other)} episodes: score both learners on the same episodes"
         )
     return Score(one.per_episode - other.per_episode, f"difference in {one.metric}")
-
-
-def parts(episode: Episode, size: int):
-    """The episode in pieces of at most ``size`` tasks."""
-    at_least_one(batch=size)
-    for i in range(0, episode.tasks, size):
-        yield episode[i : i + size]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from course_lib import ROOT
-from course_lib.families.prompt_worlds import TOKENS, Worlds, encode
+from course_lib.families.prompt_worlds import TOKENS, Worlds, encode, text
 from course_lib.language_models import opening as language_models
 from course_lib.language_models.opening import (
     HOW_TO_INSTALL,
@@ -98,7 +98,8 @@ def test_a_label_that_begins_another_is_at_least_as_probable_until_its_end_is_sc
 def test_it_can_be_prompted_on_sentences_of_the_family(own):
     family = Worlds()
     episode = family.sample(2, shots=1, queries=2, generator=family.generator(0))
-    learner = Prompting(own, Template(query="{x} is", example="{x} is {y}\n"), ["good", "not good"])
+    template = Template(query="{x} is", example="{x} is {y}\n")
+    learner = Prompting(own, template, ["good", "not good"], read=text)
     assert learner(episode).shape == (2, 2, 2)
 
 

@@ -189,8 +189,8 @@ def test_settings_name_everything_that_decides_the_numbers(change):
         (lambda: small(layers=0), "layers=0: "),
         (lambda: small(dims=0), "dims=0: "),
         (lambda: small(dims=3)(draw()), "x has 4 numbers and dims=3: make them equal"),
-        (lambda: runs.answers_after(small(), draw(), 6), "examples=6: choose from 0 to the 5"),
-        (lambda: runs.answers_after(small(), draw(), -1), "examples=-1: choose from 0 to the 5"),
+        (lambda: runs.FirstExamples(small(), 6)(draw()), "examples=6: choose from 0 to the 5"),
+        (lambda: runs.FirstExamples(small(), -1)(draw()), "examples=-1: choose from 0 to the 5"),
     ],
 )
 def test_bad_input_is_refused_in_words(make, says):
@@ -324,7 +324,7 @@ def test_it_beats_the_best_single_gradient_step(scores):
 
 def test_without_examples_it_answers_about_0():
     learner, tasks = runs.RUN.load(), runs.episodes(LinearRegressions(), 200)
-    assert runs.answers_after(learner, tasks, 0).abs().mean() < 0.1
+    assert runs.FirstExamples(learner, 0)(tasks).abs().mean() < 0.1
 
 
 def test_error_after_all_examples_is_what_evaluate_says():

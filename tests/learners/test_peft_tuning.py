@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_lib.families import Vocabulary
-from course_lib.families.prompt_worlds import Worlds
+from course_lib.families.prompt_worlds import Worlds, text
 from course_lib.language_models.opening import ModelError, TinyModel, TransformersModel
 from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners.prompting import Prompting, Template
@@ -155,7 +155,7 @@ def test_batches_change_nothing(own):
 def test_an_episode_brings_its_labels_and_queries_can_be_calibrated(own):
     family = Worlds()
     episode = family.sample(2, shots=2, queries=3, generator=family.generator(0))
-    scores = PeftTuning(own, "lora", steps=2, neutral=("N/A",))(episode)
+    scores = PeftTuning(own, "lora", steps=2, neutral=("N/A",), read=text)(episode)
     assert scores.shape == (2, 3, 2)
     torch.testing.assert_close(scores.exp().sum(-1), torch.ones(2, 3))
 
@@ -206,7 +206,7 @@ def test_a_training_that_fails_leaves_the_model_as_it_was(own, method, monkeypat
 )
 def test_impossible_settings_are_refused(own, settings, says):
     with pytest.raises(ValueError, match=says):
-        PeftTuning(own, **settings)
+        PeftTuning(own, read=WORDS.text, **settings)
 
 
 @needs_peft

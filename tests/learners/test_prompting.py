@@ -8,7 +8,7 @@ from toys import DEVICES
 
 from course_lib.families import Vocabulary
 from course_lib.families.intents import SentenceClasses
-from course_lib.families.prompt_worlds import ID, TOKENS, Worlds
+from course_lib.families.prompt_worlds import ID, TOKENS, Worlds, text
 from course_lib.language_models.opening import TinyModel
 from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners.in_context import InContext
@@ -31,6 +31,7 @@ class Counts:
     is asked of it."""
 
     context = 1000
+    text = staticmethod(text)
 
     def __init__(self):
         self.prompts = []
@@ -314,3 +315,11 @@ def test_settings_tell_two_prompts_apart(model):
         Prompting(model, Template(instruction="Sort. "), shots=1).settings(),
     )
     assert one["learner"] == "prompting" and one["shown"] == 1 and one != other
+
+
+def test_a_model_without_words_of_its_own_needs_to_be_told_how_ids_are_read():
+    class Silent(Counts):
+        text = None
+
+    with pytest.raises(ValueError, match="Silent has no words of its own: give read="):
+        Prompting(Silent(), labels=["zug", "blip"])

@@ -194,42 +194,39 @@ def with_statistics(learner: MAML, statistics: str) -> MAML:
     return other
 
 
-def asked_in_groups(learner: MAML, tasks: Episode, size: int) -> Score:
-    """Accuracy when the queries of a task, in their random order, come ``size`` at a time. The
-    learner adapts once a task.
+class InGroups(Learner):
+    """A MAML that adapts once a task, and is then asked ``size`` queries at a time, in their random
+    order.
 
     Raises:
-        ValueError: batch norm takes its statistics from the support set: use `evaluate`, groups
-            then change nothing.
+        ValueError: batch norm takes its statistics from the support set: use the learner itself,
+            groups then change nothing.
     """
-    if any(
-        isinstance(layer, BatchNorm) and layer.statistics == "support"
-        for layer in learner.network.modules()
-    ):
-        raise ValueError(
-            "statistics='support': no answer depends on the other queries; use evaluate"
-        )
-    right = []
-    learner.eval()
-    for support_x, support_y, query_x, query_y in tasks:
-        walk = {
-            "alpha": learner.alpha,
-            "steps": learner.steps,
-            "first_order": True,
-            "adapted": learner.adapted,
-        }
-        phi = {
-            n: p.detach()
-            for n, p in written_out(learner.network, learner.loss_fn, support_x, support_y, **walk)[
-                -1
-            ].items()
-        }
-        with torch.no_grad():
-            logits = torch.cat(
-                [predict_with(learner.network, phi, group) for group in query_x.split(size)]
+
+    def __init__(self, maml: MAML, size: int):
+        super().__init__()
+        layers = [layer for layer in maml.network.modules() if isinstance(layer, BatchNorm)]
+        if any(layer.statistics == "support" for layer in layers):
+            raise ValueError(
+                "statistics='support': no answer depends on the other queries; ask the learner"
             )
-        right.append((logits.argmax(-1) == query_y).float().mean())
-    return Score(torch.stack(right), "accuracy", chance=1 / WAYS)
+        self.maml, self.size = maml, size
+
+    def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
+        maml = self.maml
+        walk = {"alpha": maml.alpha, "steps": maml.steps, "adapted": maml.adapted}
+        with torch.enable_grad():  # the inner loop needs gradients even where the caller wants none
+            path = written_out(
+                maml.network, maml.loss_fn, support_x, support_y, first_order=True, **walk
+            )
+        phi = {name: weights.detach() for name, weights in path[-1].items()}
+        groups = query_x.split(self.size)
+        return torch.cat([predict_with(maml.network, phi, group) for group in groups])
+
+
+def asked_in_groups(learner: MAML, tasks: Episode, size: int) -> Score:
+    """Accuracy when the queries of a task come ``size`` at a time."""
+    return evaluate(InGroups(learner, size), tasks)
 
 
 # --- what is measured -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from torch import Tensor
 from course_lib.episodes import Episode
 from course_lib.families import LinearRegressions
 from course_lib.learners import InContextRegression, Learner, LeastSquares, Ridge
-from course_lib.training.evaluation import Score, parts, squared_error, test_episodes
+from course_lib.training.evaluation import Score, evaluate, test_episodes
 from course_lib.training.outer_loop import Plan
 from course_lib.training.runs import Run, load_or_train, plan_of
 
@@ -41,35 +41,30 @@ def episodes(family: LinearRegressions, count: int = EPISODES, seed: int = TEST_
     return test_episodes(family, count, shots=SHOTS, queries=QUERIES, seed=seed)
 
 
-def answers_after(learner: Learner, tasks: Episode, examples: int) -> Tensor:
-    """Answers to the queries from the first ``examples`` of each support set: (T, Q, 1). 0 examples
-    are allowed.
+class FirstExamples(Learner):
+    """A learner that is shown the first ``examples`` of each support set only; 0 are allowed.
 
     Raises:
         ValueError: there are not so many examples.
     """
-    if not 0 <= examples <= tasks.support_x.shape[1]:
-        raise ValueError(
-            f"examples={examples}: choose from 0 to the {tasks.support_x.shape[1]} that these "
-            "episodes hold"
-        )
-    return torch.vmap(learner.predict)(
-        tasks.support_x[:, :examples], tasks.support_y[:, :examples], tasks.query_x
-    )
+
+    def __init__(self, learner: Learner, examples: int):
+        super().__init__()
+        self.learner, self.examples = learner, examples
+
+    def forward(self, episode: Episode) -> Tensor:
+        x, y, k = episode.support_x, episode.support_y, self.examples
+        if not 0 <= k <= x.shape[1]:
+            raise ValueError(
+                f"examples={k}: choose from 0 to the {x.shape[1]} that these episodes hold"
+            )
+        return torch.vmap(self.learner.predict)(x[:, :k], y[:, :k], episode.query_x)
 
 
-def error_after(learner: Learner, tasks: Episode, examples: int, batch: int = 250) -> Score:
+def error_after(learner: Learner, tasks: Episode, examples: int) -> Score:
     """Mean squared error of each episode after ``examples`` examples; ``.per_episode.median()``
     where the mean does not settle."""
-    with torch.no_grad():
-        return Score(
-            torch.cat(
-                [
-                    squared_error(answers_after(learner, part, examples), part.query_y)
-                    for part in parts(tasks, batch)
-                ]
-            )
-        )
+    return evaluate(FirstExamples(learner, examples), tasks, batch=250)
 
 
 def report(learner: InContextRegression, o) -> dict[str, Score]:

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from course_lib.episodes import Episode, at_least_one
-from course_lib.families import prompt_worlds as worlds
 from course_lib.language_models.hugging_face import TransformersModel
 from course_lib.language_models.label_scores import ModelError
 from course_lib.learners.prompting import Prompting, Template, fill, word
@@ -69,7 +68,7 @@ class PeftTuning(Prompting):
         template: Template = Template(),  # noqa: B008, frozen
         labels: Sequence[str] | None = None,
         *,
-        read: Callable[[Sequence[int]], str] = worlds.text,
+        read: Callable[[Sequence[int]], str] | None = None,
         neutral: Sequence[str] = (),
         size: int | None = None,
         targets: Sequence[str] | None = None,

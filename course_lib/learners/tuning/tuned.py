@@ -132,7 +132,7 @@ class Tuned(Learner):
 
     def forward(self, episode: Episode) -> Tensor:
         """All tasks of an episode: (T, Q, N)."""
-        return torch.cat([self.trained_on(part)(part) for part in parts_of(episode, SIDE_BY_SIDE)])
+        return torch.cat([self.trained_on(part)(part) for part in episode.parts(SIDE_BY_SIDE)])
 
     def trained_on(self, episode: Episode) -> "Trained":
         """What is left after tuning on the support sets of these tasks: it answers their queries,
@@ -208,11 +208,6 @@ class Trained(Learner):
         """The language model that one task has left behind: tokens (B, L) -> scores (B, L, V)."""
         own = {name: part[task] for name, part in self.parts.items()}
         return lambda tokens: self.tuned.scores(own, tokens)
-
-
-def parts_of(episode: Episode, size: int) -> Iterator[Episode]:
-    """The episode in pieces of at most ``size`` tasks."""
-    return (episode[first : first + size] for first in range(0, len(episode), size))
 
 
 def finite_above_0(**numbers: float) -> None:

@@ -19,7 +19,7 @@ from course_lib.chapters.ch10.advice import (
     worlds,
 )
 from course_lib.chapters.ch10.heads import accuracy_without_each, head_scores, without_head
-from course_lib.chapters.ch10.regressions import answers_after, episodes, error_after, trained
+from course_lib.chapters.ch10.regressions import FirstExamples, episodes, error_after, trained
 from course_lib.chapters.ch10.study import history
 from course_lib.families import LinearRegressions
 from course_lib.families.pretraining_prompts import (
@@ -393,7 +393,7 @@ def test_with_x_three_times_as_large_it_no_longer_follows_ridge():
         error_after(reader, tasks, 8).mean
         > 5 * error_after(Ridge(family.best_penalty), tasks, 8).mean
     )
-    assert answers_after(reader, tasks, 0).shape == tasks.query_y.shape
+    assert FirstExamples(reader, 0)(tasks).shape == tasks.query_y.shape
 
 
 # --- on your own language model -------------------------------------------------------------------
