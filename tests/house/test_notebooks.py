@@ -142,7 +142,7 @@ def test_visible_code_fits_the_width_of_the_page(path):
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code" and not cell.metadata.get("jupyter", {}).get("source_hidden"):
             for line in cell.source.splitlines():
-                assert len(line) <= 104, f"{len(line)} characters: {line}"
+                assert len(line) <= 100, f"{len(line)} characters: {line}"
             for output in cell.outputs:
                 assert max(map(len, output.get("text", "").splitlines()), default=0) <= 100, (
                     output.text
