@@ -207,7 +207,6 @@ def test_fast_typing_ends_with_the_picture_of_the_last_text(reader):
             "quick(**state))[1]"
         ),
     )
-    reader.page.wait_for_timeout(300)
     frame = writing.frame()
     reader.page.keyboard.type("thirty keys, one after another")
     writing.settle()
@@ -312,7 +311,6 @@ def test_a_field_takes_no_more_than_fits_and_keeps_what_is_typed_while_python_is
             "quick(**state))[1]"
         ),
     )
-    reader.page.wait_for_timeout(300)
     field.press("Control+a")
     reader.page.keyboard.type("as it was typed", delay=20)
     assert state_of(field) == ["as it was typed", 15, 15]
@@ -351,15 +349,15 @@ def test_prompts_and_intents_that_readers_type_change_the_bars(chromium, lab):
         assert not reader.complaints
 
 
-def execute(reader, code):
-    """Run code in the kernel as a cell would, without waiting for its end."""
+def execute(reader, code, wait=True):
+    """Run code in the kernel as a cell would; with ``wait`` until it has ended."""
     reader.page.evaluate(
-        (
-            "(code) => { "
-            "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ "
-            "code }); }"
-        ),
-        code,
+        """([code, wait]) => {
+            const shell = window.jupyterapp.shell.currentWidget;
+            const future = shell.sessionContext.session.kernel.requestExecute({ code });
+            return wait ? future.done.then(() => true) : true;
+        }""",
+        [code, wait],
     )
 
 
@@ -369,7 +367,6 @@ def test_a_picture_that_takes_long_is_announced(reader):
         reader,
         "quick = waves.compute\nwaves.compute = lambda **state: (time.sleep(4), quick(**state))[1]",
     )
-    reader.page.wait_for_timeout(500)
     waves.controls("input[type=range]")[0].press("End")
     waves.root.locator(".course-wait").wait_for(state="visible", timeout=4000)
     waves.settle()
@@ -398,6 +395,7 @@ while time.time() < end:
     picture(new_figure()[0], "a figure that a cell draws")
 other = "undisturbed" if settings() == before else "the style leaked"
 """,
+        wait=False,
     )
     for _ in range(10):
         slider.press("ArrowRight")

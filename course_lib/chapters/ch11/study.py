@@ -188,6 +188,12 @@ def stored_score(key: str, what: str = "scores") -> Score:
     return from_counts(stored(what)[0][key], OTHERS if key.endswith("/others") else QUERIES)
 
 
+def percent(key: str) -> str:
+    """The same in percent with its interval, as tables print it."""
+    score = stored_score(key)
+    return f"{100 * score.mean:.1f} ± {100 * score.half_width:.1f}"
+
+
 # --- in-context tuning ----------------------------------------------------------------------------
 
 
