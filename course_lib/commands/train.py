@@ -55,14 +55,16 @@ def list_runs(options: argparse.Namespace) -> int:
 
 
 def shipped_file(run) -> str:
-    """One line about the file that ships: its name, seconds and first figure."""
+    """One line about the file that ships: its name, seconds and one of its figures."""
     if not run.file.is_file():
         return "no file ships"
     about = run.about()
     words = [f"data/{run.file.name}"]
     if "seconds" in about and not isinstance(about["seconds"], dict):
         words.append(f"trained for {duration(about['seconds'])}")
-    for what, (mean, half) in list(about.get("figures", {}).items())[-1:]:
+    if figures := about.get("figures"):
+        what = run.headline or list(figures)[-1]
+        mean, half = figures[what]
         words.append(f"{what}: {mean:.3f} ± {half:.3f}")
     return ", ".join(words)
 

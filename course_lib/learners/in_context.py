@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib.episodes import Episode, at_least_one
 from course_lib.language_models.tiny_gpt import TinyGPT
@@ -74,12 +74,8 @@ class InContext(Learner):
         return self(one_task(support_x, support_y, query_x, labels, self.labels))[0]
 
     def settings(self) -> dict:
-        form = {name: value for name, value in self.form.items()}
-        return (
-            super().settings()
-            | {"model": str(getattr(self.model, "size", "")), "shots": self.shots}
-            | form
-        )
+        about = {"model": str(getattr(self.model, "size", "")), "shots": self.shots}
+        return super().settings() | about | self.form
 
 
 def one_task(support_x: Tensor, support_y: Tensor, query_x: Tensor, labels, own) -> Episode:
@@ -112,10 +108,6 @@ class InContextTuning(InContext):
         labels = labels_of(episode, self.labels)
         scores = self.next_scores(episode, labels)
         return self.loss_fn(scores.flatten(0, 1), labels.gather(1, episode.query_y).flatten())
-
-    def after(self, support_x: Tensor, support_y: Tensor, labels: Tensor) -> nn.Module:
-        """The language model that answers: the same for every task."""
-        return self.model
 
     def trainable(self, ways: int = 2) -> int:
         """How many numbers a task trains: none. All weights were trained before, over many

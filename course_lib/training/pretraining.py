@@ -5,6 +5,7 @@ import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -151,6 +152,7 @@ class LanguageRun(Named):
 
     usual: dict = field(default_factory=lambda: dict(USUAL))
     early: bool = False
+    headline: ClassVar[str] = "2 labels, 1 kinds each, 8 shots"
 
     def load(self, path: Path | None = None) -> TinyGPT:
         """The model of a file, in eval mode; of the one that ships, unless told."""

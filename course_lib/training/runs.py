@@ -44,6 +44,7 @@ class Named:
     says: str
     usual: dict = field(default_factory=dict)
     repeats: ClassVar[str] = "python -m course_lib train"
+    headline: ClassVar[str] = ""  # the figure that `list` shows; the last one, unless told
 
     @property
     def file(self) -> Path:

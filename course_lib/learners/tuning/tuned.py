@@ -146,16 +146,6 @@ class Tuned(Learner):
             "meta-train: use it as it is"
         )
 
-    def after(
-        self, support_x: Tensor, support_y: Tensor, labels: Tensor
-    ) -> Callable[[Tensor], Tensor]:
-        """The language model that one task leaves behind: tokens (B, L) -> scores (B, L, V)."""
-        parts = {
-            name: part[0]
-            for name, part in self.adapt(support_x[None], support_y[None], labels[None]).items()
-        }
-        return lambda tokens: self.scores(parts, tokens)
-
     def trainable(self, ways: int = 2) -> int:
         """How many numbers a task with so many labels trains."""
         return sum(
