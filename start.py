@@ -1,13 +1,9 @@
-"""Sets up the course in this folder and opens it. Python's standard library is enough to run this
-file.
+"""Sets up the course in this folder and opens it. Python's standard library is enough for it.
 
-    python3 start.py                 make .venv, install the pinned packages, open JupyterLab on the
-    first chapter
+    python3 start.py                 make .venv, install what is pinned, open the first chapter
     python3 start.py --cpu           the same with PyTorch's smaller build without CUDA (Linux)
-    python3 start.py --no-browser    print the address instead of opening it; --port N chooses the
-    port
-    python3 start.py test [words]    the same set-up, then the tests; the words go to pytest (test
-    -k maml -x)
+    python3 start.py --no-browser    print the address and open nothing; --port N chooses the port
+    python3 start.py test [words]    the same set-up, then the tests; words go to pytest: test -x
 
 Everything installed stays in .venv: delete that folder to undo it. A set-up that was cut short is
 mended at the next start. The set-up itself is environment.py.

@@ -1,8 +1,7 @@
 """A JupyterLab of its own and a browser in front of it, for the browser tests and for the tools
 beside this file.
 
-    with Lab(notebooks) as lab, browser() as chromium, lab.open(chromium, "02_inner_loop.ipynb") as
-    reader:
+    with Lab(notebooks) as lab, browser() as chromium, lab.open(chromium, name) as reader:
         reader.run_all()
         for explorer in reader.explorers(): ...
 

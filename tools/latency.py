@@ -1,8 +1,8 @@
 """How long a reader waits for the picture: from key press to new picture on the page, for each
 explorer of a notebook.
 
-    python -m tools.latency notebooks/02_inner_loop.ipynb [--changes 40] [--density 2] [--width
-    1280] [--text " a b"]
+    python -m tools.latency notebooks/02_inner_loop.ipynb [--changes 40] [--density 2]
+        [--width 1280] [--text " a b"]
 
 Where there is a field to type into, it types into the last one; else it moves the first slider,
 point or box to tick.

@@ -2,7 +2,7 @@
 screen by screen.
 
     python -m tools.screenshots notebooks/02_inner_loop.ipynb /tmp/look [--dark] [--width 640]
-    [--height 720] [--density 2] [--plain]
+        [--height 720] [--density 2] [--plain]
 
 --plain leaves the notebook as it is stored, without running it.
 """

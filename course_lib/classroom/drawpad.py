@@ -1,8 +1,7 @@
 """A draw pad: a row of papers for mouse, finger or pen. Python gets 28 x 28 pictures as its
 networks know them, and answers live.
 
-    pad = DrawPad(["one", "other"], hand_drawn, on_change=lambda pad: f"distance
-    {distance(*pad.pictures):.2f}")
+    pad = DrawPad(["one", "other"], hand_drawn, on_change=lambda pad: f"{distance(*pad.pictures)}")
 
 The browser sends strokes, one request at a time and always the newest. The pad knows no family of
 pictures: whoever makes it brings the pen that renders them.

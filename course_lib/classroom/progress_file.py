@@ -2,10 +2,10 @@
 machine.
 
     {"version": 1,
-     "predictions": {"02.more_steps": {"answer": "falls", "said": "It keeps falling", "locked_at":
-         "...", "right": false}},
-     "exercises":   {"03.meta_gradient": {"tries": 3, "passed": true, "last": "passed", "passed_at":
-     "..."}}}
+     "predictions": {"02.more_steps": {"answer": "falls", "said": "It keeps falling",
+                                       "locked_at": "...", "right": false}},
+     "exercises":   {"03.meta_gradient": {"tries": 3, "passed": true, "last": "passed",
+                                          "passed_at": "..."}}}
 
 The file is COURSE_PROGRESS where that is set, else `progress.json` in the project folder. Two
 notebooks may write at once: every change takes a lock file, reads the file again, changes it and

@@ -3,8 +3,8 @@ both.
 
 A prompt is a list of tokens. Most tokens are worth little to learn; the answers are what counts, so
 each token carries a weight. Nothing that is held out ever stands in a training prompt that maps
-words to labels: two kinds of one group, or a kind and a label of one group (see `worlds`). Prompts
-that ask for the kind itself, or copy a word, use all words together.
+words to labels: two kinds of one group, or a kind and a label of one group (see prompt_worlds.py).
+Prompts that ask for the kind itself, or copy a word, use all words together.
 """
 
 import random

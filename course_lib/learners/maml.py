@@ -27,7 +27,7 @@ class MAML(Learner):
         first_order: drop the second derivatives (FOMAML).
         adapt: "all" layers, or only the "head": the last layer that has parameters (as ANIL does).
         way: "higher", "autograd" or "vmap": three ways to the same numbers. "fast" gives them too:
-            for conv4 on a CPU with the derivatives written out (fast.py), elsewhere by vmap, which
+            for conv4 on a CPU with the derivatives written out by hand, elsewhere by vmap, which
             is the fast one of the three.
         inner_optimizer, override: for way="higher" only; see `inner_loop.with_higher`.
 

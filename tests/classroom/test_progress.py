@@ -26,7 +26,9 @@ def test_place_is_the_variable_or_the_project_folder(own_progress, monkeypatch, 
     monkeypatch.delenv("COURSE_PROGRESS")
     assert progress.path() == progress.project() / "progress.json"
     monkeypatch.setattr(
-        progress, "__file__", str(tmp_path / "site" / "course_lib" / "show" / "progress.py")
+        progress,
+        "__file__",
+        str(tmp_path / "site" / "course_lib" / "classroom" / "progress_file.py"),
     )
     monkeypatch.chdir(tmp_path)
     assert progress.path() == tmp_path / "progress.json"

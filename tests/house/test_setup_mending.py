@@ -1,4 +1,4 @@
-"""course_lib/environment.py: .venv is whole only if its marker says so, and a start mends or
+"""environment.py: .venv is whole only if its marker says so, and a start mends or
 rebuilds it where it is not."""
 
 import os

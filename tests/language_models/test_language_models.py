@@ -238,4 +238,4 @@ def test_a_notebook_shows_the_sentence_of_an_error_and_no_line_of_the_library(ca
     InteractiveShell().run_cell(code)
     said = "".join(capsys.readouterr())
     assert "no causal language model at no/folder/here (there is no such folder)" in said
-    assert "Traceback" not in said and "transformers_model.py" not in said
+    assert "Traceback" not in said and "hugging_face.py" not in said

@@ -1,11 +1,11 @@
 """Intents that readers make up and type: which learner recognises them in a new sentence, and which
 of its words decide.
 
-    verdict = classify("pizza: a large pizza\\ntaxi: get me a taxi", "a taxi please", "bag of
-        words")
+    known = "pizza: a large pizza\\ntaxi: get me a taxi"
+    verdict = classify(known, "a taxi please", "bag of words")
     verdict.names[verdict.order[0]]  # "taxi"
 
-`chapter_09.your_own_intents` is the same to type into.
+`your_own_intents` in explorers.py is the same to type into.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 same tasks written in two or more ways.
 
 Every function takes (model, tasks, seed) and returns a score for each way, on the same tasks and
-queries: read the differences with `evaluate.paired`. The worlds are held-out ones of two labels.
+queries: read the differences with `paired`. The worlds are held-out ones of two labels.
 What holds for this model need not hold for another.
 """
 

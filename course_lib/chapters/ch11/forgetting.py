@@ -21,8 +21,8 @@ def forgetting(
     every learner.
 
     Args:
-        learner: one of tuning.py, or a model that has not been tuned: any callable (B, L) -> (B, L,
-            V). That is the figure to compare with.
+        learner: one of learners/tuning, or a model that has not been tuned: any callable (B, L) ->
+            (B, L, V). That is the figure to compare with.
         episode: T tasks of `Worlds`.   shots, others, seed: see `elsewhere`.
 
     Returns:

@@ -1,5 +1,5 @@
 """One block of conv4 with its derivatives written out: forward, backward, and both once more with
-dots. For fast.py.
+dots. For gradient.py.
 
 A dot is a derivative along a direction of the parameters (Pearlmutter 1994, the R-operator): with
 dots, the backward pass gives the Hessian times that direction. What makes it quick:

@@ -1,10 +1,11 @@
 """A model of Hugging Face, fitted to one task with the package peft: soft prompt, LoRA, IA3, or all
 its weights.
 
-The same idea as in tuning.py, which shows how each of them works on the small model of the course:
-train on the support set, as pairs of a query without examples and its label, then score the labels
-of the queries. In place of bottleneck adapters (Houlsby et al. 2019), which peft does not have, IA3
-trains one factor for each key, value and inner number of the feed-forward part (Liu et al. 2022).
+The same idea as in the files beside this one, which show how each works on the small model of the
+course: train on the support set, as pairs of a query without examples and its label, then score the
+labels of the queries. In place of bottleneck adapters (Houlsby et al. 2019), which peft does not
+have, IA3 trains one factor for each key, value and inner number of the feed-forward part (Liu et
+al. 2022).
 """
 
 import copy
