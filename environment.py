@@ -51,8 +51,7 @@ def answer(command: list[str], seconds: float = 60) -> str:
         return ""
 
 
-# ------------------------------------------------------------------ what went wrong, in one
-# sentence each
+# --- what went wrong, in one sentence each ---
 
 NO_SPACE = (
     "The disk is full: free some space (pip's cache counts too), then start again; it goes on "
@@ -142,8 +141,7 @@ def check_venv_can_be_made(venv: Path, ensurepip, prefix: str) -> None:
         )
 
 
-# ------------------------------------------------------------------ the marker: .venv is whole only
-# if it says so
+# --- the marker: .venv is whole only if it says so ---
 
 
 def fingerprint(path: Path) -> str:
@@ -193,8 +191,7 @@ def plan(marker: dict, version: str, want: dict, linux: bool = LINUX) -> str:
     return "ready" if whole else "mend"
 
 
-# ------------------------------------------------------------------ commands and the environment of
-# the children
+# --- commands and the environment of the children ---
 
 
 def venv_python(venv: Path, windows: bool = WINDOWS) -> str:

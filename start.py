@@ -120,7 +120,7 @@ def jupyter_command(python, root, port, browser, is_root, others=0):
     for updates.
 
     `others`: how many later ports it may try by itself, for the case of two starts in the same
-        second.
+    second.
     """
     page = "/lab/tree/" + FIRST_CHAPTER if (root / FIRST_CHAPTER).exists() else "/lab"
     command = [

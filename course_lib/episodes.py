@@ -15,10 +15,10 @@ class Episode:
         support_x: (T, S, ...)   support_y: (T, S) class numbers, or (T, S, outputs) for regression
         query_x:   (T, Q, ...)   query_y:   (T, Q) or (T, Q, outputs)
         names:     what the class numbers of a task stand for, (T, N) each: "classes", numbers of
-        the
-                   family's classes, or "labels", token ids of label words. A learner may read them.
+                   the family's classes, or "labels", token ids of label words. A learner may read
+                   them.
         hidden:    what made each task, (T, ...) each, such as its amplitude. For plots: no learner
-        reads it.
+                   reads it.
 
     ``episode[10:20]`` is an episode of ten of the tasks, with everything that belongs to them.
     Iterating gives one task at a time, without the tasks dimension:

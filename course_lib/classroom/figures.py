@@ -58,9 +58,8 @@ def styled(**more):
     """The course's style while drawing, one thread at a time.
 
     JupyterLab answers sliders in a thread of their own while a cell may be drawing, and
-    matplotlib's settings belong to
-    the whole process: two that set and restore them at once would leave one's settings to
-        everybody.
+    matplotlib's settings belong to the whole process: two that set and restore them at once would
+    leave one's settings to everybody.
     """
     with _STYLING, matplotlib.rc_context({**STYLE, **more}):
         yield

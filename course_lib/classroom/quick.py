@@ -40,9 +40,8 @@ def prepare(axes):
     """Let new axes remember how they look. Returns the function that clears them.
 
     It leaves them as they are now: ``axes.clear()`` alone keeps the aspect, what was hidden or
-        moved, and how ticks look.
-    One thing is asked of a draw function: what it changes on the legend that ``axes.legend``
-        returns, it changes in each frame.
+    moved, and how ticks look. One thing is asked of a draw function: what it changes on the legend
+    that ``axes.legend`` returns, it changes in each frame.
     """
     both = [axes.xaxis, axes.yaxis]
     ticks = [(dict(axis._major_tick_kw), dict(axis._minor_tick_kw)) for axis in both]

@@ -190,9 +190,8 @@ class Held(TorchDispatchMode):
         given = {storage._cdata for storage in storages((args, kwargs))}
         for storage in storages(result):
             place = storage._cdata
-            if (
-                place not in given and place not in self.sizes
-            ):  # neither a view nor changed in place
+            # neither a view nor changed in place
+            if place not in given and place not in self.sizes:
                 self.sizes[place] = storage.nbytes()
                 self.now += storage.nbytes()
                 self.peak = max(self.peak, self.now)

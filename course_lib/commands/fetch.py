@@ -80,9 +80,8 @@ def fetch(what: Download, folder: Path) -> bool:
         if checksum(what, place) == what.digest:
             return False
         resumed = receive(what, partial)
-        if (
-            resumed and checksum(what, partial) != what.digest
-        ):  # the rest did not belong to the beginning
+        # the rest did not belong to the beginning
+        if resumed and checksum(what, partial) != what.digest:
             partial.unlink()
             receive(what, partial)
         if (found := checksum(what, partial)) != what.digest:

@@ -15,8 +15,8 @@ class WordDropout(TaskFamily):
     probability ``share``.
 
     A learner then cannot lean on any single word, and it meets unknown words before its test. Holes
-    are in the data of an episode
-    and fall once: an inner loop sees the same sentences in each of its steps.
+    are in the data of an episode and fall once: an inner loop sees the same sentences in each of
+    its steps.
 
     Args:
         family: of sentences.   share: from 0 to below 1.

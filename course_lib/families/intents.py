@@ -114,10 +114,8 @@ class Intents(SentenceClasses):
     domains, 20 sentences each.
 
     Ids and row lengths are those of all domains, whatever the part. A word that occurs in no
-    training domain has an id too, but
-    its embedding stays as it was at the start: no gradient ever reaches it. What a learner makes of
-        such words is a question of
-    chapter 09.
+    training domain has an id too, but its embedding stays as it was at the start: no gradient ever
+    reaches it. What a learner makes of such words is a question of chapter 09.
 
     Args:
         ways: classes in an episode.

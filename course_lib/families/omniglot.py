@@ -92,7 +92,7 @@ class Omniglot(PictureClasses):
         so many, are the second's.
 
         The second has no rotations: they make more classes to train on, and none that anybody has
-            drawn.
+        drawn.
 
         Raises:
             ValueError: there is no such alphabet, or one of the two would have fewer classes than

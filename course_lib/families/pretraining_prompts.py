@@ -81,9 +81,8 @@ class PromptMixture:
             draw.choice([kind for kind in KINDS if KIND_GROUP[kind] == group]) for group in groups
         ]
         free = [label for label in LABELS if LABEL_GROUP[label] not in groups]
-        if (
-            not instructed and draw.random() < 0.14
-        ):  # names of any kinds, as labels that mean nothing
+        # names of any kinds, as labels that mean nothing
+        if not instructed and draw.random() < 0.14:
             free = list(KINDS)
         labels = draw.sample(free, count)
         few = draw.randint(1, 3) if draw.random() < 0.5 else 12

@@ -48,9 +48,8 @@ class Worlds(TaskFamily):
     """Tasks of "which label has this word?", held out from the training prompts.
 
     Here ``shots`` counts all examples of a prompt, as people who write prompts do, not those of one
-    class. The class of each example is
-    drawn at random, so a class may be missing among a few, and nobody can know its label then: see
-    `covered`.
+    class. The class of each example is drawn at random, so a class may be missing among a few, and
+    nobody can know its label then: see `covered`.
 
     Args:
         ways: how many labels.
@@ -76,8 +75,8 @@ class Worlds(TaskFamily):
         """x (T, items, 1) are token ids, to be read with `text`; y the class numbers.
 
         ``names["labels"]`` (T, ways): the token ids of the labels, which are part of what a task
-            shows. ``hidden["kinds"]``
-        (T, ways * kinds_per_label): the numbers of the kinds; kind i has label i modulo ways.
+        shows. ``hidden["kinds"]`` (T, ways * kinds_per_label): the numbers of the kinds; kind i has
+        label i modulo ways.
         """
         at_least_one(tasks=tasks, shots=shots, queries=queries)
         count, random = (

@@ -16,9 +16,8 @@ class LinearRegressions(TaskFamily):
     w from N(0, I) and divide the error by d, which comes to the same.)
 
     The support set is what was measured: its y carry noise. The y of the queries are w . x without
-        noise: an error of 0 then means
-    that w is known, and no part of an error is bad luck in the query. The best predictor is the
-    same for both kinds of target.
+    noise: an error of 0 then means that w is known, and no part of an error is bad luck in the
+    query. The best predictor is the same for both kinds of target.
 
     Args:
         dims: d, how many numbers x has.

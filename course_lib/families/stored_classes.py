@@ -12,7 +12,7 @@ class StoredClasses(TaskFamily):
 
     A family sets ``ways``, ``device``, ``names`` (of the classes), and ``counts`` and ``starts``,
     (classes,) each: how many items a class has, and where they begin in the store. It overrides
-        `items`, and `choose` if not all tasks are alike.
+    `items`, and `choose` if not all tasks are alike.
     """
 
     what = "items"  # as messages call them

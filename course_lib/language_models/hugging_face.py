@@ -134,9 +134,8 @@ class TransformersModel(nn.Module):
 
     def scores(self, rows: Tensor, lengths: Tensor, places: Tensor) -> Tensor:
         seen = (torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]).long()
-        if (
-            "logits_to_keep" in inspect.signature(self.network.forward).parameters
-        ):  # a row of scores has as many numbers as there are tokens
+        # a row of scores has as many numbers as there are tokens
+        if "logits_to_keep" in inspect.signature(self.network.forward).parameters:
             return self.network(
                 input_ids=rows, attention_mask=seen, use_cache=False, logits_to_keep=places
             ).logits

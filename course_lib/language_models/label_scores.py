@@ -32,7 +32,7 @@ def cut_together(
     Scoring begins where the first label departs from the tokens of the prompt alone, at the same
     place for all labels of the prompt. Usually that is the end of the prompt. Where a label joins
     with it, the end of the prompt is scored with every label: each score then is log P(end of the
-        prompt and label | what stands before), and the labels still compare as they should.
+    prompt and label | what stands before), and the labels still compare as they should.
 
     Args:
         front: tokens that the tokenizer puts before every text, such as a mark of its beginning.
@@ -88,7 +88,7 @@ def score_labels(
 
     A causal model never looks ahead. So one row of tokens serves all labels whose text before the
     last token it begins with: labels of one token cost one row a prompt, whatever their number. And
-        rows can be filled up on the right without changing anything.
+    rows can be filled up on the right without changing anything.
 
     Args:
         model: has ``context``, ``cut(prompt, labels)`` -> a `Cut` for each label, and ``scores(rows

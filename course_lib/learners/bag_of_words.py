@@ -16,8 +16,8 @@ class BagOfWords(Learner):
     c_n), c_n the mean of v over its examples.
 
     v(s) has a number for each word id: how often s holds it, times its `idf`, and is scaled to
-        length 1 (Rocchio's classifier). Nothing
-    is trained; idf is counted once, in sentences that are given.
+    length 1 (Rocchio's classifier). Nothing is trained; idf is counted once, in sentences that are
+    given.
 
     Args:
         rows: (n, L) ids of the sentences to count in, such as ``Intents(part="train").rows``.

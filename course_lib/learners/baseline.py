@@ -34,10 +34,9 @@ class Baseline(MetricLearner):
     it, and the make-up of an episode does not matter to it.
 
     The head of a task: SGD with `HEAD`, as in Chen et al. 2019. They draw batches of 4 for 100
-        epochs and start from random weights;
-    here each of the ``steps`` takes the whole support set, and the head starts from zero. The
-    answer then depends on neither luck nor the numbering of the classes, and the heads of all tasks
-    are trained side by side. No gradient goes through it to f.
+    epochs and start from random weights; here each of the ``steps`` takes the whole support set,
+    and the head starts from zero. The answer then depends on neither luck nor the numbering of the
+    classes, and the heads of all tasks are trained side by side. No gradient goes through it to f.
 
     Args:
         encoder: f, (n, ...) -> (n, d).

@@ -94,9 +94,8 @@ class InContextRegression(Learner):
         queries.
 
         Minus infinity where i must not see j: a token sees itself and what stands before it. All
-            queries stand at the same place,
-        the next after the support set, so none sees another. Else minus slope times distance
-        (ALiBi, Press et al. 2022).
+        queries stand at the same place, the next after the support set, so none sees another. Else
+        minus slope times distance (ALiBi, Press et al. 2022).
         """
         place = torch.arange(2 * shots + queries, device=self.slopes.device).clamp(max=2 * shots)
         distance = place[:, None] - place
@@ -153,9 +152,8 @@ def linear_attention(support_x: Tensor, support_y: Tensor, query_x: Tensor, eta:
     x_q.
 
     It is also one step of gradient descent: from w = 0, on the loss sum_i (w . x_i - y_i)^2 / 2, a
-        step of size eta leads to
-    w = eta * sum_i y_i x_i, whose answer is w . x_q (von Oswald et al. 2023). With the mean of the
-    squares as the loss the same step is eta = 2 alpha / S.
+    step of size eta leads to w = eta * sum_i y_i x_i, whose answer is w . x_q (von Oswald et al.
+    2023). With the mean of the squares as the loss the same step is eta = 2 alpha / S.
 
     Args:
         support_x: (..., S, d).   support_y: (..., S, 1).   query_x: (..., Q, d).

@@ -13,9 +13,8 @@ class Joint(MAML):
     """Learn to fit every task with the same parameters; adapt like MAML when tested.
 
     The only line that differs from MAML is the outer loss: it is taken at theta, before any
-        adaptation,
-    on all points of the episode. Finn et al. (2017, section 5.1) call this pretraining on all
-    tasks. Arguments as for `MAML`.
+    adaptation, on all points of the episode. Finn et al. (2017, section 5.1) call this pretraining
+    on all tasks. Arguments as for `MAML`.
     """
 
     def outer_loss(self, episode: Episode) -> Tensor:

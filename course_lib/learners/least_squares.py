@@ -20,7 +20,7 @@ class Ridge(Learner):
 
     With weights drawn from N(0, s^2 I) and noise of variance n^2, penalty = n^2 / s^2 is the best
     there is: the posterior of w is then a Gaussian whose mean is this w, and the mean of what is
-        possible has the least squared error (`LinearRegressions.best_penalty`).
+    possible has the least squared error (`LinearRegressions.best_penalty`).
 
     Args:
         penalty: at least 0; 0 is `LeastSquares`. An empty support set is answered with 0.
@@ -62,8 +62,8 @@ class LeastSquares(Ridge):
     fit it exactly (as in Garg et al. 2022).
 
     Near d examples an X that is almost singular turns noise into very large weights. The mean
-    squared error is then ruled by a few
-    tasks, and its mean over episodes does not settle: look at the median.
+    squared error is then ruled by a few tasks, and its mean over episodes does not settle: look at
+    the median.
     """
 
     def __init__(self):

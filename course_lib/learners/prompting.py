@@ -190,9 +190,8 @@ class Prompting(Learner):
                     'names["labels"]'
                 )
             return [[self.read([i]) for i in row] for row in episode.names["labels"].tolist()]
-        if (
-            "classes" in episode.names
-        ):  # a family that draws classes and numbers them anew in each task
+        # a family that draws classes and numbers them anew in each task
+        if "classes" in episode.names:
             return [
                 [word(self.labels, number) for number in row]
                 for row in episode.names["classes"].tolist()
@@ -237,7 +236,7 @@ def calibrated(log_probs: Tensor, without_content: Tensor) -> Tensor:
 
     Zhao et al. 2021, section 5, take softmax(W p) with W = diag(p_cf)^-1 and b = 0. Here W p is
     divided by its sum instead: the same answers, and probabilities of 1 and 0 stay what they are.
-        Like their code, p_cf is averaged first and normalised over the labels then.
+    Like their code, p_cf is averaged first and normalised over the labels then.
 
     Args:
         log_probs: (Q, N).   without_content: (C, N).

@@ -24,10 +24,9 @@ class Relation(MetricLearner):
     others.
 
     In the paper g takes feature maps and begins with two blocks of convolution. Here it takes the
-    feature vectors that all metric
-    learners of the course compare, through two hidden layers with batch norm: the backbone is then
-    the same for all, and in runs of a few hundred episodes on generated characters this g learned
-    faster than one with convolutions.
+    feature vectors that all metric learners of the course compare, through two hidden layers with
+    batch norm: the backbone is then the same for all, and in runs of a few hundred episodes on
+    generated characters this g learned faster than one with convolutions.
 
     Args:
         encoder: f, (n, ...) -> (n, d).

@@ -173,7 +173,7 @@ class Koch(PairLearner):
     for the same class.
 
     Here a pair is classified and no distance is asked for: there is no margin. The paper feeds it
-        sigmoid units and much larger pictures.
+    sigmoid units and much larger pictures.
 
     Args:
         encoder: h, (n, ...) -> (n, features).   features: how many numbers the encoder gives.

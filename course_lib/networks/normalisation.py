@@ -47,9 +47,8 @@ class BatchNorm(nn.Module):
         if statistics not in STATISTICS:
             raise ValueError(f"statistics={statistics!r}: choose one of {', '.join(STATISTICS)}")
         self.statistics, self.eps, self.momentum = statistics, eps, momentum
-        self.support_items: int | None = (
-            None  # how many items at the start of a batch are the support set
-        )
+        # how many items at the start of a batch are the support set
+        self.support_items: int | None = None
         self.weight, self.bias = (
             nn.Parameter(torch.ones(channels)),
             nn.Parameter(torch.zeros(channels)),

@@ -53,7 +53,7 @@ def ngram_table(words: Sequence[str], rows: int, buckets: int = 512, n: int = 3)
     bucket numbers from 1, filled up with 0.
 
     "card" has <ca, car, ard, rd>: "cards" shares three of them. Ids without a word, such as padding
-        and shared buckets, have none.
+    and shared buckets, have none.
 
     Args:
         words: of ids 1, 2, ...: ``vocabulary.words``.   rows: how many ids there are:
@@ -89,10 +89,9 @@ class SentenceEncoder(nn.Module):
     of the words does not matter.
 
     With ``learned=False`` the vectors e stay as drawn: nearly orthogonal directions, so that m is a
-        bag of words in fewer numbers.
-    What is learned is how much each word counts, and the correction. A word that training never
-    shows then stands beside the others as well as a known one does. The fixed vectors are made from
-    the seed and are not stored in checkpoints.
+    bag of words in fewer numbers. What is learned is how much each word counts, and the correction.
+    A word that training never shows then stands beside the others as well as a known one does. The
+    fixed vectors are made from the seed and are not stored in checkpoints.
 
     Args:
         words: how many ids there are: ``len(vocabulary)``.   width: numbers in a vector.   hidden:
@@ -171,10 +170,10 @@ class CountEncoder(nn.Module):
 
     v(s) has a number for each word id, exp(g_w) times how often s holds w, and is scaled to length
     1. With weights from `idf` it starts as the counts of `BagOfWords`, exactly. With a table of
-    n-grams it also counts the pieces of words, each word's weight
-    shared among its pieces, scales these to length 1 too, and puts both behind each other: "refund"
-    and "refunded" then have something in common. Nothing here mixes words, so all that training can
-    learn is how much each of them counts.
+    n-grams it also counts the pieces of words, each word's weight shared among its pieces, scales
+    these to length 1 too, and puts both behind each other: "refund" and "refunded" then have
+    something in common. Nothing here mixes words, so all that training can learn is how much each
+    of them counts.
 
     Args:
         words: how many ids there are: ``len(vocabulary)``.

@@ -55,8 +55,8 @@ def conv4(
     size) -> (n, features).
 
     The network of nearly every few-shot paper on small pictures (Vinyals et al. 2016). 28 x 28
-    pixels leave one number a
-    channel: features = channels. With ``outputs``, a linear head follows: (n, outputs).
+    pixels leave one number a channel: features = channels. With ``outputs``, a linear head follows:
+    (n, outputs).
 
     Args:
         norm: makes the normalisation layer of a block from the number of channels.

@@ -219,9 +219,8 @@ def check_run(tensors: dict, about: dict, learner, optimizer, generator) -> None
     wanted = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
     for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
         moments = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
-        if (
-            f"optimizer.{index}.step" in tensors
-        ):  # a parameter that no gradient has reached yet has no state
+        # a parameter that no gradient has reached yet has no state
+        if f"optimizer.{index}.step" in tensors:
             wanted |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
     wanted |= {"random.tasks": generator.get_state(), "random.torch": torch.get_rng_state()}
     wanted["losses"] = torch.zeros(about["step"])

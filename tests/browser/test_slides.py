@@ -149,8 +149,7 @@ def test_plain_nbconvert_writes_the_same(lectures, tmp_path, place):
         ).strip(), f"{name} differs"
 
 
-# ------------------------------------------------------------------ the rules, on a notebook made
-# for them
+# --- the rules, on a notebook made for them ---
 
 PICTURE = (
     '<img alt="A line that rises from left to right" width="{0}" height="{1}" '

@@ -169,8 +169,7 @@ def test_rotations_are_whole_classes(root):
                 )  # the same turn for support and query
 
 
-# ------------------------------------------------------------------ archives that are not as they
-# should be
+# --- archives that are not as they should be ---
 
 
 def claims(side: int) -> bytes:

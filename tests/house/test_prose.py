@@ -30,9 +30,8 @@ def evidence(notebook) -> list[float]:
             )  # not its texts: those are prose too
             for output in cell.outputs:
                 html = str(output.get("data", {}).get("text/html", ""))
-                if (
-                    "course-reveal" in html
-                ):  # what it says is prose; what it measured stands in <pre>
+                # what it says is prose; what it measured stands in <pre>
+                if "course-reveal" in html:
                     html = " ".join(re.findall(r"<pre[^>]*>(.*?)</pre>", html, flags=re.S))
                 seen.append(output.get("text", "") + re.sub(r"<[^>]*>", " ", html))
     return [

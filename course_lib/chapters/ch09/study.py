@@ -41,9 +41,8 @@ class WideBaselinePlusPlus(BaselinePlusPlus):
     fraction of the time.
 
     All embeddings of a task lie in the space that they span, and so does its head, from the first
-    step to the last. So the head is
-    trained on their coordinates in an orthonormal basis of that space: S + Q numbers instead of
-    thousands.
+    step to the last. So the head is trained on their coordinates in an orthonormal basis of that
+    space: S + Q numbers instead of thousands.
     """
 
     def compare(self, support, support_y, query):

@@ -235,7 +235,7 @@ def by_contradiction(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[st
     answers follow the instruction.
 
     Scored a query at a time, because a query is of either kind: "of the contradicted kind" or "of
-        the other kind".
+    the other kind".
     """
     episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     flipped = replace(instructed(episode, WORDINGS[0]), support_y=1 - episode.support_y)

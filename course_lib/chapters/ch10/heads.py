@@ -48,12 +48,11 @@ def shares(looks: Tensor, episode: Episode, shots: int) -> dict[str, Tensor]:
     -> tensors (T, Q, ...).
 
     "separator to its word", "label to its word": how much these tokens of an example look at the
-        word of the same example; mean over
-    examples. The others say how the last token, the separator after the query's word, divides its
-    attention: "to labels like its own", the labels of the examples that have the query's label, and
-        "to other labels"; "to words of its kind", the words of the examples that
-    are of the query's kind, and "to other words". Each is a sum over examples, so a head that looks
-    nowhere else makes them sum to 1.
+    word of the same example; mean over examples. The others say how the last token, the separator
+    after the query's word, divides its attention: "to labels like its own", the labels of the
+    examples that have the query's label, and "to other labels"; "to words of its kind", the words
+    of the examples that are of the query's kind, and "to other words". Each is a sum over examples,
+    so a head that looks nowhere else makes them sum to 1.
 
     Raises:
         ValueError: shots is below 1 or above the number of examples, or L does not fit.

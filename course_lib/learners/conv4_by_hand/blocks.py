@@ -24,9 +24,8 @@ class ConvBlock:
     more with dots.
 
     What the later passes need stays in the object: x, d (the convolution's output minus its mean),
-        r (1 / standard deviation),
-    p (d where it is largest of four), y, and g, gradients at the output of batch norm. ``first``:
-    how many items give the statistics, each channel ``count`` numbers.
+    r (1 / standard deviation), p (d where it is largest of four), y, and g, gradients at the output
+    of batch norm. ``first``: how many items give the statistics, each channel ``count`` numbers.
     """
 
     def __init__(self, w: Tensor, scale: Tensor, shift: Tensor, eps: float):
@@ -149,8 +148,8 @@ class FirstConvBlock(ConvBlock):
     differentiated.
 
     The convolution is a product of matrices, and the patches have mean 0, so the sums over all
-    pixels that batch norm needs
-    are products with the small gram matrix: variance = diag(w gram w^T).
+    pixels that batch norm needs are products with the small gram matrix: variance = diag(w gram
+    w^T).
     """
 
     def forward(self, x, first):

@@ -13,8 +13,8 @@ class LoRA(Tuned):
     A (Hu et al. 2022, equation 3).
 
     A (r, width) starts from normal numbers, B (width, r) from 0, so that the start is the frozen
-    model. Here B A is added to W0 and the
-    model runs with the sum: in use it costs no more than before.
+    model. Here B A is added to W0 and the model runs with the sum: in use it costs no more than
+    before.
 
     Args:
         rank: r.   a: the constant in front, which they call alpha; None sets it to the rank, so

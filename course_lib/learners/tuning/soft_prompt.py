@@ -16,7 +16,7 @@ class SoftPrompt(Tuned):
 
     They start as the embeddings of the label words, and after those of words drawn at random from
     the vocabulary: their "class label" initialisation, section 3.2. Unlike there, the optimiser is
-        Adam. The starting model is the frozen one behind a prompt of a few words.
+    Adam. The starting model is the frozen one behind a prompt of a few words.
     """
 
     def __init__(
