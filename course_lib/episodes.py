@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from course_lib.door import alike, tensors_that_fit, ways_of
+
 
 @dataclass(frozen=True)
 class Episode:
@@ -22,10 +24,17 @@ class Episode:
 
     ``episode[10:20]`` is an episode of ten of the tasks, with everything that belongs to them.
     Iterating gives one task at a time, without the tasks dimension:
-    ``for support_x, support_y, query_x, query_y in episode``.
+    ``for support_x, support_y, query_x, query_y in episode``. ``episode.ways`` is N, the number of
+    classes, and None for regression.
+
+    This is the door for data: whatever a learner would take without a word and answer wrongly is
+    refused here. In every task the classes are numbered 0, 1, ..., N - 1, there are two at least,
+    and the support set shows each of them; where ``names["labels"]`` gives them words, a prompt may
+    leave some of them out.
 
     Raises:
-        ValueError: the tensors do not belong together.
+        ValueError: the tensors do not belong together, hold NaN or infinity, or the class numbers
+            are none.
     """
 
     support_x: Tensor
@@ -34,27 +43,18 @@ class Episode:
     query_y: Tensor
     names: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
     hidden: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
+    ways: int | None = field(init=False, repr=False)
 
     def __post_init__(self):
-        for part, x, y in (
-            ("support", self.support_x, self.support_y),
-            ("query", self.query_x, self.query_y),
-        ):
-            items = f"{part}: x {tuple(x.shape)} and y {tuple(y.shape)}"
-            if x.ndim < 2 or y.ndim < 2:
-                raise ValueError(f"{items} need (tasks, items, ...): add [None]")
-            if x.shape[:2] != y.shape[:2]:
-                raise ValueError(
-                    f"{part}: x has (tasks, items) {tuple(x.shape[:2])} and y "
-                    f"{tuple(y.shape[:2])}: make them equal"
-                )
-            if x.shape[1] == 0:
-                raise ValueError(f"{part}: the set is empty: it needs at least 1 item")
+        tensors_that_fit("support", self.support_x, self.support_y)
+        tensors_that_fit("query", self.query_x, self.query_y)
         if self.support_x.shape[0] != self.query_x.shape[0]:
             raise ValueError(
                 f"{self.support_x.shape[0]} support sets and {self.query_x.shape[0]} query sets: "
                 "one of each a task"
             )
+        for letter in "xy":
+            alike(letter, getattr(self, f"support_{letter}"), getattr(self, f"query_{letter}"))
         for field_name in ("names", "hidden"):
             for name, tensor in getattr(self, field_name).items():
                 if len(tensor) != self.tasks:
@@ -62,6 +62,9 @@ class Episode:
                         f"{field_name}[{name!r}] tells of {len(tensor)} tasks and the episode has "
                         f"{self.tasks}: cut both alike, with episode[first:last]"
                     )
+        words = self.names.get("labels")
+        known = None if words is None else words.shape[-1]
+        object.__setattr__(self, "ways", ways_of(self.support_y, self.query_y, known))
 
     @property
     def tasks(self) -> int:
@@ -111,19 +114,15 @@ class Episode:
         return Episode(*four, names=self.names, hidden=self.hidden)
 
 
-def finite(episode: Episode) -> Episode:
-    """The episode itself, once it is known to hold no NaN and no infinity.
+def one_task(support_x: Tensor, support_y: Tensor, query_x: Tensor, **names: Tensor) -> Episode:
+    """An episode of one task whose answers nobody knows: (S, ...), (S,) or (S, outputs), (Q, ...).
 
-    Raises:
-        ValueError: one of the tensors does; the message names it.
+    Args:
+        names: as in `Episode`, without the tasks dimension.
     """
-    for name in ("support_x", "support_y", "query_x", "query_y"):
-        tensor = getattr(episode, name)
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ValueError(
-                f"{name} holds NaN or infinity: mend the task family before training on it"
-            )
-    return episode
+    x, y, asked = (part[None] for part in (support_x, support_y, query_x))
+    unknown = y.new_zeros(1, asked.shape[1] if asked.ndim > 1 else 0, *y.shape[2:])
+    return Episode(x, y, asked, unknown, names={name: words[None] for name, words in names.items()})
 
 
 class TaskFamily:

@@ -6,11 +6,16 @@ by a graph, so the gradient of any loss at phi^k with respect to theta is the me
 three give the same numbers.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
 import higher
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from course_lib import interrupts
 from course_lib.episodes import Episode
 from course_lib.networks.normalisation import support_first
 
@@ -34,16 +39,19 @@ def written_out(
         support_x, support_y: (S, ...) and (S, outputs) or (S,).
         alpha: inner learning rate.   steps: k, the number of inner steps.
         first_order: treat each inner gradient as a constant (FOMAML). phi still hangs on theta.
-        adapted: names of the parameters that move; all of them when None.
+        adapted: names of the parameters that move; all that are not frozen when None.
 
     Returns:
         k + 1 dictionaries from parameter name to value.
+
+    Raises:
+        ValueError: the support loss does not depend on any of the parameters that move.
     """
     phi = dict(network.named_parameters())
-    names, path = adapted or list(phi), [phi]
+    names, path = adapted or not_frozen(network), [phi]
     for _ in range(steps):
-        loss = loss_fn(functional_call(network, phi, (support_x,)), support_y)
-        gradients = torch.autograd.grad(loss, [phi[n] for n in names], create_graph=not first_order)
+        loss = loss_fn(predict_with(network, phi, support_x), support_y)
+        gradients = slopes(loss, [phi[n] for n in names], graph=not first_order)
         phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients, strict=True)}
         path.append(phi)
     return path
@@ -77,16 +85,18 @@ def with_higher(
     """
     everything = dict(network.named_parameters())
     optimizer = inner_optimizer([everything[n] for n in adapted or everything], lr=alpha)
-    detach = (
-        (lambda gradients: [None if g is None else g.detach() for g in gradients])
-        if first_order
-        else None
-    )
+
+    def look(gradients):
+        """No gradient at all is an error; for first order each is cut from its graph."""
+        used(gradients)
+        cut = first_order and (lambda g: None if g is None else g.detach())
+        return [cut(g) for g in gradients] if cut else gradients
+
     with higher.innerloop_ctx(
         network, optimizer, copy_initial_weights=False, override=override
     ) as (fnet, inner):
         for _ in range(steps):
-            inner.step(loss_fn(fnet(support_x), support_y), grad_callback=detach)
+            inner.step(loss_fn(fnet(support_x), support_y), grad_callback=look)
         return [
             dict(zip(everything, fnet.parameters(time=j), strict=True)) for j in range(steps + 1)
         ]
@@ -112,32 +122,107 @@ def all_tasks_at_once(
     scales and shifts of a layer or batch norm are adapted.
     """
     theta, tasks = dict(network.named_parameters()), support_x.shape[0]
-    losses = vmap(
-        lambda phi, x, y: loss_fn(functional_call(network, phi, (x,)), y), randomness="different"
-    )
-    names = adapted or list(theta)
+    losses = for_all_tasks(network, lambda p, x, y: loss_fn(predict_with(network, p, x), y))
+    names = adapted or not_frozen(network)
     phi = {n: p.expand(tasks, *p.shape) for n, p in theta.items()}
     path = [phi]
     for _ in range(steps):
         total = losses(phi, support_x, support_y).sum()
-        gradients = torch.autograd.grad(
-            total, [phi[n] for n in names], create_graph=not first_order
-        )
+        gradients = slopes(total, [phi[n] for n in names], graph=not first_order)
         phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients, strict=True)}
         path.append(phi)
     return path
 
 
 def predict_with(network: nn.Module, phi: Parameters, x: Tensor) -> Tensor:
-    """The network's output for x with phi in the place of its own parameters. One task."""
-    return functional_call(network, phi, (x,))
+    """The network's output for x with phi in the place of its own parameters. One task.
+
+    A parameter may stand in several places: tied weights, or one layer used twice. Each place is
+    named once; ``functional_call`` names a layer that is used twice twice, and puts the wrong
+    numbers back afterwards.
+    """
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    places = {
+        f"{layer}.{leaf}" if layer else leaf: phi[names[id(parameter)]]
+        for layer, module in network.named_modules()
+        for leaf, parameter in module.named_parameters(recurse=False)
+    }
+    return functional_call(network, places, (x,), tie_weights=False)
 
 
 def predict_all_with(network: nn.Module, phi: Parameters, x: Tensor) -> Tensor:
     """The same for T tasks: phi with a leading T, x (T, Q, ...) -> (T, Q, outputs)."""
-    return vmap(lambda p, inputs: functional_call(network, p, (inputs,)), randomness="different")(
-        phi, x
+    return for_all_tasks(network, lambda p, inputs: predict_with(network, p, inputs))(phi, x)
+
+
+def for_all_tasks(network: nn.Module, function: Callable) -> Callable:
+    """``function`` of phi and tensors of one task, as a function of those of T tasks: side by side
+    with ``vmap``, or one after the other where it has no rule for a layer (RNN, GRU, LSTM)."""
+    if not recurrent(network):
+        return vmap(function, randomness="different")
+
+    def in_turn(phi: Parameters, *given: Tensor) -> Tensor:
+        tasks = range(len(given[0]))
+        return torch.stack(
+            [function({n: p[i] for n, p in phi.items()}, *(g[i] for g in given)) for i in tasks]
+        )
+
+    return in_turn
+
+
+def recurrent(network: nn.Module) -> bool:
+    """Does it hold a layer of torch's that reads sequences step by step?"""
+    return any(isinstance(layer, nn.RNNBase) for layer in network.modules())
+
+
+def not_frozen(network: nn.Module) -> list[str]:
+    """Names of the parameters that ask for a gradient."""
+    return [name for name, parameter in network.named_parameters() if parameter.requires_grad]
+
+
+def slopes(loss: Tensor, values: list[Tensor], graph: bool) -> list[Tensor]:
+    """d loss / d value for each of the values; 0 for one that the loss does not use."""
+    gradients = (
+        torch.autograd.grad(loss, values, create_graph=graph, allow_unused=True)
+        if loss.requires_grad
+        else [None]
     )
+    used(gradients)
+    return [
+        torch.zeros_like(value) if gradient is None else gradient
+        for value, gradient in zip(values, gradients, strict=True)
+    ]
+
+
+def used(gradients) -> None:
+    """Refuse an inner loop that could not move anything.
+
+    Raises:
+        ValueError: there is no gradient at all.
+    """
+    if all(gradient is None for gradient in gradients):
+        raise ValueError(
+            "the support loss does not depend on any parameter that the inner loop adapts: "
+            "look for detach(), no_grad() or argmax in the network or the loss, or for a last "
+            "layer that the forward pass does not use"
+        )
+
+
+@contextmanager
+def twice_differentiable(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Inside, layers take the road that has a second derivative: fused attention has none, nor
+    have the fast transformer layers, nor cuDNN's recurrent layers."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    without_cudnn = device.type == "cuda" and recurrent(network)
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with (
+            sdpa_kernel(SDPBackend.MATH),
+            torch.backends.cudnn.flags(enabled=False) if without_cudnn else nullcontext(),
+        ):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def query_predictions(
@@ -153,9 +238,11 @@ def query_predictions(
     Returns:
         (T, Q, outputs), or (k + 1, T, Q, outputs) with every_step.
     """
-    with support_first(
-        network, episode.support_x.shape[1]
-    ) as first:  # 0, unless the queries are normalised with the support set
+    # first is 0, unless the queries are normalised with the support set
+    with (
+        twice_differentiable(network, episode.query_x.device),
+        support_first(network, episode.support_x.shape[1]) as first,
+    ):
         asked = torch.cat([episode.support_x[:, :first], episode.query_x], dim=1)
         if way == "vmap":
             path = all_tasks_at_once(network, loss_fn, episode.support_x, episode.support_y, **walk)
@@ -165,6 +252,7 @@ def query_predictions(
             one_task = {"autograd": written_out, "higher": with_higher}[way]
             columns = []
             for x, (support_x, support_y, _, _) in zip(asked, episode, strict=True):
+                interrupts.now()
                 path = one_task(network, loss_fn, support_x, support_y, **walk)
                 stations = path if every_step else path[-1:]
                 columns.append(torch.stack([predict_with(network, phi, x) for phi in stations]))

@@ -20,4 +20,4 @@ class Joint(MAML):
     def outer_loss(self, episode: Episode) -> Tensor:
         x = torch.cat([episode.support_x, episode.query_x], dim=1).flatten(0, 1)
         y = torch.cat([episode.support_y, episode.query_y], dim=1).flatten(0, 1)
-        return self.loss_fn(right_shape(self, self.network(x), y), y)
+        return self.loss_fn(right_shape(self, self.network(x), y, episode.ways), y)

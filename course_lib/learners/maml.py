@@ -1,19 +1,21 @@
 """MAML: a start from which a few gradient steps go far (Finn, Abbeel, Levine 2017)."""
 
+import functools
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.episodes import Episode
-from course_lib.learners.base import Learner
+from course_lib.episodes import Episode, one_task
+from course_lib.learners.base import Learner, right_shape
 from course_lib.learners.conv4_by_hand import gradient as fast
-from course_lib.learners.inner_loop import query_predictions
+from course_lib.learners.inner_loop import not_frozen, query_predictions
+from course_lib.learners.inner_optimizers import check_optimizer, learned, plain_numbers
+from course_lib.learners.networks_that_adapt import check_network, head_of
 from course_lib.networks.normalisation import update_averages
 
 WAYS = ("higher", "autograd", "vmap", "fast")
-OPTIMIZERS = (torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop, torch.optim.Adagrad)
 
 
 class MAML(Learner):
@@ -49,25 +51,26 @@ class MAML(Learner):
         override: dict | None = None,
     ):
         super().__init__()
+        if isinstance(alpha, Tensor) and alpha.requires_grad:
+            raise ValueError(
+                'alpha is a tensor to be learned: write override={"lr": [alpha]} and way="higher"'
+            )
         if not (math.isfinite(alpha) and alpha >= 0):
             raise ValueError(
                 f"alpha={alpha}: the inner learning rate must be a finite number of at least 0"
             )
-        if not isinstance(steps, int) or steps < 0:
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
             raise ValueError(
-                f"steps={steps}: use 0 for no adaptation, or a positive number of inner steps"
+                f"steps={steps!r}: use 0 for no adaptation, or a positive number of inner steps"
             )
-        if not list(network.parameters()):
-            raise ValueError(
-                f"network {type(network).__name__} has no parameters: there is nothing that an "
-                "inner loop could adapt"
-            )
+        if not callable(loss_fn):
+            raise ValueError(f"loss_fn={loss_fn!r}: give a function of (predictions, targets)")
         if adapt not in ("all", "head"):
             raise ValueError(f"adapt={adapt!r}: choose 'all' or 'head'")
         if way not in WAYS:
             raise ValueError(f"way={way!r}: choose one of {', '.join(WAYS)}")
         check_optimizer(inner_optimizer, override, way)
-        check_normalisation(network)
+        check_network(network)
         self.network, self.loss_fn = network, loss_fn
         self.alpha, self.steps, self.first_order, self.adapt, self.way = (
             alpha,
@@ -79,15 +82,38 @@ class MAML(Learner):
         self.special = (
             {"inner_optimizer": inner_optimizer, "override": override} if way == "higher" else {}
         )
+        # what the override wants learned is a parameter of this learner like any other
+        self.learned = nn.ParameterList(learned(override))
 
     @property
     def adapted(self) -> list[str]:
-        """Names of the parameters that the inner loop moves."""
-        names = [name for name, _ in self.network.named_parameters()]
-        if self.adapt == "all":
-            return names
-        layer = names[-1].rpartition(".")[0]
-        return [name for name in names if name.rpartition(".")[0] == layer]
+        """Names of the parameters that the inner loop moves. Frozen ones stay where they are.
+
+        Raises:
+            ValueError: there are none.
+        """
+        names = not_frozen(self.network)
+        if self.adapt == "head":
+            layer, own = head_of(self.network)
+            names = [name for name in own if name in names]
+            if not names:
+                raise ValueError(f"adapt='head': the last layer, {layer!r}, is frozen")
+        if not names:
+            raise ValueError(
+                f"network {type(self.network).__name__} has no parameters that are not frozen: "
+                "there is nothing that an inner loop could adapt"
+            )
+        return names
+
+    def look(self, *given) -> None:
+        """See `Learner.look`. The network may have been changed since the learner was built."""
+        super().look(*given)
+        check_network(self.network)
+
+    def support_loss(self, predictions: Tensor, targets: Tensor, ways: int | None) -> Tensor:
+        """The inner loss of one task, once the predictions fit: a scalar."""
+        right_shape(self, predictions, targets, ways, " of the support set")
+        return self.loss_fn(predictions, targets)
 
     def after_each_step(self, episode: Episode, steps: int | None = None) -> Tensor:
         """Query predictions after 0, 1, ..., k inner steps: (k + 1, T, Q, outputs), cut from
@@ -103,8 +129,7 @@ class MAML(Learner):
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
         """One task: see `Learner.predict`."""
-        # the walk never looks at query_y, so any tensor of the right length can stand in its place
-        return self(Episode(support_x[None], support_y[None], query_x[None], query_x[None]))[0]
+        return self(one_task(support_x, support_y, query_x))[0]
 
     def outer_loss(self, episode: Episode) -> Tensor:
         """See `Learner.outer_loss`. While training, batch norm with running averages sees the
@@ -112,35 +137,28 @@ class MAML(Learner):
         if self.training:
             update_averages(self.network, episode.support_x)
         if torch.is_grad_enabled() and (plan := self._plan(episode)):
-            return fast.outer_loss(
-                plan,
-                self,
-                episode,
-                first_order=self.first_order,
-                alpha=self.alpha,
-                steps=self.steps,
-                adapted=self.adapted,
-            )
+            walk = {"alpha": self.alpha, "steps": self.steps, "adapted": self.adapted}
+            loss = fast.outer_loss(plan, self, episode, first_order=self.first_order, **walk)
+            if loss is not None:
+                return loss
         return super().outer_loss(episode)
 
     def _plan(self, episode: Episode) -> fast.ByHand | None:
         """How to run the network with its derivatives written out, if that is asked for and
         possible."""
-        return (
-            fast.plan_for(self.network)
-            if self.way == "fast" and episode.query_x.device.type == "cpu"
-            else None
-        )
+        wanted = self.way == "fast" and fast.takes(self.network, episode)
+        return fast.plan_for(self.network) if wanted else None
 
     def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
         walk = {"alpha": self.alpha, "steps": steps, "adapted": self.adapted}
+        loss = functools.partial(self.support_loss, ways=episode.ways)
         if not graph and (plan := self._plan(episode)):
-            return fast.predictions(plan, self.network, self.loss_fn, episode, every_step, **walk)
+            return fast.predictions(plan, self.network, loss, episode, every_step, **walk)
         way = "vmap" if self.way == "fast" else self.way
         walk |= {"first_order": self.first_order or not graph, **self.special}
         with torch.enable_grad():  # the inner loop needs gradients even where the caller wants none
             predictions = query_predictions(
-                self.network, self.loss_fn, episode, way, every_step, **walk
+                self.network, loss, episode, way, every_step, **walk
             )
         return predictions if graph else predictions.detach()
 
@@ -156,52 +174,3 @@ class MAML(Learner):
             "inner_optimizer": self.special.get("inner_optimizer", torch.optim.SGD).__name__,
             "override": plain_numbers(self.special.get("override")),
         }
-
-
-def plain_numbers(override: dict | None) -> dict | None:
-    """The tensors of an override as lists of numbers, to be compared and stored."""
-    return override and {
-        key: [torch.as_tensor(value).tolist() for value in values]
-        for key, values in override.items()
-    }
-
-
-def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
-    """Refuse what ``higher`` would take wrongly or without a word.
-
-    Raises:
-        ValueError: says what to use instead.
-    """
-    plain = inner_optimizer is torch.optim.SGD and override is None
-    if way != "higher" and not plain:
-        raise ValueError(
-            f"way={way!r} takes plain gradient steps: for another inner optimiser or override use "
-            "way='higher'"
-        )
-    if inner_optimizer not in OPTIMIZERS:
-        name = getattr(inner_optimizer, "__name__", inner_optimizer)
-        raise ValueError(
-            f"higher cannot differentiate through {name}: use torch.optim.SGD or torch.optim.Adam"
-        )
-    known = inner_optimizer([torch.zeros(1)], lr=0.1).defaults
-    for key in override or {}:
-        if key not in known:
-            raise ValueError(
-                f"override key {key!r} is no setting of {inner_optimizer.__name__}: choose from "
-                f"{sorted(known)}"
-            )
-
-
-def check_normalisation(network: nn.Module) -> None:
-    """Refuse batch norm that would carry running averages from one task into the next, unasked.
-
-    Raises:
-        ValueError: names the layer and the setting to change.
-    """
-    for name, module in network.named_modules():
-        if getattr(module, "track_running_stats", False):
-            raise ValueError(
-                f"layer {name!r} ({type(module).__name__}) keeps running averages, which leak "
-                "between tasks in an inner loop: build it with track_running_stats=False, or use "
-                "course_lib.networks.normalisation.BatchNorm"
-            )

@@ -69,8 +69,9 @@ class FullContext(nn.Module):
 
     g: a bidirectional LSTM reads the support embeddings in their order, and what it says is added
         to each of them.
-    f: an LSTM looks at the support set ``steps`` times; each time attention reads r, the mean of g
-        that it looks at.
+    f: an LSTM looks at the support set ``steps`` times; each time attention gives it r, the mean of
+        g that it looks at, to read (equations 3 to 6, which leave open what it starts from: here
+        the query's own embedding).
 
     Args:
         features: d, length of an embedding.   steps: how many times f looks.
@@ -95,10 +96,10 @@ class FullContext(nn.Module):
         there, back = self.both_ways(support)[0].chunk(2, dim=-1)
         g = support + there + back
         x = query.flatten(0, 1)
-        h, r, c = x, torch.zeros_like(x), torch.zeros_like(x)
+        h, c = x, torch.zeros_like(x)
         for _ in range(self.steps):
-            h, c = self.reader(torch.cat([x, r], dim=-1), (h, c))
-            h = h + x
             looks_at = (h.view_as(query) @ g.mT).softmax(-1)
             r = (looks_at @ g).flatten(0, 1)
+            h, c = self.reader(torch.cat([x, r], dim=-1), (h, c))
+            h = h + x
         return g, h.view_as(query)

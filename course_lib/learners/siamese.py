@@ -91,6 +91,16 @@ def mean_of_pairs(loss: Tensor, different: Tensor, pairs: str) -> Tensor:
     return loss.mean() if pairs == "all" else loss[same].mean()
 
 
+def reach(encoder: nn.Module, f: Tensor) -> float:
+    """The largest distance that two embeddings can have, as far as that can be told: infinity
+    unless all f (..., d) have length 1, or the last layer bounds each number."""
+    if ((f.detach().square().sum(-1) - 1).abs() < 1e-3).all():
+        return 2.0
+    last = [layer for layer in encoder.modules() if not list(layer.children())][-1]
+    span = {nn.Sigmoid: 1.0, nn.Hardsigmoid: 1.0, nn.Tanh: 2.0, nn.Hardtanh: 2.0}.get(type(last))
+    return math.inf if span is None else span * f.shape[-1] ** 0.5
+
+
 class PairLearner(MetricLearner):
     """What both Siamese learners share: pairs from whole episodes, and the answer of the nearest
     support example."""
@@ -157,7 +167,19 @@ class Siamese(PairLearner):
         return -distance(one, other)
 
     def outer_loss(self, episode: Episode) -> Tensor:
+        """The mean contrastive loss of the pairs: see the class.
+
+        Raises:
+            ValueError: no two embeddings can be ``margin`` apart; there are no pairs of a kind.
+        """
         one, other, different = self.all_pairs(episode)
+        largest = reach(self.encoder, one)
+        apart = largest**2 if self.hinge == "of square" else largest
+        if self.margin > apart + 1e-3:
+            raise ValueError(
+                f"margin={self.margin:g}: embeddings of this encoder are at most {largest:g} "
+                f"apart, so dissimilar pairs could never be far enough: choose at most {apart:g}"
+            )
         return mean_of_pairs(
             contrastive(distance(one, other), different, self.margin, self.hinge),
             different,

@@ -1,12 +1,15 @@
 """How good is a learner? A mean over many episodes, with the interval that says how well it is
 known."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from course_lib.episodes import Episode, TaskFamily, at_least_one, finite
+from course_lib import interrupts
+from course_lib.episodes import Episode, TaskFamily, at_least_one
 from course_lib.learners.base import Learner, right_shape
 
 
@@ -15,11 +18,15 @@ class Score:
     """A mean over episodes and half the width of its 95 % interval, 1.96 standard errors.
 
     The interval covers which episodes were drawn. It does not cover which seed trained the learner.
+
+    Args:
+        lost: in how many episodes an answer was NaN. Where there are classes it counts as wrong.
     """
 
     per_episode: Tensor
     metric: str = "MSE"
     chance: float | None = None
+    lost: int = 0
 
     @property
     def mean(self) -> float:
@@ -36,8 +43,10 @@ class Score:
 
     def __str__(self) -> str:
         chance = "" if self.chance is None else f", chance {self.chance:.3g}"
+        lost = f", {self.lost} of them with the answer NaN" if self.lost else ""
         return (
-            f"{self.metric} {self.mean:.3f} ± {self.half_width:.3f} ({len(self)} episodes{chance})"
+            f"{self.metric} {self.mean:.3f} ± {self.half_width:.3f} "
+            f"({len(self)} episodes{lost}{chance})"
         )
 
 
@@ -47,8 +56,12 @@ def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 def accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Share of query items classified right in each episode: (T, Q, classes) and (T, Q) -> (T,)."""
-    return (predictions.argmax(-1) == targets).float().flatten(1).mean(1)
+    """Share of query items classified right in each episode: (T, Q, classes) and (T, Q) -> (T,).
+
+    NaN is no answer, so it is wrong; argmax alone would take it for the first class.
+    """
+    right = (predictions.argmax(-1) == targets) & ~predictions.isnan().any(-1)
+    return right.float().flatten(1).mean(1)
 
 
 def score_tasks(predictions: Tensor, targets: Tensor) -> Tensor:
@@ -56,11 +69,11 @@ def score_tasks(predictions: Tensor, targets: Tensor) -> Tensor:
     return (squared_error if targets.is_floating_point() else accuracy)(predictions, targets)
 
 
-def as_score(per_episode: Tensor, episode: Episode) -> Score:
+def as_score(per_episode: Tensor, episode: Episode, lost: int = 0) -> Score:
     """Numbers of `score_tasks` with their name, and with chance where there are classes."""
-    if episode.query_y.is_floating_point():
-        return Score(per_episode)
-    return Score(per_episode, "accuracy", chance=1 / (int(episode.query_y.max()) + 1))
+    if episode.ways is None:
+        return Score(per_episode, lost=lost)
+    return Score(per_episode, "accuracy", chance=1 / episode.ways, lost=lost)
 
 
 def test_episodes(
@@ -69,9 +82,7 @@ def test_episodes(
     """The same episodes for everyone who asks with the same seed: what makes a comparison
     paired."""
     at_least_one(episodes=episodes)
-    return finite(
-        family.sample(episodes, shots=shots, queries=queries, generator=family.generator(seed))
-    )
+    return family.sample(episodes, shots=shots, queries=queries, generator=family.generator(seed))
 
 
 test_episodes.__test__ = False  # no test, whatever its name makes pytest think
@@ -87,40 +98,63 @@ def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
         batch: tasks adapted at a time; more need more memory and give the same numbers.
 
     Raises:
-        ValueError: the learner returns a wrong shape.
+        ValueError: the learner returns a wrong shape, or NaN in every task.
     """
-    scores, training = [], learner.training
-    learner.eval()
-    try:
-        with torch.no_grad():
-            for part in episode.parts(batch):
-                scores.append(
-                    score_tasks(right_shape(learner, learner(part), part.query_y), part.query_y)
-                )
-    finally:
-        learner.train(training)
-    return as_score(torch.cat(scores), episode)
+    with in_eval_mode(learner), torch.no_grad():
+        scores, lost = zip(
+            *(scored(learner, learner(part), part) for part in parts(episode, batch)), strict=True
+        )
+    if sum(lost) == len(episode):
+        raise ValueError(
+            f"{type(learner).__name__} answered NaN in every task: lower alpha, or look for NaN in "
+            "its weights"
+        )
+    return as_score(torch.cat(scores), episode, sum(lost))
 
 
 def evaluate_each_step(learner, episode: Episode, steps: int, batch: int = 100) -> list[Score]:
     """As `evaluate`, after 0, 1, ..., ``steps`` inner steps, for learners that adapt by steps
-    (`MAML.after_each_step`)."""
-    columns, training = [], learner.training
-    learner.eval()
-    try:
-        for part in episode.parts(batch):
-            every_step = learner.after_each_step(part, steps)
-            columns.append(
-                torch.stack(
-                    [
-                        score_tasks(right_shape(learner, p, part.query_y), part.query_y)
-                        for p in every_step
-                    ]
-                )
-            )
-    finally:
-        learner.train(training)
-    return [as_score(row, episode) for row in torch.cat(columns, dim=1)]
+    (`MAML.after_each_step`). Every answer after a step may be NaN: alpha is then too large."""
+    found: list[list] = [[] for _ in range(steps + 1)]
+    with in_eval_mode(learner):
+        for part in parts(episode, batch):
+            answers = learner.after_each_step(part, steps)
+            for row, predictions in zip(found, answers, strict=True):
+                row.append(scored(learner, predictions, part))
+    return [
+        as_score(torch.cat(scores), episode, sum(lost))
+        for scores, lost in (zip(*row, strict=True) for row in found)
+    ]
+
+
+def scored(learner: Learner, predictions: Tensor, part: Episode) -> tuple[Tensor, int]:
+    """The scores of some tasks, (T,), and in how many of them an answer was NaN.
+
+    Raises:
+        ValueError: the predictions have a wrong shape.
+    """
+    right_shape(learner, predictions, part.query_y, part.ways)
+    lost = predictions.isnan().flatten(1).any(1)
+    return score_tasks(predictions, part.query_y), int(lost.sum())
+
+
+def parts(episode: Episode, batch: int) -> Iterator[Episode]:
+    """The episode in batches; an interrupt takes effect between them."""
+    for part in episode.parts(batch):
+        interrupts.now()
+        yield part
+
+
+@contextmanager
+def in_eval_mode(learner: Learner) -> Iterator[None]:
+    """The learner in eval mode, and afterwards as it was, even after an interrupt."""
+    training = learner.training
+    with interrupts.held():
+        learner.eval()
+        try:
+            yield
+        finally:
+            learner.train(training)
 
 
 def paired(one: Score, other: Score) -> Score:

@@ -8,7 +8,8 @@ from statistics import mean
 
 import torch
 
-from course_lib.episodes import TaskFamily, at_least_one, finite
+from course_lib import interrupts
+from course_lib.episodes import TaskFamily, at_least_one
 from course_lib.learners.base import Learner
 from course_lib.networks import checkpoints
 from course_lib.training.progress_bar import bar
@@ -118,7 +119,7 @@ def meta_train(
     optimizer = torch.optim.Adam(learner.parameters(), lr=plan.beta)
     generator = family.generator(plan.seed)
     run = Training()
-    with torch.random.fork_rng():
+    with interrupts.held(), torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         if checkpoint is not None:
             run = resume(checkpoint, settings, learner, optimizer, generator)
@@ -128,10 +129,9 @@ def meta_train(
             note = lambda: f"outer loss {mean(run.losses[-100:]):.3f}"  # noqa: E731
             steps = bar(steps, plan.outer_steps, "meta-training", note, start=run.resumed_at)
         for step in steps:
-            episode = finite(
-                family.sample(
-                    plan.tasks, shots=plan.shots, queries=plan.queries, generator=generator
-                )
+            interrupts.now()
+            episode = family.sample(
+                plan.tasks, shots=plan.shots, queries=plan.queries, generator=generator
             )
             loss = learner.outer_loss(episode)
             if not torch.isfinite(loss):

@@ -329,7 +329,7 @@ def test_every_setting_is_in_the_key():
 @each
 def test_a_class_without_a_support_example_is_refused(name):
     x, query = torch.randn(3, 4, dtype=torch.float64), torch.randn(2, 4, dtype=torch.float64)
-    with pytest.raises(ValueError, match="a class has no support example"):
+    with pytest.raises(ValueError, match="class 1 has no support example"):
         made(name).predict(x, torch.tensor([0, 2, 2]), query)
 
 

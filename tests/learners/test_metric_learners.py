@@ -110,8 +110,8 @@ def lstm_by_hand(weights, x, h, c):
 
 
 def context_by_hand(context, support, query):
-    """Appendix A of Vinyals et al. 2016: g from both directions, f with an attention read after
-    each step."""
+    """Appendix A of Vinyals et al. 2016: g from both directions; f reads what it looks at, h_k from
+    r_{k-1}, so it looks as often as it steps."""
     zero = torch.zeros(D, dtype=torch.float64)
     g = list(support)
     for end, order in (("", range(len(g))), ("_reverse", reversed(range(len(g))))):
@@ -131,14 +131,31 @@ def context_by_hand(context, support, query):
         [],
     )
     for q in query:
-        h, r, c = q, zero, zero
+        h, c = q, zero
         for _ in range(context.steps):
-            h, c = lstm_by_hand(weights, torch.cat([q, r]), h, c)
-            h = h + q
             looks_at = torch.tensor([math.exp(h @ row) for row in g])
             r = sum(weight / looks_at.sum() * row for weight, row in zip(looks_at, g, strict=True))
+            h, c = lstm_by_hand(weights, torch.cat([q, r]), h, c)
+            h = h + q
         f.append(h)
     return g, f
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_f_looks_at_the_support_set_as_often_as_it_steps(steps):
+    """With another support example every look counts, the only look of one step too."""
+    context = FullContext(D, steps, seed=0).double()
+    looks = []
+    softmax = torch.Tensor.softmax
+    try:
+        torch.Tensor.softmax = lambda *given: looks.append(given) or softmax(*given)
+        support = torch.randn(1, 3, D, dtype=torch.float64)
+        f = context(support, torch.ones(1, 1, D, dtype=torch.float64))[1]
+    finally:
+        torch.Tensor.softmax = softmax
+    assert len(looks) == steps
+    other = context(support + 1, torch.ones(1, 1, D, dtype=torch.float64))[1]
+    assert (f - other).abs().max() > 1e-3
 
 
 @each
@@ -228,7 +245,7 @@ def test_the_gradient_reaches_every_parameter_and_is_that_of_finite_differences(
 @each
 def test_a_class_without_a_support_example_is_refused(name):
     x, query = torch.randn(3, 4, dtype=torch.float64), torch.randn(2, 4, dtype=torch.float64)
-    with pytest.raises(ValueError, match="a class has no support example"):
+    with pytest.raises(ValueError, match="class 1 has no support example"):
         made(name).predict(x, torch.tensor([0, 2, 2]), query)
 
 

@@ -8,6 +8,7 @@ import own_models
 import pytest
 import torch
 
+from course_lib.episodes import one_task
 from course_lib.families import Vocabulary
 from course_lib.families.prompt_worlds import Worlds, text
 from course_lib.language_models.opening import ModelError, TinyModel, TransformersModel
@@ -220,7 +221,7 @@ def test_what_cannot_be_tuned_is_refused(own):
     with pytest.raises(ValueError, match="of class 2, and there are labels for 2 classes"):
         learner(own, "lora").predict(X, Y + 1, X)
     with pytest.raises(ValueError, match="nothing to meta-train"):
-        learner(own, "lora").outer_loss(None)
+        learner(own, "lora").outer_loss(one_task(X, Y, X))
 
 
 @needs_peft

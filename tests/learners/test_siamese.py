@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from toys import DEVICES
 
@@ -244,6 +245,29 @@ def test_margin_and_hinge_are_settings():
         other["margin"],
         other["hinge"],
     ) == (2.0, "plain")
+
+
+class OnASphere(nn.Module):
+    def forward(self, x):
+        return F.normalize(x, dim=-1)
+
+
+@pytest.mark.parametrize(
+    "encoder, hinge, largest",
+    [
+        (OnASphere(), "squared", 2.0),
+        (OnASphere(), "plain", 2.0),
+        (OnASphere(), "of square", 4.0),
+        (nn.Sequential(nn.Linear(3, 4), nn.Sigmoid()), "squared", 2.0),
+        (nn.Sequential(nn.Linear(3, 4), nn.Tanh()), "squared", 4.0),
+    ],
+)
+def test_a_margin_that_no_pair_can_reach_is_refused(encoder, hinge, largest):
+    tasks = vectors(torch.float32)
+    assert Siamese(encoder, largest, hinge=hinge).outer_loss(tasks).isfinite()
+    beyond = Siamese(encoder, largest + 0.1, hinge=hinge)
+    with pytest.raises(ValueError, match=rf"margin={beyond.margin:g}: .* at most {largest:g}"):
+        beyond.outer_loss(tasks)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_mse_and_accuracy_are_counted_per_episode():
 def test_classes_are_scored_by_accuracy_beside_chance():
     logits = torch.eye(4)[torch.tensor([[0, 1, 2, 3], [0, 0, 0, 0]])]
     labels = torch.arange(4).expand(2, 4)
-    score = evaluate(Echo(), Episode(torch.zeros(2, 1, 4), torch.zeros(2, 1), logits, labels))
+    score = evaluate(Echo(), Episode(torch.zeros(2, 4, 4), labels, logits, labels))
     assert (score.metric, score.chance, score.per_episode.tolist()) == (
         "accuracy",
         0.25,

@@ -149,7 +149,8 @@ class FirstConvBlock(ConvBlock):
 
     The convolution is a product of matrices, and the patches have mean 0, so the sums over all
     pixels that batch norm needs are products with the small gram matrix: variance = diag(w gram
-    w^T).
+    w^T). That is a small difference of large numbers where pictures are smooth, so the gram matrix
+    and what is taken from it are in double precision.
     """
 
     def forward(self, x, first):
@@ -161,8 +162,8 @@ class FirstConvBlock(ConvBlock):
         (x, self.gram), self.w = self.x, self.w.flatten(1)
         self.count = x[: self.first].numel() // x.shape[3]
         self.d = x @ self.w.T
-        self.w_gram = self.w @ self.gram
-        return (self.w_gram * self.w).sum(1)
+        self.w_gram = self.w.double() @ self.gram
+        return (self.w_gram * self.w).sum(1).to(self.w)
 
     def convolve_backward(self, pooled, constant, of_x):
         return None, self.weight_gradient(pooled, self.slope[:, None] * self.w_gram)
@@ -170,17 +171,18 @@ class FirstConvBlock(ConvBlock):
     def convolve_dot(self):
         self.w_dot = self.w_dot.flatten(1)
         self.d_dot = self.x[0] @ self.w_dot.T
-        return (self.w_gram * self.w_dot).sum(1)
+        return (self.w_gram * self.w_dot).sum(1).to(self.w)
 
     def convolve_backward_dot(self, pooled, constant_dot, slope_dot):
+        w_gram_dot = self.w_dot.double() @ self.gram
         return None, self.weight_gradient(
-            pooled,
-            slope_dot[:, None] * self.w_gram + self.slope[:, None] * (self.w_dot @ self.gram),
+            pooled, slope_dot[:, None] * self.w_gram + self.slope[:, None] * w_gram_dot
         )
 
     def weight_gradient(self, pooled, affine):
         full = self.put(pooled.new_zeros(*self.x[0].shape[:3], len(self.w)), pooled).flatten(0, 2)
-        return (full.T @ self.x[0].flatten(0, 2) - self.count * affine).view(len(full.T), -1, 3, 3)
+        whole = full.T @ self.x[0].flatten(0, 2) - self.count * affine
+        return whole.to(full).view(len(full.T), -1, 3, 3)
 
 
 def conv(x: Tensor, w: Tensor) -> Tensor:
@@ -203,10 +205,10 @@ def conv_gradients(
 
 def patches(x: Tensor, first: int) -> tuple[Tensor, Tensor]:
     """Pictures (n, in, h, w) -> the 3 x 3 pixels around each pixel, (n, h, w, 9 in), with zeros
-    beyond the border, minus their mean; and the mean of their outer products, (9 in, 9 in). Mean
-    over the first items. Batch norm takes the mean off anyway."""
+    beyond the border, minus their mean; and the mean of their outer products, (9 in, 9 in), in
+    double precision. Mean over the first items. Batch norm takes the mean off anyway."""
     n, _, h, w = x.shape
     each = F.unfold(x, 3, padding=1).transpose(1, 2).contiguous()
     each -= each[:first].mean((0, 1))
-    counted = each[:first].flatten(0, 1)
+    counted = each[:first].flatten(0, 1).double()
     return each.view(n, h, w, -1), counted.T @ counted / len(counted)

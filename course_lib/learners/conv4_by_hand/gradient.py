@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from course_lib.episodes import Episode
-from course_lib.learners.base import Learner, right_shape
+from course_lib.learners.base import Learner
 from course_lib.learners.conv4_by_hand.blocks import ConvBlock, FirstConvBlock, patches
 from course_lib.networks.normalisation import BatchNorm
 
@@ -45,6 +45,16 @@ LAYERS = re.compile(
     r"MaxPool2d\(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False\) )+"
     r"Flatten\(start_dim=1, end_dim=-1\) Linear\(in_features=\d+, out_features=\d+, bias=True\)"
 )
+
+
+def takes(network: nn.Module, episode: Episode) -> bool:
+    """Whether these items can be taken: they are on a CPU, want no gradient themselves, and are
+    numbers of 32 or 64 bits like all weights."""
+    x = episode.support_x
+    if x.device.type != "cpu" or x.requires_grad or episode.query_x.requires_grad:
+        return False
+    kinds = {x.dtype} | {parameter.dtype for parameter in network.parameters()}
+    return kinds in ({torch.float32}, {torch.float64})
 
 
 def plan_for(network: nn.Module) -> ByHand | None:
@@ -241,29 +251,26 @@ def predictions(
     return torch.stack(columns, dim=1) if every_step else torch.cat(columns)
 
 
-def outer_loss(plan: ByHand, learner: Learner, episode: Episode, **settings) -> Tensor:
+def outer_loss(plan: ByHand, learner: Learner, episode: Episode, **settings) -> Tensor | None:
     """The loss of a learner's ``network`` on the query sets after the inner loop; ``backward``
-    finds its gradient ready.
-
-    Raises:
-        ValueError: the loss does not average over items, so that the mean over tasks is not the
-            loss of all together.
-    """
+    finds its gradient ready. None for a loss that does not average over items, so that the mean
+    over tasks is not the loss of all together."""
     theta = start(learner.network)
+
+    def loss_fn(predictions: Tensor, targets: Tensor) -> Tensor:
+        return learner.support_loss(predictions, targets, episode.ways)
+
     results = side_by_side(
-        lambda task: task_gradient(plan, theta, learner.loss_fn, task, **settings), list(episode)
+        lambda task: task_gradient(plan, theta, loss_fn, task, **settings), list(episode)
     )
     answers, losses, gradients = zip(*results, strict=True)
-    answers = right_shape(learner, torch.stack(answers), episode.query_y)
+    answers = torch.stack(answers)
     loss, each = (
         learner.loss_fn(answers.flatten(0, 1), episode.query_y.flatten(0, 1)),
         torch.stack(losses).mean(),
     )
     if torch.isfinite(loss) and not torch.isclose(loss, each, rtol=1e-3):
-        raise ValueError(
-            f"the loss of all tasks together is {loss:.4g}, and their mean {each:.4g}: way='fast' "
-            "needs a loss that averages over items"
-        )
+        return None
     zero = {name: torch.zeros_like(p) for name, p in theta.items()}
     total = [sum((zero | one)[name] for one in gradients) / len(gradients) for name in theta]
     return Known.apply(loss, total, *learner.network.parameters())
