@@ -4,6 +4,8 @@ A wrong shape would broadcast, a missing class would be scored as a wrong answer
 trained on: without a word. `Episode` looks here, so all methods and all ways refuse the same.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -32,12 +34,17 @@ def tensors_that_fit(part: str, x: Tensor, y: Tensor) -> None:
     if x.shape[0] == 0:
         raise ValueError(f"{part}: there are no tasks: an episode needs at least 1")
     for name, tensor in ((f"{part}_x", x), (f"{part}_y", y)):
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if tensor.is_floating_point() and not finite(tensor):
             raise ValueError(
                 f"{name} holds NaN or infinity: mend the task family before training on it"
             )
-    if y.is_floating_point():
+    if y.is_floating_point() and y.ndim > 2:
         return
+    if y.is_floating_point():
+        raise ValueError(
+            f"{part}_y is {y.dtype} of shape {tuple(y.shape)}: class numbers are int64, write "
+            "y.long(); targets of a regression are (tasks, items, outputs), write y[..., None]"
+        )
     if y.dtype != torch.long:
         raise ValueError(f"{part}_y is {y.dtype}: class numbers are int64, write y.long()")
     if y.ndim != 2:
@@ -45,6 +52,11 @@ def tensors_that_fit(part: str, x: Tensor, y: Tensor) -> None:
             f"{part}_y of shape {tuple(y.shape)}: class numbers are (tasks, items), so it has a "
             "dimension too many"
         )
+
+
+def finite(tensor: Tensor) -> bool:
+    """No NaN and no infinity. The sum is asked first, which is quicker and nearly always enough."""
+    return math.isfinite(tensor.detach().sum()) or bool(torch.isfinite(tensor).all())
 
 
 def alike(letter: str, support: Tensor, query: Tensor) -> None:

@@ -96,7 +96,9 @@ def with_higher(
         network, optimizer, copy_initial_weights=False, override=override
     ) as (fnet, inner):
         for _ in range(steps):
-            inner.step(loss_fn(fnet(support_x), support_y), grad_callback=look)
+            loss = loss_fn(fnet(support_x), support_y)
+            used([loss] if loss.requires_grad else [])
+            inner.step(loss, grad_callback=look)
         return [
             dict(zip(everything, fnet.parameters(time=j), strict=True)) for j in range(steps + 1)
         ]
@@ -172,7 +174,7 @@ def for_all_tasks(network: nn.Module, function: Callable) -> Callable:
 
 def recurrent(network: nn.Module) -> bool:
     """Does it hold a layer of torch's that reads sequences step by step?"""
-    return any(isinstance(layer, nn.RNNBase) for layer in network.modules())
+    return any(isinstance(layer, (nn.RNNBase, nn.RNNCellBase)) for layer in network.modules())
 
 
 def not_frozen(network: nn.Module) -> list[str]:

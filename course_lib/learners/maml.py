@@ -12,6 +12,7 @@ from course_lib.learners.base import Learner, right_shape
 from course_lib.learners.conv4_by_hand import gradient as fast
 from course_lib.learners.inner_loop import not_frozen, query_predictions
 from course_lib.learners.inner_optimizers import check_optimizer, learned, plain_numbers
+from course_lib.learners.mismatch import NO_INFERENCE
 from course_lib.learners.networks_that_adapt import check_network, head_of
 from course_lib.networks.normalisation import update_averages
 
@@ -70,7 +71,7 @@ class MAML(Learner):
         if way not in WAYS:
             raise ValueError(f"way={way!r}: choose one of {', '.join(WAYS)}")
         check_optimizer(inner_optimizer, override, way)
-        check_network(network)
+        check_network(network, first_order)
         self.network, self.loss_fn = network, loss_fn
         self.alpha, self.steps, self.first_order, self.adapt, self.way = (
             alpha,
@@ -108,7 +109,10 @@ class MAML(Learner):
     def look(self, *given) -> None:
         """See `Learner.look`. The network may have been changed since the learner was built."""
         super().look(*given)
-        check_network(self.network)
+        tensors = given[0].four if isinstance(given[0], Episode) else given
+        if torch.is_inference_mode_enabled() or any(tensor.is_inference() for tensor in tensors):
+            raise ValueError(NO_INFERENCE)
+        check_network(self.network, self.first_order)
 
     def support_loss(self, predictions: Tensor, targets: Tensor, ways: int | None) -> Tensor:
         """The inner loss of one task, once the predictions fit: a scalar."""

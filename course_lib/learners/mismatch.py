@@ -11,6 +11,10 @@ from torch import Tensor, nn
 
 from course_lib.episodes import Episode
 
+NO_INFERENCE = (
+    "torch.inference_mode() forbids gradients for good, and this learner needs them to adapt: use "
+    "torch.no_grad()"
+)
 NO_RULE = ("Batching rule not implemented", "vmap: ", "data-dependent control flow")
 NO_SECOND = ("derivative for", "is not implemented")
 
@@ -28,19 +32,16 @@ def explained(learner: nn.Module, given: tuple, error: Exception) -> str | None:
         return None
     said = first_line(error)
     if torch.is_inference_mode_enabled() or any(tensor.is_inference() for tensor in tensors):
-        if "nference" in said:
-            return (
-                "torch.inference_mode() forbids gradients for good, and this learner needs them to "
-                "adapt: use torch.no_grad()"
-            )
+        if "nference" in said or "does not require grad" in said:
+            return NO_INFERENCE
     return (
-        other_place(learner, tensors)
+        other_place(learner, tensors, said)
         or no_derivative(learner, said)
         or wrong_items(learner, tensors[0].flatten(0, 1) if whole else tensors[0])
     )
 
 
-def other_place(learner: nn.Module, tensors: list[Tensor]) -> str | None:
+def other_place(learner: nn.Module, tensors: list[Tensor], said: str) -> str | None:
     """The network is on another device, or computes with other numbers, than the items."""
     weights = [w for w in learner.parameters() if w.is_floating_point()]
     for weight in weights:
@@ -56,6 +57,11 @@ def other_place(learner: nn.Module, tensors: list[Tensor]) -> str | None:
         return (
             f"the learner computes in {weights[0].dtype} and the episode is {floats[0].dtype}: "
             "make them equal, such as learner.to(episode.support_x.dtype)"
+        )
+    if len(kinds) > 1 and "dtype" in said:
+        return (
+            f"the learner mixes {' and '.join(sorted(map(str, kinds)))}: make them equal, such as "
+            "learner.float()"
         )
     return None
 

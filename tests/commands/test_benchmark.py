@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from toys import TIMED
 
 from course_lib import __main__ as program
 from course_lib.commands import benchmark
@@ -34,6 +35,17 @@ def test_peak_memory_counts_what_is_held_at_once():
     assert 4000 <= peak_memory(one_after_the_other) < 8200
     assert peak_memory(all_together) == 40_000
     assert peak_memory(lambda: before.view(10, 100).add_(1)) == 0
+
+
+def test_the_door_is_measured():
+    step, at_the_door = benchmark.door(rounds=3)
+    assert 0 < at_the_door < step
+
+
+@TIMED
+def test_the_door_costs_less_than_2_percent_of_the_smallest_outer_step():
+    shares = [door / step for step, door in (benchmark.door() for _ in range(3))]
+    assert min(shares) < 0.02
 
 
 def test_the_number_of_threads_is_put_back():
