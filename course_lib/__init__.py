@@ -53,8 +53,8 @@ def cache_folder() -> Path:
     """Where downloads are kept: COURSE_CACHE, or `learning-to-learn` in the system's cache folder
     of this user. It need not exist yet."""
     if os.environ.get("COURSE_CACHE"):
-        return Path(os.environ["COURSE_CACHE"]).expanduser()
-    home = Path.home()
+        return expanded(os.environ["COURSE_CACHE"])
+    home = expanded("~")
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "learning-to-learn"
     if os.name == "nt":
@@ -64,6 +64,21 @@ def cache_folder() -> Path:
             / "Cache"
         )
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "learning-to-learn"
+
+
+def expanded(path) -> Path:
+    """The path with ``~`` as the home folder of this user.
+
+    Raises:
+        ValueError: nobody knows where that is.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{path}: this user has no home folder; set HOME, or COURSE_CACHE to a folder for "
+            "downloads"
+        ) from None
 
 
 def faces(package: str, table: dict[str, list[str]]):

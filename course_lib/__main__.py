@@ -8,6 +8,7 @@ asked for is imported, so `check` answers even where torch is broken.
 
 import argparse
 import importlib
+import os
 import sys
 
 COMMANDS = {  # command: module of course_lib/commands
@@ -37,16 +38,60 @@ def main(words: list[str]) -> int:
     options = parser(words).parse_args(words)
     try:
         return options.run(options)
-    except (
-        ValueError,
-        OSError,
-    ) as error:  # what the library raises when the reader can mend it: the message says how
-        print(error, file=sys.stderr)
+    except (ValueError, OSError) as error:
+        # what the library raises when the reader can mend it: the message says how
+        tell(str(error))
+        return 2
+    except (MemoryError, OverflowError, RuntimeError) as error:
+        if not (sentence := too_large(error)):
+            raise
+        tell(sentence)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted: the same command goes on from its last save", file=sys.stderr)
         return 130
 
 
+def tell(sentence: str) -> None:
+    """A sentence on stderr, whatever letters of a file name or a word are in it."""
+    print(sentence.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+
+
+def too_large(error: Exception) -> str | None:
+    """The sentence for an error that says that something was too large; None for any other."""
+    said = str(error).strip().split("\n")[0]
+    signs = ("memory", "overflow", "too large", "Storage size", "must fit")
+    if isinstance(error, MemoryError | OverflowError) or any(sign in said for sign in signs):
+        return f"one of the numbers is too large for this machine ({said}): choose a smaller one"
+    return None
+
+
+class Patient:
+    """A text stream that goes on when nobody listens any more (`| head -1`), and writes what it
+    can where a terminal lacks letters: what a command prints does not decide about its result."""
+
+    def __init__(self, stream):
+        stream.reconfigure(errors="backslashreplace", line_buffering=True)
+        self.stream, self.open = stream, True
+
+    def write(self, text: str) -> int:
+        return self.attempt(self.stream.write, text) or len(text)
+
+    def flush(self) -> None:
+        self.attempt(self.stream.flush)
+
+    def attempt(self, act, *given):
+        try:
+            return act(*given) if self.open else None
+        except BrokenPipeError:
+            self.open = False
+            # what is still in the buffer must not fail once more at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+
 if __name__ == "__main__":
+    sys.stdout, sys.stderr = (stream and Patient(stream) for stream in (sys.stdout, sys.stderr))
     sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,6 @@
 """The unit of few-shot learning: an episode, and the families that episodes come from."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -7,6 +8,8 @@ import torch
 from torch import Tensor
 
 from course_lib.door import alike, tensors_that_fit, ways_of
+
+MOST = 10**9  # whatever is counted
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class TaskFamily:
 
 
 def at_least_one(**counts: int) -> None:
-    """Refuse counts below 1.
+    """Refuse counts below 1, and those that no machine could count to.
 
     Raises:
         ValueError: names the count and says what it needs.
@@ -166,3 +169,30 @@ def at_least_one(**counts: int) -> None:
             raise ValueError(
                 f"{name}={count!r}: {needs.get(name, 'it must be a whole number of at least 1')}"
             )
+        if count > MOST:
+            raise ValueError(f"{name}={count}: at most {MOST:,}")
+
+
+def room_for(numbers: int, **counts: int) -> None:
+    """Refuse what this machine's memory cannot hold, before it is taken.
+
+    Args:
+        numbers: of 4 bytes each.   counts: what they follow from, for the message.
+
+    Raises:
+        ValueError: names the counts and both amounts of memory.
+    """
+    at_least_one(**counts)
+    if (wanted := 4 * numbers) > (there := memory()):
+        said = ", ".join(f"{name}={count}" for name, count in counts.items())
+        raise ValueError(
+            f"{said}: that takes {wanted / 1e9:,.0f} GB, and this machine has {there / 1e9:,.0f} "
+            "GB: ask for fewer"
+        )
+
+
+def memory() -> int:
+    """Bytes of memory that this machine has; 8 GB where it cannot be asked (Windows)."""
+    if not hasattr(os, "sysconf"):
+        return 8_000_000_000
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

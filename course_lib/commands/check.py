@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from course_lib import ROOT, cache_folder
+from course_lib import ROOT, cache_folder, expanded
 
 GB = 2**30
 REPAIR = (
@@ -94,8 +94,8 @@ def widget_row(folders: list[str] | None = None) -> Row:
             from jupyter_core.paths import jupyter_path
 
             folders = jupyter_path("labextensions")
-        except ImportError:
-            folders = []
+        except (ImportError, RuntimeError):  # RuntimeError: Jupyter finds no home folder
+            folders = [str(Path(sys.prefix) / "share" / "jupyter" / "labextensions")]
     halves = {"ipywidgets": "@jupyter-widgets/jupyterlab-manager", "anywidget": "anywidget"}
     missing = [
         name
@@ -198,7 +198,10 @@ def omniglot_row(private: bool = False) -> Row:
     named = os.environ.get("OMNIGLOT_ROOT")
     if not named:
         return Row("Omniglot folder", "OMNIGLOT_ROOT not set", "optional")
-    folder = Path(named).expanduser()
+    try:
+        folder = expanded(named)
+    except ValueError as error:
+        return Row("Omniglot folder", named, "optional", False, str(error))
     good = folder.is_dir() and any(folder.iterdir())
     return Row(
         "Omniglot folder",
@@ -210,7 +213,10 @@ def omniglot_row(private: bool = False) -> Row:
 
 
 def cache_row(private: bool = False) -> Row:
-    folder = cache_folder().absolute()
+    try:
+        folder = cache_folder().absolute()
+    except ValueError as error:
+        return Row("cache folder", "unknown", "writable", False, str(error))
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
     good = nearest.is_dir() and os.access(nearest, os.W_OK)
     return Row(
@@ -227,7 +233,10 @@ def progress_row(private: bool = False) -> Row:
         from course_lib.classroom.progress_file import path
     except ImportError:  # the packages it needs are missing, which the rows above say
         return Row("progress file", "unknown", "optional")
-    file = path()
+    try:
+        file = path()
+    except (ValueError, RuntimeError) as error:
+        return Row("progress file", "unknown", "readable", False, str(error))
     if not file.exists():
         return Row("progress file", "none yet", "optional")
     try:
@@ -247,7 +256,12 @@ def shorten(path: Path, private: bool = False) -> str:
     """A path without the name of your home: from the course's folder as ./, from home as ~/,
     elsewhere whole, or its end if `private`."""
     path = Path(path).absolute()
-    for short, folder in ((".", ROOT), ("~", Path.home())):
+    known = [(".", ROOT)]
+    try:
+        known.append(("~", Path.home()))
+    except RuntimeError:  # this user has none
+        pass
+    for short, folder in known:
         if path.is_relative_to(folder):
             return "/".join([short, *path.relative_to(folder).parts])
     return f".../{path.name}" if private else str(path)

@@ -10,21 +10,26 @@ import errno
 import hashlib
 import http.client
 import os
+import time
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from course_lib import cache_folder
 from course_lib.commands.check import shorten
 from course_lib.families.omniglot import check_member
+from course_lib.files import alive
 from course_lib.training.progress_bar import bar
 
 SOURCE = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 BLOCK = 100_000  # bytes read at a time
 PATIENCE = 30  # seconds without a byte
+LONGEST = 3600  # seconds for a file in all
+LARGEST = 200_000_000  # bytes of a file: Omniglot's largest has a twentieth
 
 
 class FetchError(ValueError):
@@ -79,25 +84,66 @@ def fetch(what: Download, folder: Path) -> bool:
     try:
         if checksum(what, place) == what.digest:
             return False
-        resumed = receive(what, partial)
-        # the rest did not belong to the beginning
-        if resumed and checksum(what, partial) != what.digest:
-            partial.unlink()
-            receive(what, partial)
-        if (found := checksum(what, partial)) != what.digest:
-            partial.unlink()
-            wrong = f"{what.name} has the {what.method} {found} and should have {what.digest}"
-            raise FetchError(
-                f"{wrong}, so it was thrown away; fetch again, perhaps from another network"
-            )
-        check_names(partial)
-        os.replace(partial, place)
-        return True
+        with alone(place):
+            return fetch_alone(what, place, partial)
     except OSError as error:
         raise no_room(partial, error) from error
     finally:
         if os.access(folder, os.R_OK) and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+@contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """No other fetch of the same file meanwhile. What a killed one has left does not count.
+
+    Raises:
+        FetchError: another one is at work.
+    """
+    lock = place.with_name(f"{place.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            with open(lock, "x") as file:
+                file.write(str(os.getpid()))
+            break
+        except FileExistsError:
+            try:
+                other = int(lock.read_text() or os.getpid())
+                if alive(other, lock):
+                    raise FetchError(
+                        f"{place.name} is being fetched by another process ({other}): wait for it, "
+                        f"or remove {lock.name} if there is none"
+                    ) from None
+                lock.unlink(missing_ok=True)
+            except FileNotFoundError:
+                pass  # the other one has just finished
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def fetch_alone(what: Download, place: Path, partial: Path) -> bool:
+    """`fetch`, while nobody else writes these files. True: the file is new."""
+    if checksum(what, place) == what.digest:  # whoever was at work before has fetched it
+        return False
+    if partial.is_symlink() or (partial.exists() and not partial.is_file()):
+        raise FetchError(f"{partial} is no regular file: remove it and fetch again")
+    resumed = receive(what, partial)
+    # the rest did not belong to the beginning
+    if resumed and checksum(what, partial) != what.digest:
+        partial.unlink()
+        receive(what, partial)
+    if (found := checksum(what, partial)) != what.digest:
+        partial.unlink()
+        wrong = f"{what.name} has the {what.method} {found} and should have {what.digest}"
+        raise FetchError(
+            f"{wrong}, so it was thrown away; fetch again, perhaps from another network"
+        )
+    check_names(partial)
+    os.replace(partial, place)
+    return True
 
 
 def receive(what: Download, partial: Path) -> bool:
@@ -165,8 +211,15 @@ def connect(what: Download, have: int) -> http.client.HTTPResponse:
 
 def read_blocks(what: Download, answer: http.client.HTTPResponse) -> Iterator[bytes]:
     """What the server sends, in blocks."""
+    until, size = time.monotonic() + LONGEST, 0
     try:
         while block := answer.read(BLOCK):
+            size += len(block)
+            if size > LARGEST or time.monotonic() > until:
+                raise FetchError(
+                    f"{what.url}: after {size // 1_000_000} MB and {LONGEST // 60} minutes at most "
+                    "this is no file of Omniglot; look at the address in a browser"
+                )
             yield block
     except http.client.IncompleteRead:
         return  # the caller counts

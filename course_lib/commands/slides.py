@@ -9,6 +9,7 @@ folder reveal/. Where a slide begins is said in the notebook, as slideshow metad
 from pathlib import Path
 
 from course_lib import ROOT
+from course_lib.files import check_place, write
 
 HOW = (
     "Open it in any browser; no network is needed. Space goes on, Esc shows all slides, F fills "
@@ -54,10 +55,9 @@ def slides(options) -> int:
     """Write the lectures, and say how to give them."""
     notebooks = [find(chapter) for chapter in options.chapters or chapters()]
     folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    for notebook in notebooks:
-        page = folder / f"{notebook.stem}.slides.html"
-        page.write_text(lecture(notebook), encoding="utf-8")
+    pages = [check_place(folder / f"{notebook.stem}.slides.html") for notebook in notebooks]
+    for notebook, page in zip(notebooks, pages, strict=True):
+        write(page, lecture(notebook).encode())
         print(f"wrote {page}")
     print(HOW)
     return 0

@@ -96,7 +96,7 @@ def value_of(text: str, usual, word: str):
         raise ValueError(f"--set {word}: write True or False")
     try:
         return kind(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         needs = "a whole number" if kind is int else "a number"
         raise ValueError(f"--set {word}: it needs {needs}, such as {usual}") from None
 
@@ -108,8 +108,8 @@ def check_device(name: str) -> None:
         ValueError: says so.
     """
     try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=name).tolist()
+    except (RuntimeError, AssertionError) as error:  # "meta" holds no numbers: NotImplementedError
         raise ValueError(f"--device {name}: this machine has no such device, use cpu") from error
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import course_lib
+from course_lib import expanded
 from course_lib.episodes import at_least_one
 from course_lib.families.stored_classes import StoredClasses
 from course_lib.families.vocabulary import Vocabulary, tokens
@@ -216,7 +217,7 @@ def read_sentences(path) -> dict[str, list[str]]:
             missing, a sentence that is there twice, fewer than 2 labels, or a label with fewer than
             2 sentences.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:

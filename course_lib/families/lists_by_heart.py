@@ -9,7 +9,7 @@ of the list again.
 import torch
 from torch import Tensor
 
-from course_lib.episodes import Episode, at_least_one
+from course_lib.episodes import Episode, room_for
 from course_lib.families.prompt_tokens import GROUPS, KINDS, LABELS
 from course_lib.families.prompt_worlds import ID, KIND_GROUP, LABEL_GROUP, WORDS, Worlds, members
 
@@ -53,7 +53,8 @@ class WordLists(Worlds):
     ) -> Episode:
         """As `Worlds.sample`. The queries are words of the list in random order, each as often as
         any other, give or take one."""
-        at_least_one(tasks=tasks, shots=shots, queries=queries)
+        numbers = tasks * (shots + queries) * 4 * self.ways
+        room_for(numbers, tasks=tasks, shots=shots, queries=queries)
         if shots > 4 * WORDS:
             raise ValueError(
                 f"shots={shots}: a list has at most {4 * WORDS} words, {WORDS} of each kind"

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from course_lib import cache_folder
+from course_lib import cache_folder, expanded
 from course_lib.families.picture_files import PictureError, as_bytes, shrink
 from course_lib.families.pictures import PictureClasses, split_groups
 
@@ -212,7 +212,7 @@ def decode(data: bytes, name: str) -> Tensor:
 def omniglot_root(root=None) -> Path:
     """The folder to look into: ``root``, or the one named by OMNIGLOT_ROOT, or the course's
     cache."""
-    return Path(root or os.environ.get("OMNIGLOT_ROOT") or cache_folder() / "omniglot").expanduser()
+    return expanded(root or os.environ.get("OMNIGLOT_ROOT") or cache_folder() / "omniglot")
 
 
 def archive(root: Path, name: str) -> Path | None:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from course_lib import expanded
 from course_lib.episodes import at_least_one
 from course_lib.families.pictures import PictureClasses
 
@@ -47,7 +48,7 @@ def own_pictures(folder, ways=5, size=28, grey=True, invert="auto", device="cpu"
     at_least_one(size=size)
     if invert not in ("auto", True, False):
         raise ValueError(f'invert={invert!r}: choose "auto", True or False')
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not root.is_dir():
         raise PictureError(
             f"{root}: there is no such folder; give one that holds a folder of pictures for each "

@@ -12,7 +12,7 @@ import difflib
 import torch
 from torch import Tensor
 
-from course_lib.episodes import Episode, TaskFamily, at_least_one
+from course_lib.episodes import Episode, TaskFamily, at_least_one, room_for
 from course_lib.families.prompt_tokens import (
     DIGITS,
     GROUPS,
@@ -78,7 +78,8 @@ class Worlds(TaskFamily):
         shows. ``hidden["kinds"]`` (T, ways * kinds_per_label): the numbers of the kinds; kind i has
         label i modulo ways.
         """
-        at_least_one(tasks=tasks, shots=shots, queries=queries)
+        numbers = tasks * (shots + queries) * 4 * self.ways
+        room_for(numbers, tasks=tasks, shots=shots, queries=queries)
         count, random = (
             self.ways * self.kinds_per_label,
             {"generator": generator, "device": self.device},

@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from course_lib.episodes import Episode, TaskFamily, at_least_one
+from course_lib.episodes import Episode, TaskFamily, at_least_one, room_for
 
 
 class LinearRegressions(TaskFamily):
@@ -62,7 +62,8 @@ class LinearRegressions(TaskFamily):
         Raises:
             ValueError: a count is below 1.
         """
-        at_least_one(tasks=tasks, shots=shots, queries=queries)
+        numbers = tasks * (shots + queries) * (self.dims + 1)
+        room_for(numbers, tasks=tasks, shots=shots, queries=queries)
 
         def normal(*shape):
             return torch.randn(*shape, generator=generator, device=self.device)

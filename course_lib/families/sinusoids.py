@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor
 
-from course_lib.episodes import Episode, TaskFamily, at_least_one
+from course_lib.episodes import Episode, TaskFamily, room_for
 
 
 def sine(x: Tensor, amplitude, phase) -> Tensor:
@@ -51,7 +51,8 @@ class Sinusoids(TaskFamily):
         Raises:
             ValueError: a count is below 1.
         """
-        at_least_one(tasks=tasks, shots=shots, queries=queries)
+        numbers = tasks * (shots + queries) * 2
+        room_for(numbers, tasks=tasks, shots=shots, queries=queries)
 
         def uniform(low_high, *shape):
             low, high = low_high

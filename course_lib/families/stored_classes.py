@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_lib.episodes import Episode, TaskFamily, at_least_one
+from course_lib.episodes import Episode, TaskFamily, at_least_one, room_for
 
 
 class StoredClasses(TaskFamily):
@@ -45,6 +45,8 @@ class StoredClasses(TaskFamily):
         """
         at_least_one(tasks=tasks, shots=shots, queries=queries)
         self.enough(shots, queries)
+        numbers = tasks * self.ways * (int(self.counts.max()) + (shots + queries) * self.size)
+        room_for(numbers, tasks=tasks, shots=shots, queries=queries)
         classes = self.choose(tasks, generator)
         most, counts, starts = int(self.counts.max()), self.counts[classes], self.starts[classes]
         chance = self.rand(tasks, self.ways, most, generator=generator)
@@ -56,6 +58,11 @@ class StoredClasses(TaskFamily):
             order = self.rand(tasks, rows[0].numel(), generator=generator).argsort()
             sets += [self.items(rows.flatten(1).gather(1, order)), order // rows.shape[-1]]
         return Episode(*sets, names={"classes": classes})
+
+    @property
+    def size(self) -> int:
+        """How many numbers an item has."""
+        return self.items(torch.zeros(1, dtype=torch.long, device=self.device)).numel()
 
     def rand(self, *shape: int, generator: torch.Generator | None) -> Tensor:
         return torch.rand(*shape, generator=generator, device=self.device)

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from course_lib.episodes import Episode, TaskFamily, at_least_one
+from course_lib.episodes import Episode, TaskFamily, at_least_one, room_for
 from course_lib.families.scripts import BASES, CONTROL, MOST, POINTS, box, rotation, write_alphabet
 
 # raised when the same seed draws something else: no run trained on other drawings is taken for one
@@ -57,6 +57,7 @@ class Strokes(TaskFamily):
         within=0.0,
     ):
         at_least_one(ways=ways, scripts=scripts, characters=characters)
+        room_for(100 * scripts * characters, scripts=scripts, characters=characters)
         first, end = only = tuple(only or (0, scripts))
         if not 0 <= first < end <= scripts:
             raise ValueError(
@@ -125,7 +126,8 @@ class Strokes(TaskFamily):
         each task. Every drawing is by another hand, and the order within a set is random.
         ``names["classes"]`` is (tasks, ways): the characters behind the numbers.
         """
-        at_least_one(tasks=tasks, shots=shots, queries=queries)
+        numbers = tasks * (shots + queries) * self.ways * SIZE**2
+        room_for(numbers, tasks=tasks, shots=shots, queries=queries)
         classes = self._choose(tasks, generator)
         sets = []
         for each in (shots, queries):

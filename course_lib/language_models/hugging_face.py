@@ -4,11 +4,11 @@ package transformers is optional."""
 import inspect
 import re
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from course_lib import expanded
 from course_lib.episodes import at_least_one
 from course_lib.language_models.label_scores import (
     Cut,
@@ -52,7 +52,7 @@ class TransformersModel(nn.Module):
             import transformers
         except ImportError:
             raise ModelError(HOW_TO_INSTALL) from None
-        folder = Path(name).expanduser()
+        folder = expanded(name)
         where = str(folder) if folder.exists() else str(name)
         if not folder.exists() and not re.fullmatch(
             r"[\w.-]+(/[\w.-]+)?", where

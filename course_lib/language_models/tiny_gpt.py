@@ -202,7 +202,13 @@ class TinyGPT(nn.Module):
 def shipped_model(name: str = "tiny_gpt", folder: Path = DATA) -> TinyGPT:
     """A model that comes with the course: "tiny_gpt", trained to the end, or "tiny_gpt_early", in
     the middle of the phase change."""
-    tensors, about = checkpoints.read(folder / f"{name}.safetensors")
-    model = TinyGPT(Size(**about["size"]))
+    tensors, about = checkpoints.read(folder / f"{name}.safetensors", "size")
+    try:
+        size = Size(**about["size"])
+    except TypeError:
+        raise checkpoints.CheckpointError(
+            f"{name} is damaged, what it says of 'size' cannot be: train again"
+        ) from None
+    model = TinyGPT(size)
     checkpoints.load_weights(model, tensors, source=name)
     return model.eval()

@@ -6,6 +6,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from course_lib.episodes import room_for
+
 
 @contextmanager
 def seeded(seed: int | None):
@@ -35,6 +37,7 @@ def mlp(
     widths = [inputs, *hidden, outputs]
     if min(widths) < 1:
         raise ValueError(f"widths {widths}: every layer needs at least 1 unit")
+    room_for(4 * max(a * b for a, b in pairwise(widths)), widest=max(widths))
     with seeded(seed):
         layers = []
         for before, after in pairwise(widths):
@@ -74,6 +77,7 @@ def conv4(
             f"size={size}: four poolings halve a picture four times, so it needs at least 16 "
             "pixels a side"
         )
+    room_for(4 * 27 * channels * max(channels, inputs), channels=channels, inputs=inputs)
     with seeded(seed):
         layers = []
         for before in (inputs, channels, channels, channels):

@@ -10,6 +10,7 @@ import torch
 
 from course_lib import interrupts
 from course_lib.episodes import TaskFamily, at_least_one
+from course_lib.files import check_place
 from course_lib.learners.base import Learner
 from course_lib.networks import checkpoints
 from course_lib.training.progress_bar import bar
@@ -110,10 +111,12 @@ def meta_train(
     Raises:
         ValueError: the family gives NaN, the learner a wrong shape, or loss or weights are no
             longer finite.
-        CheckpointError: the file at ``checkpoint`` belongs to other settings, is damaged, or cannot
-            be written.
+        PlaceError: no file can be written at ``checkpoint``.
+        CheckpointError: the file there belongs to other settings, or is damaged.
     """
     at_least_one(save_every=save_every)
+    if checkpoint is not None:
+        check_place(checkpoint)
     settings = run_settings(learner, family, plan)
     learner.train()
     optimizer = torch.optim.Adam(learner.parameters(), lr=plan.beta)
@@ -187,6 +190,10 @@ def resume(path, settings: dict, learner, optimizer, generator) -> Training:
         raise checkpoints.CheckpointError(
             "the file holds weights, but not a training run: choose another path to train to"
         )
+    if not checkpoints.number(about["seconds"]):
+        raise checkpoints.CheckpointError(
+            "the checkpoint is damaged, what it says of 'seconds' cannot be: train again"
+        )
     if differing := differences(about["settings"], settings):
         raise checkpoints.CheckpointError(
             f"the checkpoint belongs to another run: {differing}. Delete it or choose another path"
@@ -212,7 +219,7 @@ def check_run(tensors: dict, about: dict, learner, optimizer, generator) -> None
     Raises:
         CheckpointError: says what is missing or does not fit.
     """
-    if missing := set(about["tensors"]) - tensors.keys():
+    if missing := {"losses", "random.tasks", "random.torch", *about["tensors"]} - tensors.keys():
         raise checkpoints.CheckpointError(
             f"the checkpoint is damaged, it lacks {sorted(missing)}: delete it and train again"
         )
@@ -223,7 +230,12 @@ def check_run(tensors: dict, about: dict, learner, optimizer, generator) -> None
         if f"optimizer.{index}.step" in tensors:
             wanted |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
     wanted |= {"random.tasks": generator.get_state(), "random.torch": torch.get_rng_state()}
-    wanted["losses"] = torch.zeros(about["step"])
+    if len(tensors["losses"]) != about["step"]:
+        raise checkpoints.CheckpointError(
+            f"the checkpoint is damaged, it says {about['step']} steps and has "
+            f"{len(tensors['losses'])} losses: delete it and train again"
+        )
+    wanted["losses"] = torch.zeros(about["step"], dtype=torch.float64)
     checkpoints.check_fit(wanted, tensors, "the checkpoint")
     try:
         torch.Generator(generator.device).set_state(tensors["random.tasks"])

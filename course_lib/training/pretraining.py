@@ -19,6 +19,7 @@ from course_lib.families.pretraining_prompts import (
     instructed,
 )
 from course_lib.families.prompt_worlds import TOKENS, Worlds
+from course_lib.files import check_place
 from course_lib.language_models.tiny_gpt import Size, TinyGPT, shipped_model
 from course_lib.learners.in_context import InContext
 from course_lib.networks import checkpoints
@@ -168,6 +169,7 @@ class LanguageRun(Named):
             ValueError: an early model is asked for, and accuracy never passed `EARLY`.
         """
         o = self.settings(seed, device, **changed)
+        check_place(out)
         plan = PretrainingPlan(steps=o.steps, rate=o.rate, seed=seed)
         model, early, history, seconds = train_language_model(plan, device=device)
         print(f"trained for {duration(seconds)}")

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from course_lib import DATA
 from course_lib.episodes import TaskFamily
+from course_lib.files import check_place
 from course_lib.learners.base import Learner
 from course_lib.networks import checkpoints
 from course_lib.training.evaluation import Score
@@ -59,6 +60,12 @@ class Named:
         if unknown := sorted(changed.keys() - self.usual.keys()):
             known = ", ".join(self.usual) or "nothing"
             raise ValueError(f"{self.name} has no setting {unknown[0]!r}: it lets you set {known}")
+        for name, value in changed.items():
+            kind = type(self.usual[name])
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                raise ValueError(
+                    f"{self.name}: {name}={value!r} should be of the kind of {self.usual[name]!r}"
+                )
         return SimpleNamespace(**self.usual | changed, seed=seed, device=device)
 
     def about(self, path: Path | None = None) -> dict:
@@ -107,12 +114,12 @@ class Run(Named):
                 run is made now.
         """
         path = path or self.file
-        tensors, about = checkpoints.read(path)
+        tensors, about = checkpoints.read(path, "run", "settings")
         made = made_with(self, about, path)
         learner, family, plan = self.prepared(**made)
         checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path.name)
         settings = run_settings(learner, family, plan)
-        settings["start"] = about["settings"]["start"]  # the weights are trained by now
+        settings["start"] = about["settings"].get("start")  # the weights are trained by now
         if differing := differences(about["settings"], settings):
             raise checkpoints.CheckpointError(
                 f"{path.name} was trained otherwise than the code does it now: {differing}. Train "
@@ -135,7 +142,7 @@ class Run(Named):
         learner, family, plan = self.prepared(seed, **changed)
         path = folder / self.file.name
         if path.is_file():
-            tensors, about = checkpoints.read(path)
+            tensors, about = checkpoints.read(path, "settings", "seconds")
             reason = differences(about["settings"], run_settings(learner, family, plan))
             if not reason:
                 checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path.name)
@@ -154,6 +161,7 @@ class Run(Named):
         o = self.settings(seed, device, **changed)
         learner, family, plan = self.prepare(o)
         settings = run_settings(learner, family, plan)
+        check_place(out)
         running = out.with_name(out.name + ".run")
         run = meta_train(learner, family, plan, checkpoint=running, save_every=save_every)
         resumed = f", resumed at outer step {run.resumed_at}" if run.resumed_at else ""
@@ -198,6 +206,7 @@ class Measurement(Named):
 
     def train(self, out: Path, seed: int = 0, device: str = "cpu", save_every: int = 0, **changed):
         """Measure again, and write the file."""
+        check_place(out)
         tensors, about = self.measure(self.settings(seed, device, **changed))
         checkpoints.write(out, tensors, about | self.stamp(seed, **changed))
         print(f"wrote {out}")
@@ -214,7 +223,7 @@ def made_with(run: Named, about: dict, path) -> dict:
     Raises:
         CheckpointError: the file names another run, or none.
     """
-    made = about.get("run", {})
+    made = about.get("run", {})  # of the form that `checkpoints.read` has checked
     if made.get("name") != run.name:
         said = repr(made["name"]) if "name" in made else "no run"
         raise checkpoints.CheckpointError(f"{path} was made by {said}, not by {run.name!r}")

@@ -230,7 +230,7 @@ def test_a_setting_that_cannot_work_is_answered_in_one_sentence(words, says, tmp
     [
         (["train", SINE, *TINY, "--save-every", "0"], "save_every=0"),
         (["train", SINE, "--device", "abacus"], "--device abacus: this machine has no such device"),
-        (["train", SINE, *TINY, "--out", "in_the_way/run"], "cannot write in_the_way/run.run: "),
+        (["train", SINE, *TINY, "--out", "in_the_way/run"], "cannot write in_the_way/run: "),
         (["train", "magic"], "there is no run 'magic': `python -m course_lib list` names them all"),
         (["train", "strokes_koch", "--set", "data=cats"], "data=cats: choose strokes or omniglot"),
         (["train", "look_relation", "--set", "within=2"], "within=2.0: a share of tasks lies"),

@@ -5,7 +5,6 @@ import errno
 import hashlib
 import http.server
 import threading
-from pathlib import Path
 
 import pytest
 from pretend_omniglot import files, runs, zipped
@@ -257,13 +256,52 @@ def test_a_full_disk(server, cache, monkeypatch, code):
     assert left(cache) == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
-def test_a_disk_that_is_really_full(server, cache):
-    """/dev/full takes nothing: a partial file that leads there fails as a disk does."""
+def test_a_link_in_the_place_of_a_partial_file_is_not_followed(server, cache, tmp_path):
     cache.mkdir(parents=True)
-    (cache / "images_background.zip.partial").symlink_to("/dev/full")
-    fails(wanted(server), cache, "is full, so the begun download was removed")
-    assert left(cache) == []
+    (tmp_path / "elsewhere").write_text("untouched")
+    (cache / "images_background.zip.partial").symlink_to(tmp_path / "elsewhere")
+    fails(wanted(server), cache, "images_background.zip.partial is no regular file: remove it")
+    assert (tmp_path / "elsewhere").read_text() == "untouched"
+
+
+def test_of_two_fetches_at_once_one_works_and_the_other_says_so(server, cache):
+    server.how, found, both = "well", [], threading.Barrier(2)
+
+    def work():
+        both.wait()
+        try:
+            found.append(fetch(wanted(server), cache))
+        except FetchError as refusal:
+            found.append(str(refusal))
+
+    for _ in range(5):
+        found.clear()
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert True in found
+        other = next(one for one in found if one is not True)
+        assert other is False or "is being fetched by another process" in other
+        assert (cache / "images_background.zip").read_bytes() == DATA
+        assert left(cache) == ["images_background.zip", "omniglot"]
+        (cache / "images_background.zip").unlink()
+
+
+def test_the_lock_of_a_killed_fetch_does_not_count(server, cache):
+    cache.mkdir(parents=True)
+    (cache / "images_background.zip.lock").write_text("999999999")
+    assert fetch(wanted(server), cache)
+    assert left(cache) == ["images_background.zip", "omniglot"]
+
+
+@pytest.mark.parametrize("limit", [{"LARGEST": 1000}, {"LONGEST": -1}])
+def test_a_server_that_never_ends_is_left(server, cache, monkeypatch, limit):
+    for name, value in limit.items():
+        monkeypatch.setattr(module, name, value)
+    server.how = "no length"
+    fails(wanted(server), cache, "this is no file of Omniglot; look at the address in a browser")
 
 
 def test_a_cache_that_cannot_be_written(server, tmp_path):
