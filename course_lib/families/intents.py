@@ -208,6 +208,42 @@ def own_sentences(
     )
 
 
+def check_columns(path: Path, text: str) -> None:
+    """Tell a file with other columns than a label, a tab and a sentence.
+
+    Raises:
+        SentenceError: another sign stands where the tab should, the columns are swapped, the first
+            line is a heading, or the file is no text.
+    """
+    lines = [line for line in text.split("\n") if line.strip()]
+    if "\0" in text:
+        raise SentenceError(f"{path}: null bytes in it, so it is no plain text; save it as UTF-8")
+    if lines and not any("\t" in line for line in lines):
+        for sign in ";|,":
+            if all(sign in line for line in lines):
+                raise SentenceError(
+                    f"{path}: no tab, and {sign!r} in every line; write a tab between label and "
+                    "sentence instead"
+                )
+    pairs = [[field.strip() for field in line.split("\t")] for line in lines]
+    pairs = [pair for pair in pairs if len(pair) == 2]
+    if not pairs:
+        return
+    if (
+        pairs[0][0].lower() in ("label", "class", "category", "intent")
+        and sum(label == pairs[0][0] for label, _ in pairs) == 1
+    ):
+        raise SentenceError(
+            f"{path}, line 1: {pairs[0][0]!r} looks like the heading of a column; take it out"
+        )
+    first, second = ({pair[i] for pair in pairs} for i in (0, 1))
+    if len(pairs) > 2 and len(first) == len(pairs) > len(second):
+        raise SentenceError(
+            f"{path}: every line begins with something else, and what follows the tab repeats, "
+            f"such as {pairs[0][1]!r}: the columns are swapped; write the label first"
+        )
+
+
 def read_sentences(path) -> dict[str, list[str]]:
     """The sentences of each label, in the order of the file, which is UTF-8. Empty lines are left
     out.
@@ -229,6 +265,7 @@ def read_sentences(path) -> dict[str, list[str]]:
         raise SentenceError(
             f"{path}: the file is not UTF-8 text; save it again as plain text with that encoding"
         ) from error
+    check_columns(path, text)
     sentences: dict[str, list[str]] = {}
     seen: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.split("\n"), start=1):

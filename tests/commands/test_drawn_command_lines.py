@@ -15,8 +15,8 @@ SEED = int(os.environ.get("COURSE_SEED", 0))
 LINES = 400
 ODD = ["", " ", "0", "-1", "1", "2", "1e3", "nan", "inf", "-inf", "1e999", "٣", "10000000000",
        "99999999999999999999", "-99999999999999999999", "0x10", "1_0", "None", "True", "é",
-       "한국어", "\u202e", "a b", "--", "-", "../..", "/dev/null", "nothing.safetensors", "=", "a=", "=1",
-       "x" * 300]  # fmt: skip
+       "한국어", "\u202e", "a b", "--", "-", "../..", "/dev/null", "nothing.safetensors", "=", "a=",
+       "=1", "x" * 300]  # fmt: skip
 PLACES = ["nothing", "", "/dev/null", "/", "a folder", "Maß und Ziel", "data/README.md", "\0"]
 DEVICES = ["cpu", "meta", "cuda", "cuda:7", "abacus", "", "cpu:3", "mps", "xla", "CPU", "한"]
 
