@@ -1,12 +1,14 @@
 """How much memory each notebook takes: the table of docs/questions.md, "Which chapters fit?".
 
-    python -m tools.memory                               all chapters, as rows of the table
+    python -m tools.memory                                 all chapters
     python -m tools.memory notebooks/02_inner_loop.ipynb   some of them
 
-A kernel runs the notebook from top to bottom, and is then asked for the most memory that it ever
-held (peak resident set, MB of 2**20 bytes). JupyterLab's own process is not in it.
+The peaks are written to docs/measured.json, and the table is printed. A kernel runs the notebook
+from top to bottom, and is then asked for the most memory that it ever held (peak resident set, MB
+of 2**20 bytes). JupyterLab's own process is not in it.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from nbclient import NotebookClient
 
 from course_lib import ROOT
 
+FILE = ROOT / "docs" / "measured.json"
 LIMIT, SERVER = 2048, 150  # MB: what Binder gives, and what JupyterLab itself takes of it
 # VmHWM where there is one: the kernel's own peak. ru_maxrss begins with that of the parent on Linux
 ASK = """
@@ -49,17 +52,26 @@ def peak_of(path: Path, cell_timeout: int = 300) -> int:
     return int(notebook.cells[-1].outputs[0].text)
 
 
-def row(path: Path, peak: int) -> str:
-    """One row of the table."""
-    fits = "yes" if peak + SERVER < LIMIT else "no"
-    return f"| {path.stem[:2]} {path.stem[3:]} | {peak} | {fits} |"
+def table(peaks: dict[str, int]) -> str:
+    """The table, from the peak of each notebook by its name."""
+    rows = ["| chapter | peak, MB | fits |", "|---|---|---|"]
+    for name, peak in sorted(peaks.items()):
+        fits = "yes" if peak + SERVER < LIMIT else "no"
+        rows.append(f"| {name[:2]} {name[3:]} | {peak} | {fits} |")
+    return "\n".join(rows)
 
 
 def main() -> None:
     """Measure the notebooks that are named, or all."""
     paths = [Path(word).resolve() for word in sys.argv[1:]]
-    for path in paths or sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        print(row(path, peak_of(path)), flush=True)
+    measured = {
+        path.stem: peak_of(path)
+        for path in paths or sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    }
+    known = json.loads(FILE.read_text(encoding="utf-8"))
+    known["memory"] |= measured
+    FILE.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    print(table(known["memory"]))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,16 @@ from itertools import product
 import torch
 
 from course_lib import (
-    ROOT, Plan, Prototypical, Score, Strokes, conv4, evaluate, meta_train, paired, test_episodes,
+    ROOT,
+    Plan,
+    Prototypical,
+    Score,
+    Strokes,
+    conv4,
+    evaluate,
+    meta_train,
+    paired,
+    test_episodes,
 )
 
 FILE = ROOT / "docs" / "measured.json"
@@ -22,6 +31,7 @@ TRAINED = {  # (ways, shots) -> (tasks, queries): ways * (shots + queries) * tas
     (5, 1): (8, 5), (5, 5): (4, 7), (20, 1): (2, 5), (20, 5): (1, 7),
 }  # fmt: skip
 TESTED = ((5, 1), (5, 5), (20, 1))
+LESS = "minus 5-way 1-shot"
 
 
 def words(ways_and_shots: tuple[int, int]) -> str:
@@ -76,7 +86,7 @@ def measure() -> dict:
             }
             for kind in TRAINED
         },
-        "minus 5-way 1-shot": {
+        LESS: {
             words(kind): {
                 words(test): {
                     "seeds": [
@@ -94,8 +104,28 @@ def measure() -> dict:
     }
 
 
+def table(measured: dict) -> str:
+    """The table of docs/questions.md, in percent."""
+    rows = ["| trained with | " + " | ".join(f"tested {words(test)}" for test in TESTED) + " |"]
+    rows.append("|---" * (1 + len(TESTED)) + "|")
+    for kind in map(words, TRAINED):
+        cells = []
+        for test in map(words, TESTED):
+            mean, half = measured["accuracy"][kind][test]["mean"]
+            cell = f"{100 * mean:.1f} ± {100 * half:.1f}"
+            if kind in measured[LESS]:
+                gain = measured[LESS][kind][test]
+                (mean, half), seeds = gain["mean"], [100 * m for m, _ in gain["seeds"]]
+                cell += f"<br>{100 * mean:+.1f} ± {100 * half:.1f}"
+                cell += " (" + ", ".join(f"{m:+.1f}" for m in seeds) + ")"
+            cells.append(cell)
+        rows.append(f"| {kind} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)  # repeats to the last digit on one kind of machine
-    known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    known = json.loads(FILE.read_text(encoding="utf-8"))
     known["ways_and_shots"] = measure()
     FILE.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    print(table(known["ways_and_shots"]))
