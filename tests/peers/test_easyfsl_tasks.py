@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 from ledger import Ledger, answer, row
-from test_easyfsl import FOLDERS, as_folder, generator
 from torch import nn
+from yardsticks import FOLDERS, as_folder, generator
 
 from course_lib.episodes import Episode
 from course_lib.families import PictureClasses, PictureError, own_pictures

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from ledger import Ledger, row
 from torch import nn
+from yardsticks import generator
 
 from course_lib.families import LinearRegressions, PictureClasses, Sinusoids
 from course_lib.learners import Matching, Prototypical, Ridge, prototypes
@@ -27,10 +28,6 @@ PEER = Ledger(
         (1, "utils/test_dataloaders test_meta_dataloader_task_loader", "no loader within a task"),
     ],
 )
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 # --- utils/test_matching and utils/test_prototype ------------------------------------------------

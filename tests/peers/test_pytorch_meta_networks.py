@@ -10,6 +10,7 @@ import pytest
 import torch
 from ledger import Ledger, answer, row
 from torch import nn
+from yardsticks import generator
 
 from course_lib.episodes import Episode
 from course_lib.learners import MAML, Prototypical, predict_with
@@ -28,10 +29,6 @@ PEER = Ledger(
 
 SLOW = pytest.mark.filterwarnings("ignore:There is a performance drop")  # a loop inside of vmap
 TWICE = "new D, as situation 13: EmbeddingBag has no second derivative"
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 # --- utils/test_gradient_based: one weight vector, everything by hand -----------------------------

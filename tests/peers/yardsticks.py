@@ -1,10 +1,12 @@
-"""What the peers' cases of inner loops share: small networks, and yardsticks that use nothing of
-the course: torch's own optimisers on copies, and differences of two losses."""
+"""What the peers' cases share: small networks, folders of pictures, and yardsticks that use nothing
+of the course: torch's own optimisers on copies, and differences of two losses."""
 
 import copy
 import math
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn, optim
 
 from course_lib.episodes import Episode
@@ -12,6 +14,7 @@ from course_lib.networks.normalisation import BatchNorm
 from course_lib.networks.small import seeded
 
 ALPHA = 0.1
+FOLDERS = {"balanced": (2, 2, 2), "unbalanced": (2, 1, 5)}
 TIED = "situation 2: a layer used twice"
 UNUSED = "situation 12: a frozen or unused layer"
 NO_RULE = "situation 14: vmap has no rule for this layer"
@@ -115,3 +118,19 @@ def right_slope(network, outer_loss, value, seed=0, rtol=1e-4) -> bool:
         values.append(value(moved))
     true = (values[0] - values[1]) / 2e-6
     return math.isclose(told, true, rel_tol=rtol, abs_tol=1e-5)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def as_folder(tmp_path, counts):
+    """A folder with so many pictures of each class, all of them different."""
+    rng = np.random.default_rng(0)
+    for number, count in enumerate(counts):
+        place = tmp_path / f"class_{number}"
+        place.mkdir()
+        for i in range(count):
+            pixels = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(place / f"{i}.png")
+    return tmp_path
