@@ -13,7 +13,7 @@ from torch import nn
 from yardsticks import generator
 
 from course_lib.episodes import Episode
-from course_lib.learners import MAML, Prototypical, predict_with
+from course_lib.learners import MAML, predict_with
 from course_lib.learners.inner_loop import predict_all_with
 from course_lib.learners.maml import WAYS
 from course_lib.networks.small import seeded
@@ -214,8 +214,6 @@ def test_weights_for_a_part_of_the_network(names):
 def test_a_parallel_network_is_refused(network):
     with pytest.raises(ValueError, match="DataParallel"):
         MAML(nn.DataParallel(network))
-    with pytest.raises(ValueError, match="DataParallel"):
-        Prototypical(nn.DataParallel(network))
 
 
 def test_how_many_cases_there_are(capsys):
