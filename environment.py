@@ -28,6 +28,11 @@ try:
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
+# the folders by which one sees, without importing, that a package is there
+PACKAGES = (
+    "torch", "numpy", "matplotlib", "PIL", "higher", "ipywidgets", "anywidget", "ipykernel",
+    "jupyterlab", "safetensors", "nbconvert",
+)  # fmt: skip
 WINDOWS, LINUX = os.name == "nt", sys.platform.startswith("linux")
 GB = 2**30
 
@@ -164,6 +169,22 @@ def read_marker(venv: Path) -> dict:
         return marker if isinstance(marker, dict) else {}
     except (OSError, ValueError):
         return {}
+
+
+def gone(venv: Path, version: str) -> list[str]:
+    """What a marker cannot know: the parts of a complete .venv that somebody has removed since."""
+    if not (venv / "pyvenv.cfg").is_file():
+        return ["pyvenv.cfg"]
+    site = site_packages(venv, version)
+    return [name for name in PACKAGES if not (site / name / "__init__.py").is_file()]
+
+
+def forget(site: Path, names: list[str]) -> None:
+    """Let pip know that these packages are not installed any more: it believes their notes."""
+    for name in names:
+        note = {"PIL": "pillow"}.get(name, name)
+        for folder in site.glob(f"{note}-*.dist-info"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_marker(venv: Path, marker: dict) -> None:
@@ -347,13 +368,20 @@ def set_up(root: Path, test: bool, cpu: bool, run=run_in_sight) -> str:
     network."""
     venv, want = root / ".venv", wanted(root, test, cpu)
     python = venv_python(venv)
-    if plan(read_marker(venv), version_of(python), want) == "ready":
+    version = version_of(python)
+    ready = plan(read_marker(venv), version, want) == "ready"
+    if ready and not (missing := gone(venv, version)):
         return python
+    if ready:
+        say(f"{', '.join(missing[:3])} is missing in .venv; it is mended now.")
     with locked(root) as lock:
-        marker = read_marker(venv)
-        todo = plan(marker, version_of(python), want)
-        if todo == "ready":  # the start that we waited for has done it
-            return python
+        marker, version = read_marker(venv), version_of(python)
+        todo = plan(marker, version, want)
+        if todo == "ready":
+            if not (missing := gone(venv, version)):  # the start that we waited for has done it
+                return python
+            todo = "build" if missing == ["pyvenv.cfg"] else "mend"
+            forget(site_packages(venv, version), missing)
         if todo == "mend" and not answer([python, "-m", "pip", "--version"]):
             todo = "build"
         if venv.exists() and not marker.get("complete"):

@@ -54,6 +54,12 @@ if (
 from environment import ROOT, Stop, answer, course_env, explain_os, say, set_up  # noqa: E402
 
 
+def port_number(text):
+    if text.isdigit() and len(text) < 6 and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(text + ": choose a whole number from 1 to 65535")
+
+
 def read_words(words):
     """(options of this file, words for pytest or None). After `test` everything is pytest's but
     --cpu."""
@@ -70,8 +76,7 @@ def read_words(words):
     )
     parser.add_argument(
         "--port",
-        type=int,
-        choices=range(1, 65536),
+        type=port_number,
         metavar="N",
         help="the port of JupyterLab, 1 to 65535",
     )

@@ -38,6 +38,7 @@ FACES = {  # what the notebooks take from here, and the room it lives in
         "distance", "inner_loop", "linear_attention", "pairs_of", "predict_with", "prototypes",
         "squared", "written_out",
     ],
+    "learners.none_of_these": ["best_scores", "threshold", "with_foreign_queries"],
     "learners.token_prompts": ["as_prompts", "questions"],
     "learners.tuning": ["Adapter", "FineTune", "LoRA", "PeftTuning", "SoftPrompt"],
     "training": [

@@ -21,7 +21,13 @@ class Pretend:
             python = Path(environment.venv_python(self.root / ".venv"))
             python.parent.mkdir(parents=True)
             python.touch()
+            (self.root / ".venv" / "pyvenv.cfg").touch()
             environment.site_packages(self.root / ".venv", "3.12").mkdir(parents=True)
+        if kind == "pip" and not trouble:
+            site = environment.site_packages(self.root / ".venv", "3.12")
+            for name in environment.PACKAGES:
+                (site / name).mkdir(exist_ok=True)
+                (site / name / "__init__.py").touch()
         if isinstance(trouble, BaseException):
             raise trouble
         return (1, trouble) if trouble else (0, "")

@@ -185,6 +185,8 @@ class Points:
                 )
 
     def _inside(self, point) -> tuple:
+        if any(float(value) != float(value) for value in point):
+            raise ValueError(f"{self.name}: a point lies at {tuple(point)}, which is nowhere")
         return tuple(
             min(max(float(value), low), high)
             for value, (low, high) in zip(point, self.bounds, strict=True)

@@ -14,6 +14,7 @@ import inspect
 import io
 import logging
 import threading
+import weakref
 from itertools import product
 from pathlib import Path
 
@@ -40,6 +41,8 @@ LIVE_STYLE = {
 }
 STATIC = "Run this cell in JupyterLab to move the sliders."
 log = logging.getLogger(__name__)
+LIMITS = {"width": (50, 10_000), "density": (0.1, 10)}  # of a picture, in CSS pixels and in times
+_shown: dict = {}  # by question: the explorer that was shown last
 # a million objects of torch and matplotlib stay anyway; looking through them again would hold up a
 # frame now and then
 gc.freeze()
@@ -210,7 +213,36 @@ class Explorer(anywidget.AnyWidget):
 
     @traitlets.observe("request")
     def _on_request(self, change):
-        self._answer(change["new"])
+        self._answer(self._cleaned(change["new"]))
+
+    def _cleaned(self, request: dict) -> dict:
+        """What a browser sent, without the parts that cannot be; a note says which were left."""
+        kinds = {"values": dict, "touched": dict, "width": (int, float), "density": (int, float)}
+        clean = {"serial": request.get("serial")}
+        for name, kind in kinds.items():
+            value = request.get(name)
+            if value is None and name not in request:
+                continue
+            limits = LIMITS.get(name)
+            good = isinstance(value, kind) and not isinstance(value, bool)
+            if good and (limits is None or limits[0] <= value <= limits[1]):
+                clean[name] = value
+            else:
+                log.warning("explorer %r: %s=%.80r is ignored", self.question, name, value)
+        if any(not isinstance(move, int) for move in clean.get("touched", {}).values()):
+            log.warning("explorer %r: touched=%.80r is ignored", self.question, clean["touched"])
+            del clean["touched"]
+        values = clean.pop("values", {})
+        for control in self.controls:
+            # a text that does not fit is the reader's own: they are told
+            typed = isinstance(control, Text) and isinstance(values.get(control.name), str)
+            if control.name in values and not typed:
+                try:
+                    control.unpack(values[control.name])
+                except (ValueError, TypeError, OverflowError) as problem:
+                    log.warning("explorer %r: %s; it is ignored", self.question, problem)
+                    del values[control.name]
+        return clean | {"values": values}
 
     def _answer(self, request):
         with self._lock, self.hold_sync():
@@ -248,12 +280,24 @@ class Explorer(anywidget.AnyWidget):
             }
 
     def _repr_mimebundle_(self, **kwargs):
+        self._let_others_go()
         if not self.answer:
             self._answer({})
         data, metadata = super()._repr_mimebundle_(**kwargs)
         data["text/plain"] = f"{self.question} {self.answer['number']} ({STATIC})"
         data["text/html"] = self._static()
         return data, metadata
+
+    def _let_others_go(self) -> None:
+        """A cell that runs again shows a new explorer, and Jupyter keeps the old one for good: its
+        canvases go. Should it be moved once more, it draws them anew."""
+        older = _shown.get(self.question)
+        older = older and older()
+        if older is not None and older is not self:
+            with older._lock:
+                older._canvases.clear()
+                older._first = None
+        _shown[self.question] = weakref.ref(self)
 
     def _static(self) -> str:
         """For viewers without a kernel: the picture as it stands, in few bytes."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ import traitlets
 
 from course_lib.classroom import progress_file as progress
 from course_lib.classroom.panel import Shown, inline, panel, paragraph
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Outcome", "Prediction", "predict", "prediction", "reveal"]
 
@@ -146,8 +149,10 @@ class Question(anywidget.AnyWidget):
         self.refresh()
 
     def _received(self, _, content, __):
-        if "lock" in content:
-            self.lock(content["lock"])
+        if not (isinstance(content, dict) and self.accepts(content.get("lock"))):
+            log.warning("question %s: the message %.80r is ignored", self.identity, content)
+            return
+        self.lock(content["lock"])
 
     def words(self, answer) -> str:
         if self.number is None:
@@ -157,7 +162,8 @@ class Question(anywidget.AnyWidget):
     def accepts(self, answer) -> bool:
         if self.number is None:
             return isinstance(answer, str) and answer in self.texts
-        return isinstance(answer, (int, float)) and self.number[0] <= answer <= self.number[1]
+        number = isinstance(answer, int | float) and not isinstance(answer, bool)
+        return number and self.number[0] <= answer <= self.number[1]
 
     def lock(self, answer) -> None:
         """Store `answer` with the time, unless one is stored already: the first answer stays."""

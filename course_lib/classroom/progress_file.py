@@ -25,6 +25,7 @@ from pathlib import Path
 from course_lib.classroom.panel import Shown, inline
 
 KINDS = ("predictions", "exercises")
+NO_PROOF = "what a reader has done by their own account; anyone can write into such a file"
 STALE = 10.0  # seconds after which a lock file left by a killed kernel no longer counts
 _unsaved: dict[
     str, dict
@@ -66,16 +67,42 @@ def _nothing() -> dict:
 def _load(place: Path) -> dict:
     try:
         stored = json.loads(_text(place))
-        if not all(
-            isinstance(entry, dict) for kind in KINDS for entry in stored.get(kind, {}).values()
-        ):  # AttributeError where a kind is no table
-            raise ValueError("an entry is not a table")
+        for kind in KINDS:  # AttributeError where a kind is no table
+            stored[kind] = {key: mended(entry) for key, entry in stored.get(kind, {}).items()}
         return {**_nothing(), **stored}
     except (FileNotFoundError, NotADirectoryError):
         return _nothing()
     except (ValueError, AttributeError, TypeError, RecursionError):
         _put_aside(place)
         return _nothing()
+
+
+def count(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def truth(value) -> bool:
+    return value is None or isinstance(value, bool)
+
+
+def words(value) -> bool:
+    return isinstance(value, str)
+
+
+PARTS = {"tries": count, "passed": truth, "right": truth} | dict.fromkeys(
+    ("said", "locked_at", "last", "passed_at"), words
+)
+
+
+def mended(entry: dict) -> dict:
+    """An entry without the parts that cannot be, such as ``"tries": null``; the rest stays.
+
+    Raises:
+        ValueError: it is no table.
+    """
+    if not isinstance(entry, dict):
+        raise ValueError("an entry is not a table")
+    return {part: value for part, value in entry.items() if part not in PARTS or PARTS[part](value)}
 
 
 def _text(place: Path) -> str:
@@ -187,14 +214,19 @@ def forget(identity: str) -> None:
 
 def export_progress(place: str | os.PathLike, name: str = "") -> Path:
     """Write a copy for a class: `export_progress("my_name.json")`. It holds a count for each
-    chapter and every entry."""
+    chapter and every entry.
+
+    It tells what somebody has done, and proves nothing: the file is plain text, and anyone can
+    write into it. The copy says so itself.
+    """
     place = Path(place).expanduser()
     if place.is_dir() or place.resolve() == path().resolve():
         raise ValueError(
             f"{place}: give the name of a new file, for example export_progress('my_name.json')."
         )
     stored = read()
-    copy = {"name": name or place.stem, "exported_at": now(), "chapters": counts(stored), **stored}
+    copy = {"name": name or place.stem, "exported_at": now(), "note": NO_PROOF}
+    copy |= {"chapters": counts(stored), **stored}
     place.parent.mkdir(parents=True, exist_ok=True)
     write(place, json.dumps(copy, indent=1, ensure_ascii=False))
     return place

@@ -62,14 +62,20 @@ class TransformersModel(nn.Module):
             )
         try:
             with quiet(transformers):
-                tokenizer = transformers.AutoTokenizer.from_pretrained(where)
+                # never run code that comes with a model, and never ask whether to
+                safe = {"trust_remote_code": False}
+                tokenizer = transformers.AutoTokenizer.from_pretrained(where, **safe)
                 load = transformers.AutoModelForCausalLM.from_pretrained
-                network, about = load(
-                    where, dtype="auto" if dtype is None else dtype, output_loading_info=True
-                )
+                kind = "auto" if dtype is None else dtype
+                network, about = load(where, dtype=kind, output_loading_info=True, **safe)
         # whatever the library raises: no file, no network, damaged weights, a tokenizer that needs
         # a package
         except Exception as error:
+            if "trust_remote_code" in str(error):
+                raise ModelError(
+                    f"{name} would run code of its own, which the course does not do: choose a "
+                    "model of a kind that transformers knows, such as GPT-2 or Llama"
+                ) from None
             raise ModelError(
                 f"no causal language model at {name} ({reason(error)}): {CANNOT_LOAD}"
             ) from None

@@ -68,8 +68,8 @@ def best_scores(learner, episode: Episode, foreign: Tensor, kind: str = "largest
 
 
 def threshold(known: Tensor, keep: float = 0.95) -> float:
-    """The score below which a share of 1 - keep of the queries that belong would be declined. Choose
-    it on other tasks than those you report.
+    """The score below which a share of 1 - keep of the queries that belong would be declined.
+    Choose it on other tasks than those you report.
 
     Raises:
         ValueError: the share does not lie between 0 and 1.

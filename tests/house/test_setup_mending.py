@@ -40,6 +40,45 @@ def test_an_install_cut_short_is_mended(folder, trouble, capsys):
     )
 
 
+@pytest.mark.parametrize("name", environment.PACKAGES)
+def test_a_package_that_somebody_has_removed_is_installed_again(folder, name, capsys):
+    set_up(folder)
+    site = environment.site_packages(folder / ".venv", "3.12")
+    note = {"PIL": "pillow"}.get(name, name)
+    (site / f"{note}-1.0.dist-info").mkdir()  # pip would believe it
+    (site / f"{note}-1.0.dist-info" / "RECORD").touch()
+    (site / name / "__init__.py").unlink()
+    assert whole(folder)
+    assert set_up(folder) == ["pip", "imports"] and whole(folder)
+    assert f"{name} is missing in .venv; it is mended now." in capsys.readouterr().out
+    assert not (site / f"{note}-1.0.dist-info").exists()
+    assert set_up(folder) == []
+
+
+def test_an_environment_without_its_configuration_is_built_anew(folder):
+    set_up(folder)
+    (folder / ".venv" / "pyvenv.cfg").unlink()
+    assert set_up(folder) == ["venv", "pip", "imports"] and set_up(folder) == []
+
+
+def test_a_complete_environment_in_a_folder_that_cannot_be_written_starts(folder, monkeypatch):
+    set_up(folder)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    for name in ("write_marker", "locked", "build", "install"):
+        monkeypatch.setattr(environment, name, refuse)
+    assert set_up(folder) == []
+
+
+def test_looking_for_what_is_missing_takes_no_time(folder):
+    set_up(folder)
+    began = time.perf_counter()
+    assert environment.gone(folder / ".venv", "3.12") == []
+    assert time.perf_counter() - began < 0.1
+
+
 def test_the_kill_of_the_venv_maker_is_mended(folder):
     with pytest.raises(KeyboardInterrupt):
         set_up(folder, venv=KeyboardInterrupt())

@@ -152,3 +152,11 @@ def test_a_taken_port(capsys):
     )
     with pytest.raises(environment.Stop, match="all taken"):
         start.choose_port(None, is_free=lambda port: False)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "70000", "-1", "x", "8_8", "\u0663", "9" * 400])
+def test_a_port_that_is_none_is_one_sentence(port, capsys):
+    with pytest.raises(SystemExit):
+        start.read_words([f"--port={port}"])
+    said = capsys.readouterr().err
+    assert "choose a whole number from 1 to 65535" in said and len(said) < 1000

@@ -1,6 +1,7 @@
 """Models of Hugging Face: where a label begins, marks of beginning, one pass for many labels, what
 is no language model, and free text."""
 
+import json
 import os
 
 import own_models
@@ -490,3 +491,35 @@ def test_it_is_prompted_with_calibration_and_labels_of_several_tokens(own):
         [before + "bad dogs is", before + "it is"], [[" good", " not good"]] * 2
     )
     torch.testing.assert_close(scores[0], (said - usual).log_softmax(-1))
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "mystery"])
+@pytest.mark.parametrize("part", ["config.json", "tokenizer_config.json"])
+def test_code_that_comes_with_a_model_is_never_run_and_never_asked_about(
+    tmp_path, part, kind, monkeypatch, capsys
+):
+    """A folder whose files name code of its own: it is not run, whatever is answered."""
+    own_models.gpt2(tmp_path)
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    for name in ("config.json", part):
+        about = json.loads((tmp_path / name).read_text())
+        about["auto_map"] = {
+            "AutoConfig": "own.Config",
+            "AutoModelForCausalLM": "own.Model",
+            "AutoTokenizer": ["own.Tokenizer", "own.Tokenizer"],
+        }
+        if name == "config.json":
+            about["model_type"] = kind
+        (tmp_path / name).write_text(json.dumps(about))
+
+    def asked(*words):
+        raise AssertionError("a question was asked")
+
+    monkeypatch.setattr("builtins.input", asked)
+    if kind == "gpt2":  # transformers knows the kind and needs no code of the folder's
+        TransformersModel(tmp_path)
+    else:
+        with pytest.raises(ModelError) as caught:
+            TransformersModel(tmp_path)
+        assert "would run code of its own" in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()

@@ -1,212 +1,212 @@
-"""Cases of higher's own suite (facebookresearch/higher, tests/test_optim.py and test_patch.py), put
-to this course: `MAML` with each inner optimiser against torch's own, on a copy.
+"""The facts that `higher` (facebookresearch/higher) asserts of its optimisers, in
+tests/test_optim.py, on the inner loop of the course.
 
-Not here: groups of parameters, state dicts of optimisers and deep copies of them, which an inner
-loop of the course does not have. AdamW, Adadelta, Adamax, ASGD and Rprop are refused. higher takes
-batch norm with running averages; the course refuses it, with advice.
+A layer that is used twice may be refused instead of answered.
 """
 
-import copy
+import math
 
 import pytest
 import torch
-from torch import nn
+from ledger import Ledger, answer, row
+from torch import nn, optim
+from yardsticks import ALPHA, TIED, made, right_slope, simple, sum_of_squares, tasks, trained
 
-from course_lib.episodes import Episode
+from course_lib.families import Sinusoids
 from course_lib.learners import MAML
+from course_lib.networks.small import mlp
+from course_lib.training import Plan, meta_train
 
-EVERY_WAY = ("higher", "autograd", "vmap", "fast")
-OPTIMIZERS = {
-    "sgd": (torch.optim.SGD, {}),
-    "sgd, momentum": (torch.optim.SGD, {"momentum": 0.1}),
-    "sgd, nesterov": (torch.optim.SGD, {"momentum": 0.1, "nesterov": True}),
-    "sgd, weight decay": (torch.optim.SGD, {"weight_decay": 0.1}),
-    "adam": (torch.optim.Adam, {}),
-    "adam, weight decay": (torch.optim.Adam, {"weight_decay": 0.1}),
-    "adam, amsgrad": (torch.optim.Adam, {"amsgrad": True}),
-    "adagrad": (torch.optim.Adagrad, {}),
-    "adagrad, weight decay": (torch.optim.Adagrad, {"weight_decay": 0.1}),
-    "adagrad, lr decay": (torch.optim.Adagrad, {"lr_decay": 0.1}),
-    "rmsprop": (torch.optim.RMSprop, {"eps": 1e-2}),
-    "rmsprop, momentum": (torch.optim.RMSprop, {"eps": 1e-2, "momentum": 0.1}),
-    "rmsprop, centered": (torch.optim.RMSprop, {"eps": 1e-2, "centered": True}),
-}
-# higher adds eps of Adam before the bias correction, so its steps differ from torch's by about that
-TOLERANCE = {torch.optim.Adam: 1e-4, torch.optim.Adagrad: 1e-6}
+PEER = Ledger(
+    "higher, optimisers",
+    [
+        (38, "testDiffOptGroupedParam", "MAML has one inner rate: no groups of parameters"),
+        (1, "testDiffOptStateDict", "the inner optimiser starts anew with every task"),
+        (1, "testDiffOptCallback", "MAML takes no callback on gradients"),
+        (1, "testDiffOptGroupedParamLearnStepwise", "no other override in each step"),
+        (1, "testGetApplyRoundTrip", "an override is not copied back into an optimiser"),
+    ],
+)
 
-
-class Shared(nn.Module):
-    """One layer under two names, in two wrappers."""
-
-    def __init__(self):
-        super().__init__()
-        self.one = nn.Sequential(nn.Linear(4, 2))
-        self.other = nn.Sequential(self.one[0])
-
-    def forward(self, x):
-        return self.one(x) + self.other(x)
-
-
-class PartlyUsed(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Parameter(torch.rand(4, 3)), nn.Parameter(torch.rand(4, 3))
-
-    def forward(self, x):
-        return x @ self.a
-
-
-def again() -> nn.Sequential:
-    projection = nn.Linear(4, 3)
-    return nn.Sequential(
-        projection, nn.Tanh(), nn.Linear(3, 4), nn.Sigmoid(), projection, nn.Tanh(), nn.Linear(3, 2)
-    )
-
-
-NETWORKS = {
-    "simple": lambda: nn.Sequential(
-        nn.Linear(4, 3), nn.Softplus(), nn.Linear(3, 4, bias=False), nn.Sigmoid(), nn.Linear(4, 2)
-    ),
-    "shared": Shared,
-    "again in a row": again,
-    "partly used": PartlyUsed,
+NAMES = ["share_weight_model", "share_weight_seq_model", "partially_used_model"]
+TAKEN = {"sgd": optim.SGD, "adam": optim.Adam, "adagrad": optim.Adagrad, "rmsprop": optim.RMSprop}
+OTHERS = {
+    "adamw": optim.AdamW, "adadelta": optim.Adadelta, "adamax": optim.Adamax, "asgd": optim.ASGD
+}  # fmt: skip
+SETTINGS = {
+    "sgd": [{"momentum": 0.1}, {"momentum": 0.1, "nesterov": True}, {"weight_decay": 0.1}],
+    "adam": [{"weight_decay": 0.1}],
+    "adagrad": [{"weight_decay": 0.1}, {"lr_decay": 0.1}],
+    "rmsprop": [{"momentum": 0.1}, {"weight_decay": 0.1}, {"centered": True}],
 }
 
 
-def made(name: str, seed: int = 0) -> nn.Module:
-    torch.manual_seed(seed)
-    return NETWORKS[name]().double()
+def sweep(slope: bool) -> list:
+    """The rows of _test_param_sweep that the course takes; RMSprop's are commented out there."""
+    rows = []
+    for short, optimizer in TAKEN.items():
+        for settings in ({}, *SETTINGS[short]):
+            lame = slope and "centered" in settings
+            why = "new A: centered RMSprop has the gradient NaN at a dead unit" if lame else None
+            case = f"simple_model_{short} {settings or ''}".strip()
+            rows.append(row(case, "simple_model", optimizer, settings, draws=10, open=why))
+        for name in NAMES:
+            tied = TIED if "share" in name else None
+            rows.append(row(f"{name}_{short}", name, optimizer, {}, draws=10, open=tied))
+    return rows
 
 
-def squares(predictions, targets):
-    return predictions.square().sum()
-
-
-def tasks(outputs: int) -> Episode:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(1, 20, 4, generator=generator, dtype=torch.float64)
-    y = torch.zeros(1, 20, outputs, dtype=torch.float64)
-    return Episode(x[:, :10], y[:, :10], x[:, 10:], y[:, 10:])
-
-
-def by_torch(net: nn.Module, optimizer, settings: dict, e: Episode, steps: int) -> torch.Tensor:
-    """The query loss after steps of torch's own optimiser on a copy."""
-    own = copy.deepcopy(net)
-    stepping = optimizer(own.parameters(), lr=0.1, **settings)
-    for _ in range(steps):
-        stepping.zero_grad()
-        squares(own(e.support_x[0]), None).backward()
-        stepping.step()
-    return squares(own(e.query_x[0]), None).detach()
+def learner(network, optimizer, settings, steps) -> MAML:
+    override = {key: [value] for key, value in settings.items()} or None
+    return MAML(
+        network, sum_of_squares, alpha=ALPHA, steps=steps,
+        inner_optimizer=optimizer, override=override,
+    )  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:Differentiable RMSprop")
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_steps_and_gradients_are_those_of_torchs_own_optimiser(name, network):
-    """testDiffOptCorrectness and testGradientCorrectness."""
-    optimizer, settings = OPTIMIZERS[name]
-    net = made(network)
-    e = tasks(3 if network == "partly used" else 2)
-    override = {key: [value] for key, value in settings.items()} or None
-    learner = MAML(net, squares, alpha=0.1, steps=3, inner_optimizer=optimizer, override=override)
-    loss = learner.outer_loss(e)
-    wanted = by_torch(net, optimizer, settings, e, 3)
-    tolerance = TOLERANCE.get(optimizer, 1e-9)
-    torch.testing.assert_close(loss.detach(), wanted, rtol=tolerance, atol=1e-9)
-    gradients = torch.autograd.grad(loss, list(net.parameters()), allow_unused=True)
-    for seed in range(2):
-        generator = torch.Generator().manual_seed(seed)
-        along = [
-            torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in net.parameters()
-        ]
-        there = []
-        for sign in (1, -1):
-            moved = copy.deepcopy(net)
-            for parameter, step in zip(moved.parameters(), along, strict=True):
-                parameter.data += sign * 1e-6 * step
-            # the same optimiser of higher, so that its eps is in both
-            there.append(
-                MAML(moved, squares, alpha=0.1, steps=3, inner_optimizer=optimizer,
-                     override=override).outer_loss(e).detach()
-            )  # fmt: skip
-        slope = sum(
-            (g * a).sum() for g, a in zip(gradients, along, strict=True) if g is not None
-        )
-        torch.testing.assert_close(
-            slope, (there[0] - there[1]) / 2e-6, rtol=2e-4, atol=1e-5
-        )
+@PEER.cases("test_optim: testDiffOptCorrectness", "name, optimizer, settings", sweep(slope=False))
+def test_three_steps_are_those_of_torch(name, optimizer, settings):
+    network = made(name)
+    episode = tasks(network, draws=10)
+    told = answer(lambda: learner(network, optimizer, settings, 3).after_each_step(episode))
+    if isinstance(told, str):
+        assert "share" in name or "centered" in settings, told
+        return
+    loose = {"atol": 1e-5, "rtol": 0.1} if optimizer is optim.Adam else {"atol": 1e-6, "rtol": 0}
+    for steps in range(4):
+        for one, (sx, sy, qx, _) in zip(told[steps], episode, strict=True):
+            own = trained(network, sum_of_squares, sx, sy, steps, optimizer, **settings)
+            torch.testing.assert_close(one, own(qx).detach(), **loose)
 
 
-@pytest.mark.parametrize(
-    "optimizer", ["AdamW", "Adadelta", "Adamax", "ASGD", "Rprop", "NAdam", "RAdam", "LBFGS"]
+@pytest.mark.filterwarnings("ignore:Differentiable RMSprop")
+@PEER.cases("test_optim: testGradientCorrectness", "name, optimizer, settings", sweep(slope=True))
+def test_the_gradient_through_a_step_is_that_of_differences(name, optimizer, settings):
+    network = made(name)
+    episode = tasks(network, draws=10)
+    maml = answer(lambda: learner(network, optimizer, settings, 1))
+    said = maml if isinstance(maml, str) else answer(lambda: maml.outer_loss(episode).item())
+    if isinstance(said, str):
+        assert "share" in name or "centered" in settings, said
+        return
+    right = []
+    for i, (sx, sy, qx, qy) in enumerate(episode):
+
+        def value(moved, sx=sx, sy=sy, qx=qx, qy=qy):
+            own = trained(moved, sum_of_squares, sx, sy, 1, optimizer, **settings)
+            return sum_of_squares(own(qx), qy).item()
+
+        outer_loss = lambda i=i: maml.outer_loss(episode[i : i + 1])
+        right.append(right_slope(network, outer_loss, value, seed=i))
+    # a step of Adam has kinks, where differences say nothing: the peer asks for 6 of 10 as well
+    assert sum(right) >= (10 if optimizer is optim.SGD else 6)
+
+
+@PEER.cases(
+    "test_optim: other optimisers", "optimizer, settings",
+    [
+        row(f"{test} {name}_{short}", optimizer, settings, refused=True)
+        for test in ("testDiffOptCorrectness", "testGradientCorrectness")
+        for short, optimizer in OTHERS.items()
+        for name, settings in (
+            ("simple_model", {}), ("simple_model, decayed", {"weight_decay": 0.1}),
+            *((name, {}) for name in NAMES),
+        )
+    ],
+)  # fmt: skip
+def test_other_optimisers_are_refused(optimizer, settings):
+    says = f"higher cannot differentiate through {optimizer.__name__}: use"
+    with pytest.raises(ValueError, match=says):
+        learner(simple(), optimizer, settings, 1)
+
+
+@PEER.cases(
+    "test_optim: testDiffOptGroupedParam", "values",
+    [
+        row("two rates", [0.2, 0.1], open="new B: the message says nothing of what to change"),
+        row("a rate that is no list", 0.2, open="new B: a TypeError from below"),
+    ],
+)  # fmt: skip
+def test_one_rate_for_all_layers_is_asked_for(values):
+    with pytest.raises(ValueError, match="override.*lr.*(one|list)"):
+        MAML(made("simple_model"), override={"lr": values})(tasks(simple().double(), 1))
+
+
+@PEER.cases(
+    "test_optim: testDiffOptGroupedParamLearn", "optimizer, key, value, index",
+    [
+        *(row(f"lr, {short}", o, "lr", 0.3, None, draws=3) for short, o in TAKEN.items()),
+        row("betas[0], adam", optim.Adam, "betas", (0.8, 0.888), 0, draws=3),
+        row("betas[1], adam", optim.Adam, "betas", (0.8, 0.888), 1, draws=3,
+            open="situation 4: the gradient of Adam's beta2 is wrong in higher"),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Differentiable RMSprop", "ignore:Converting a tensor")
+def test_the_gradient_of_a_setting_is_that_of_differences(optimizer, key, value, index):
+    network = mlp(4, 2, (3,), nn.Tanh, seed=0).double()
+    episode = tasks(network, draws=3)
+
+    def told(moved):
+        return learner(network, optimizer, {key: moved}, 3).outer_loss(episode)
+
+    def loss(moved: float) -> float:
+        setting = moved if index is None else tuple(
+            moved if i == index else v for i, v in enumerate(value)
+        )  # fmt: skip
+        copies = [trained(network, sum_of_squares, sx, sy, 3, optimizer, **{key: setting})
+                  for sx, sy, _, _ in episode]  # fmt: skip
+        return sum(
+            sum_of_squares(own(qx), qy).item()
+            for own, (_, _, qx, qy) in zip(copies, episode, strict=True)
+        )
+
+    start = value if index is None else value[index]
+    leaf = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    setting = leaf if index is None else tuple(
+        leaf if i == index else torch.tensor(v).double() for i, v in enumerate(value)
+    )  # fmt: skip
+    outer = answer(lambda: told(setting))
+    if isinstance(outer, str):
+        assert "betas" in outer
+        return
+    (slope,) = torch.autograd.grad(outer, leaf)
+    true = (loss(start + 1e-6) - loss(start - 1e-6)) / 2e-6
+    assert math.isclose(slope.item(), true, rel_tol=1e-3, abs_tol=1e-6)
+
+
+@PEER.case(
+    "test_optim: testDiffOptGroupedParamLearn trained",
+    open="situation 4: meta_train leaves a learned inner rate where it was",
 )
-def test_other_optimisers_are_refused(optimizer):
-    with pytest.raises(ValueError, match=f"higher cannot differentiate through {optimizer}"):
-        MAML(made("simple"), inner_optimizer=getattr(torch.optim, optimizer))
+def test_a_learned_inner_rate_is_learned_or_refused():
+    rate = nn.Parameter(torch.tensor(0.01))
+
+    def train():
+        maml = MAML(mlp(seed=0), steps=2, override={"lr": [rate]})
+        meta_train(maml, Sinusoids(), Plan(outer_steps=3, tasks=2), progress=False)
+
+    said = answer(train)
+    assert rate.item() != pytest.approx(0.01) if said is None else "lr" in said
 
 
-# tests/test_patch.py
-class Reader(nn.Module):
-    def __init__(self, kind):
-        super().__init__()
-        self.reader, self.out = kind(2, 6, 2, batch_first=True), nn.Linear(6, 2)
-
-    def forward(self, x):
-        return self.out(self.reader(x.unflatten(-1, (2, 2)))[0][:, -1])
-
-
-class ByCell(nn.Module):
-    def __init__(self, kind):
-        super().__init__()
-        self.cell, self.out = kind(2, 6), nn.Linear(6, 2)
-
-    def forward(self, x):
-        state = None
-        for part in x.unflatten(-1, (2, 2)).unbind(1):
-            state = self.cell(part, state)
-        return self.out(state[0] if isinstance(state, tuple) else state)
+@PEER.case(
+    "test_optim: Adam with eps=1e-3",
+    open="new C: Adam's eps stands before the bias correction, torch's behind it",
+)
+def test_adam_with_an_eps_of_its_own_is_that_of_torch():
+    network = made("simple_model")
+    episode = tasks(network, draws=1)
+    said = answer(lambda: learner(network, optim.Adam, {"eps": 1e-3}, 3)(episode))
+    if isinstance(said, str):
+        assert "eps" in said
+        return
+    ((sx, sy, qx, _),) = episode
+    own = trained(network, sum_of_squares, sx, sy, 3, optim.Adam, eps=1e-3)
+    torch.testing.assert_close(said[0], own(qx), atol=1e-4, rtol=1e-3)
 
 
-RECURRENT = [(Reader, kind) for kind in (nn.RNN, nn.LSTM, nn.GRU)] + [
-    (ByCell, kind) for kind in (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
-]
-
-
-@pytest.mark.parametrize("wrap, kind", RECURRENT)
-def test_recurrent_layers_answer_and_unroll_alike_in_every_way(wrap, kind):
-    found, e = [], tasks(2)
-    for way in EVERY_WAY:
-        torch.manual_seed(0)
-        net = wrap(kind).double()
-        torch.testing.assert_close(
-            MAML(net, squares, steps=0, way=way)(e)[0], net(e.query_x[0]), rtol=1e-9, atol=1e-12
-        )
-        loss = MAML(net, squares, alpha=0.1, steps=3, way=way).outer_loss(e)
-        found.append([loss, *torch.autograd.grad(loss, list(net.parameters()))])
-    for other in found[1:]:
-        for one, two in zip(found[0], other, strict=True):
-            torch.testing.assert_close(one, two, rtol=1e-8, atol=1e-10)
-
-
-@pytest.mark.parametrize("way", EVERY_WAY)
-@pytest.mark.parametrize("network", NETWORKS)
-def test_the_start_gets_gradients_after_ten_steps_and_none_at_test_time(network, way):
-    """testMiniMAML and testMiniMAMLTestTime."""
-    net = made(network)
-    e = tasks(3 if network == "partly used" else 2)
-    learner = MAML(net, squares, alpha=0.01, steps=10, way=way)
-    before = copy.deepcopy(net.state_dict())
-    with torch.no_grad():
-        assert not learner(e).requires_grad
-    assert all(p.grad is None for p in net.parameters())
-    learner.outer_loss(e).backward()
-    heard = [name for name, p in net.named_parameters() if p.grad is not None and p.grad.any()]
-    assert heard == [name for name, _ in net.named_parameters() if name != "b"]
-    assert all(tensor.equal(before[name]) for name, tensor in net.state_dict().items())
-
-
-def test_batch_norm_with_running_averages_is_refused_with_advice():
-    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.BatchNorm1d(3), nn.Linear(3, 2))
-    with pytest.raises(ValueError, match="layer '2' .* keeps running averages.*networks.normalis"):
-        MAML(net)
+def test_how_many_cases_there_are(capsys):
+    with capsys.disabled():
+        print("\n" + PEER.line())
+    assert (PEER.count(), PEER.left_out) == (100, 42)

@@ -1,183 +1,232 @@
-"""Cases of learn2learn's suite (learnables/learn2learn, tests/unit), put to this course.
+"""The facts that the tests of learn2learn (learnables/learn2learn, tests/) assert of its
+algorithms, on the learners of the course.
 
-Not here: its data sets, Lightning, MetaOptNet and Kronecker layers, and Meta-SGD (to come, chapter
-05). learn2learn asks for `allow_unused` and `allow_nograd`; here both simply hold.
+The peer hands out a clone that takes any loss at any moment. Here the loss is one function of
+predictions and targets, on the support set and on the queries: its "norm of the output" is the norm
+of the distance to a target of zeros. Yardsticks: torch's own optimiser on copies, and differences.
 """
 
 import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
+from ledger import Ledger, answer, row
 from torch import nn
+from yardsticks import RATE, UNUSED, norm, right_slope, seven, soft_network, trained
 
-from course_lib.commands.benchmark import peak_memory
-from course_lib.episodes import Episode
-from course_lib.families import PictureClasses
-from course_lib.learners import MAML, Prototypical
+from course_lib.learners import MAML
+from course_lib.learners.maml import WAYS
+from course_lib.networks.small import seeded
 
-EVERY_WAY = ("higher", "autograd", "vmap", "fast")
-each_way = pytest.mark.parametrize("way", EVERY_WAY)
-
-
-# algorithms/maml_test.py
-def network() -> nn.Sequential:
-    torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 20), nn.Sigmoid(), nn.Linear(20, 20),
-        nn.Softmax(-1),
-    ).double()  # fmt: skip
-    net.register_buffer("nobody_uses_it", torch.zeros(1, 2, 3, 4))
-    return net
+PEER = Ledger(
+    "learn2learn, algorithms",
+    [
+        (1, "algorithms/metasgd_test, a rate for every weight", "one inner rate for all layers"),
+        (2, "algorithms/gbml_test, adapt_transform=True", "no update rule that adapts too"),
+        (1, "algorithms/maml_test test_memory_consumption", "asks for a GPU"),
+    ],
+)
 
 
-def norm_loss(predictions, targets):
-    return predictions.norm()
+def every(names, **about):
+    return [row(name, way, draws=2, **about) for name in names for way in WAYS]
 
 
-def tasks(count: int = 1) -> Episode:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(count, 7, 10, generator=generator, dtype=torch.float64)
-    y = torch.zeros(count, 7, 20, dtype=torch.float64)
-    return Episode(x, y, x, y)
+# --- MAML, and what MetaSGD and GBML share with it ------------------------------------------------
 
 
-@each_way
-@pytest.mark.parametrize("first_order", [False, True])
-def test_without_a_step_the_answers_are_the_networks(way, first_order):
-    net, e = network(), tasks()
-    learner = MAML(net, norm_loss, steps=0, first_order=first_order, way=way)
-    for _ in range(2):
-        torch.testing.assert_close(learner(e)[0], net(e.query_x[0]))
+@PEER.cases(
+    "algorithms/[maml, metasgd, gbml]_test: test_clone_module", "first_order, way",
+    [row(f"first_order={o}", o, way, draws=2) for o in (False, True) for way in WAYS],
+)  # fmt: skip
+def test_before_a_step_it_answers_as_the_network(first_order, way):
+    net, episode = soft_network(), seven()
+    maml = MAML(net, norm, alpha=RATE, first_order=first_order, way=way, steps=1)
+    for told in (maml.after_each_step(episode)[0], maml.after_each_step(episode)[0]):
+        torch.testing.assert_close(told, net(episode.query_x), atol=1e-12, rtol=0)
 
 
-@each_way
-def test_the_first_order_gradient_is_the_plain_gradient_at_phi(way):
-    net, e = network(), tasks()
-    learner = MAML(net, norm_loss, alpha=0.01, steps=3, first_order=True, way=way)
-    learner.outer_loss(e).backward()
-    there = copy.deepcopy(net)
-    stepping = torch.optim.SGD(there.parameters(), lr=0.01)
-    for _ in range(3):
-        stepping.zero_grad()
-        there(e.support_x[0]).norm().backward()
-        stepping.step()
-    stepping.zero_grad()
-    there(e.query_x[0]).norm().backward()
-    for one, other in zip(net.parameters(), there.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-9, atol=1e-12)
+@PEER.cases("algorithms/maml_test: test_first_order_adaptation", "way", every(["3 steps"]))
+def test_the_first_order_gradient_is_that_at_the_adapted_weights(way):
+    net, episode = soft_network(), seven()
+    for i, (sx, sy, qx, qy) in enumerate(episode):
+        own = trained(net, norm, sx, sy, 3, lr=RATE)
+        own.zero_grad()
+        norm(own(qx), qy).backward()
+        net.zero_grad()
+        maml = MAML(net, norm, alpha=RATE, steps=3, first_order=True, way=way)
+        maml.outer_loss(episode[i : i + 1]).backward()
+        for mine, other in zip(net.parameters(), own.parameters(), strict=True):
+            torch.testing.assert_close(mine.grad, other.grad, atol=1e-10, rtol=1e-9)
 
 
-@each_way
-@pytest.mark.parametrize("steps", [0, 1])
-def test_every_parameter_hears_of_the_query_loss_and_a_step_lowers_it(way, steps):
-    net, e = network(), tasks()
-    learner = MAML(net, norm_loss, alpha=0.01, steps=steps, way=way)
-    after = learner.outer_loss(e)
-    after.backward()
+@PEER.cases("algorithms/[maml, metasgd, gbml]_test: test_graph_connection", "steps, way", [
+    row(f"{steps} steps", steps, way) for steps in (0, 1, 3) for way in WAYS
+])  # fmt: skip
+def test_a_gradient_reaches_every_parameter(steps, way):
+    net = soft_network()
+    MAML(net, norm, alpha=RATE, steps=steps, way=way).outer_loss(seven()).backward()
     assert all(p.grad.norm() > 0 for p in net.parameters())
-    assert after <= norm_loss(net(e.query_x[0]), None) + 1e-12
+
+
+@PEER.cases("algorithms/[maml, metasgd, gbml]_test: test_adaptation", "way", every(["1 step"]))
+def test_a_step_lowers_the_loss_and_has_the_right_gradient(way):
+    net, episode = soft_network(), seven()
+    maml = MAML(net, norm, alpha=RATE, steps=1, way=way)
+    before, after = maml.after_each_step(episode)
+    for one, other, y in zip(before, after, episode.query_y, strict=True):
+        assert norm(one, y) >= norm(other, y)
+
+    def value(moved):
+        copies = [trained(moved, norm, sx, sy, 1, lr=RATE) for sx, sy, _, _ in episode]
+        pairs = zip(copies, episode.query_x, episode.query_y, strict=True)
+        return sum(norm(own(qx), qy).item() for own, qx, qy in pairs) / 2
+
+    # the outer loss takes the norm of both tasks together, so each task by itself
+    outer = lambda: (maml.outer_loss(episode[:1]) + maml.outer_loss(episode[1:])) / 2
+    assert right_slope(net, outer, value)
 
 
 class Half(nn.Module):
-    """Uses every second of its layers."""
+    """Five linear layers, of which only every second takes part."""
 
     def __init__(self):
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(10, 20).double() for _ in range(4))
+        self.layers = nn.ModuleList([nn.Linear(10, 10) for _ in range(4)] + [nn.Linear(10, 20)])
 
     def forward(self, x):
-        return self.layers[0](x) + self.layers[2](x)
+        return self.layers[4](self.layers[2](self.layers[0](x)))
 
 
-@each_way
-def test_unused_parameters_stay_where_they_are(way):
-    torch.manual_seed(0)
-    net = Half()
-    MAML(net, norm_loss, alpha=0.1, steps=2, way=way).outer_loss(tasks()).backward()
-    for i, layer in enumerate(net.layers):
-        gradient = layer.weight.grad
-        assert (gradient is None or not gradient.any()) == bool(i % 2)
+@PEER.cases(
+    "algorithms/[maml, gbml]_test: test_allow_unused", "way",
+    [row("unused", way, open=None if way == "higher" else UNUSED) for way in WAYS],
+)  # fmt: skip
+def test_unused_layers_are_left_alone_or_refused(way):
+    with seeded(0):
+        net = Half().double()
+    check_apart(net, way, apart=lambda name: name.startswith(("layers.1", "layers.3")))
 
 
-@each_way
-def test_a_frozen_weight_stays_frozen_and_the_rest_is_adapted(way):
-    net = network()
+@PEER.cases(
+    "algorithms/[maml, gbml]_test: test_allow_nograd", "way",
+    [row("frozen", way, open=None if way == "higher" else UNUSED) for way in WAYS],
+)  # fmt: skip
+def test_a_frozen_layer_is_left_alone_or_refused(way):
+    net = soft_network()
     net[2].weight.requires_grad_(False)
-    before = net[2].weight.clone()
-    learner = MAML(net, norm_loss, alpha=0.1, steps=2, way=way)
-    learner.outer_loss(tasks()).backward()
-    assert "2.weight" not in learner.adapted and net[2].weight.grad is None
-    assert net[2].weight.equal(before)
-    assert all(p.grad is not None for p in net.parameters() if p.requires_grad)
+    check_apart(net, way, apart=lambda name: name == "2.weight")
 
 
-class TwoNames(nn.Module):
-    """Its layers are reached by two names each."""
-
-    def __init__(self):
-        super().__init__()
-        convolution = lambda into, out: nn.Conv2d(into, out, 3, 2, 1)
-        self.body = nn.Sequential(convolution(3, 4), nn.Tanh(), convolution(4, 4), nn.Tanh())
-        self.head = nn.Sequential(convolution(4, 4), nn.Tanh(), convolution(4, 5), nn.Flatten())
-        self.whole = nn.Sequential(self.body, self.head)
-
-    def forward(self, x):
-        return self.whole(x)
-
-
-def test_layers_with_two_names_are_adapted_once_in_every_way():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 5, 3, 16, 16, generator=generator, dtype=torch.float64)
-    y = torch.arange(5).expand(2, 5)
-    found = []
-    for way in EVERY_WAY:
-        torch.manual_seed(0)
-        net = TwoNames().double()
-        loss = MAML(net, F.cross_entropy, alpha=0.1, steps=2, way=way).outer_loss(
-            Episode(x, y, x, y)
-        )
-        found.append([loss, *torch.autograd.grad(loss, list(net.parameters()))])
-    for other in found[1:]:
-        for one, two in zip(found[0], other, strict=True):
-            torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)
+def check_apart(net, way: str, apart) -> None:
+    """The parameters that stand apart stay and get no gradient; the others adapt. Or all ways
+    refuse the network with one sentence."""
+    episode = seven()
+    before = copy.deepcopy(net.state_dict())
+    outer = lambda w: MAML(net, norm, alpha=RATE, steps=2, way=w).outer_loss(episode[:1])
+    told = answer(lambda: outer(way))
+    if isinstance(told, str):
+        assert {told} == {answer(lambda w=w: outer(w)) for w in WAYS}
+        return
+    sx, sy, qx, qy = next(iter(episode))
+    own = trained(net, norm, sx, sy, 2, lr=RATE)
+    torch.testing.assert_close(told, norm(own(qx), qy).detach(), atol=1e-12, rtol=1e-9)
+    told.backward()
+    for name, parameter in net.named_parameters():
+        moved = parameter.grad is not None and bool(parameter.grad.any())
+        assert moved != apart(name), name
+    assert all(t.equal(before[name]) for name, t in net.state_dict().items())
 
 
-@each_way
-def test_memory_does_not_grow_from_call_to_call(way):
-    learner, e = MAML(network(), norm_loss, steps=5, way=way), tasks(2)
-    used = [peak_memory(lambda: learner.outer_loss(e).backward()) for _ in range(4)]
-    assert used[1] == used[2] == used[3]
+# --- the last layer alone: ANIL ------------------------------------------------------------------
 
 
-# nn/protonet_test.py
-@pytest.mark.parametrize("normalise", [False, True])
-@pytest.mark.parametrize("distance", ["squared", "plain", "cosine"])
-def test_the_same_pictures_are_recognised(distance, normalise):
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(5, 1, 28, 28, generator=generator).repeat_interleave(5, 0)[None]
-    y = torch.arange(5).repeat_interleave(5)[None]
-    whole = nn.LayerNorm(784, elementwise_affine=False) if normalise else nn.Identity()
-    encoder = nn.Sequential(nn.Flatten(), whole)
-    answers = Prototypical(encoder, distance)(Episode(x, y, x, y)).argmax(-1)
-    assert answers.equal(y)
+@PEER.cases(
+    "algorithms/lightning_anil_test: features stay, head adapts", "first_order, way",
+    [row(f"first_order={o}", o, way, draws=2) for o in (False, True) for way in WAYS],
+)  # fmt: skip
+def test_the_head_alone_adapts(first_order, way):
+    with seeded(0):
+        features = nn.Sequential(nn.Linear(10, 6), nn.Tanh()).double()
+        net = nn.Sequential(features, nn.Linear(6, 20).double())
+    episode = seven()
+
+    def adapted(moved, x, y):
+        own = copy.deepcopy(moved)
+        with torch.no_grad():
+            f = own[0](x)
+        own[1] = trained(own[1], norm, f, y, 3, lr=RATE)
+        own.zero_grad()
+        return own
+
+    maml = MAML(net, norm, alpha=RATE, steps=3, first_order=first_order, adapt="head", way=way)
+    for i, (sx, sy, qx, qy) in enumerate(episode):
+        outer = lambda i=i: maml.outer_loss(episode[i : i + 1])
+        own = adapted(net, sx, sy)
+        torch.testing.assert_close(outer(), norm(own(qx), qy), atol=1e-12, rtol=1e-9)
+        if not first_order:
+            value = lambda moved, x=sx, y=sy, q=qx, t=qy: norm(adapted(moved, x, y)(q), t).item()
+            assert right_slope(net, outer, value, seed=i)
+            continue
+        norm(own(qx), qy).backward()
+        slopes = torch.autograd.grad(outer(), list(net.parameters()))
+        for slope, other in zip(slopes, own.parameters(), strict=True):
+            torch.testing.assert_close(slope, other.grad, atol=1e-10, rtol=1e-9)
 
 
-# data/transforms_test.py
-def ten_classes(ways: int) -> PictureClasses:
-    counts = torch.randint(20, 60, (10,), generator=torch.Generator().manual_seed(0)).tolist()
-    return PictureClasses([torch.rand(n, 1, 4, 4) for n in counts], ways)
+# --- a rate that is learned too: MetaSGD and GBML -------------------------------------------------
 
 
-@pytest.mark.parametrize("ways", range(2, 10))
-def test_a_task_has_so_many_classes_numbered_from_0(ways):
-    tasks = ten_classes(ways).sample(128, shots=1, queries=2)
-    for y in (tasks.support_y, tasks.query_y):
-        assert all(row.unique().equal(torch.arange(ways)) for row in y)
-    assert all(len(row.unique()) == ways for row in tasks.names["classes"])
+@PEER.cases("algorithms/[metasgd, gbml]_test: test_adaptation, test_graph_connection", "rate", [
+    row("lr=0.1", 0.1, draws=2), row("lr=0.01", 0.01, draws=2),
+])  # fmt: skip
+def test_a_learned_rate_gets_the_gradient_of_differences(rate):
+    net, episode = soft_network(), seven()
+    learned = nn.Parameter(torch.tensor(rate, dtype=torch.float64))
+    maml = MAML(net, norm, steps=2, override={"lr": [learned]})
+    plain = MAML(net, norm, steps=2, alpha=rate)
+    torch.testing.assert_close(maml(episode), plain(episode), atol=1e-12, rtol=0)
+    (slope,) = torch.autograd.grad(maml.outer_loss(episode), learned)
+    losses = [MAML(net, norm, steps=2, alpha=a).outer_loss(episode).item()
+              for a in (rate + 1e-6, rate - 1e-6)]  # fmt: skip
+    assert slope.item() == pytest.approx((losses[0] - losses[1]) / 2e-6, rel=1e-4)
 
 
-@pytest.mark.parametrize("shots", range(1, 10))
-def test_a_class_has_so_many_examples(shots):
-    tasks = ten_classes(5).sample(128, shots=shots, queries=1)
-    assert all((row.bincount() == shots).all() for row in tasks.support_y)
+@PEER.cases(
+    "algorithms/metasgd_test: test_meta_lr of alpha", "way",
+    [row("alpha", way, open="new G: alpha as a Parameter is learned in three ways of four"
+         if way == "higher" else None) for way in WAYS],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Converting a tensor")
+def test_alpha_as_a_parameter_is_learned_or_refused_in_every_way(way):
+    def compute(w):
+        alpha = nn.Parameter(torch.tensor(0.1, dtype=torch.float64))
+        maml = MAML(soft_network(), norm, alpha=alpha, steps=2, way=w)
+        assert any(p is alpha for p in maml.parameters())
+        (slope,) = torch.autograd.grad(maml.outer_loss(seven()), alpha)
+        return slope.item()
+
+    told = answer(lambda: compute(way))
+    if isinstance(told, str):
+        assert {told} == {answer(lambda w=w: compute(w)) for w in WAYS}
+        return
+    losses = [MAML(soft_network(), norm, steps=2, alpha=a).outer_loss(seven()).item()
+              for a in (0.1 + 1e-6, 0.1 - 1e-6)]  # fmt: skip
+    assert told == pytest.approx((losses[0] - losses[1]) / 2e-6, rel=1e-4)
+
+
+@PEER.case(
+    "algorithms/metasgd_test: test_meta_lr",
+    open="situation 4: a learned inner rate is no parameter of the learner",
+)
+def test_a_learned_rate_is_a_parameter_of_the_learner_or_refused():
+    learned = nn.Parameter(torch.tensor(RATE))
+    maml = answer(lambda: MAML(soft_network(), norm, override={"lr": [learned]}))
+    if not isinstance(maml, str):
+        assert any(p is learned for p in maml.parameters())
+
+
+def test_how_many_cases_there_are(capsys):
+    with capsys.disabled():
+        print("\n" + PEER.line())
+    assert (PEER.count(), PEER.left_out) == (19, 4)

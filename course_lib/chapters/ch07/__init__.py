@@ -7,5 +7,6 @@ FACES = {  # what the notebook takes from here, and the file it lives in
         "attention_over_support", "drawings_picture", "embed", "five_drawings",
         "prototypes_and_boundaries", "ways_and_shots",
     ],
+    "own_folder": ["example_folder"],
 }  # fmt: skip
 __getattr__, __dir__ = faces(__name__, FACES)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy
 import torch
 
 from course_lib.classroom.exercises import compare, diagnose, statements
@@ -150,11 +151,12 @@ def judge(exercise: Exercise, function: Callable) -> Verdict:
     """Run `function` on every case and name what is wrong, if anything is. Leaves the random state
     as it was."""
     with torch.random.fork_rng(devices=[]):
-        state = random.getstate()
+        state, numpy_state = random.getstate(), numpy.random.get_state()
         try:
             name, text, *detail = _judge(exercise, function)
         finally:
             random.setstate(state)
+            numpy.random.set_state(numpy_state)
     return Verdict(name, text, exercise.statement.title, *detail)
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from course_lib.chapters import named_run
-from course_lib.chapters.ch07 import explorers
+from course_lib.chapters.ch07 import explorers, own_folder
 from course_lib.chapters.ch07.exercises import border, left_out, one_more
 from course_lib.chapters.ch07.explorers import (
     FRESH,
@@ -18,9 +18,11 @@ from course_lib.chapters.ch07.explorers import (
     shipped_learner,
     sketch_and_curve,
 )
+from course_lib.chapters.ch07.study import BESIDE, digit_score, digit_tasks
 from course_lib.episodes import Episode
-from course_lib.families import Strokes
+from course_lib.families import Strokes, own_pictures
 from course_lib.learners import Matching, Prototypical
+from course_lib.learners.none_of_these import best_scores, threshold, with_foreign_queries
 from course_lib.learners.prototypical import prototypes
 from course_lib.networks.small import conv4
 from course_lib.training.evaluation import evaluate, paired, test_episodes
@@ -339,3 +341,73 @@ def test_a_bare_cosine_learns_more_slowly():
         found[scale] = evaluate(learner, tasks, batch=20)
     gain = paired(found[10.0], found[1.0])
     assert gain.mean > gain.half_width
+
+
+# --- one's own pictures, and none of these --------------------------------------------------------
+
+
+def test_two_of_the_three_new_pictures_are_recognised_and_the_third_answer_is_not_sure(capsys):
+    folder, files = own_folder.example_folder()
+    mine = own_pictures(folder, ways=3)
+    answers = mine.recognise(shipped_learner("prototypical"), *files)
+    best = [next(iter(answer.items())) for answer in answers]
+    assert [name for name, _ in best][:2] == mine.names[:2] and best[2][0] != mine.names[2]
+    assert best[2][1] < 0.6 < min(p for _, p in best[:2])
+    assert capsys.readouterr().out == ""  # nothing of the folder was left out
+
+
+@pytest.fixture(scope="module")
+def prices():
+    """By learner and share asked for: the share kept, and the share of foreign queries caught."""
+    chosen_on, asked = (
+        with_foreign_queries(test_episodes(family, 100, shots=1, queries=2, seed=14), ways=5)
+        for family in (Strokes(ways=10), Strokes(ways=10, seed=1))
+    )
+    both = {"pixels": Prototypical(nn.Flatten()), "f": shipped_learner("prototypical").eval()}
+    found = {}
+    for name, learner in both.items():
+        before, _, _ = best_scores(learner, *chosen_on)
+        belong, foreign, _ = best_scores(learner, *asked)
+        for keep in (0.99, 0.95, 0.8):
+            limit = threshold(before, keep)
+            found[name, keep] = [
+                share.float().mean().item() for share in (belong > limit, foreign <= limit)
+            ]
+    return found
+
+
+def test_the_share_kept_is_near_the_one_asked_for(prices):
+    assert all(abs(kept - keep) < 0.06 for (_, keep), (kept, _) in prices.items())
+
+
+def test_pixels_decline_no_better_than_a_coin_and_f_does(prices):
+    for keep in (0.99, 0.95, 0.8):
+        (_, of_pixels), (_, of_f) = prices["pixels", keep], prices["f", keep]
+        assert abs(of_pixels - (1 - keep)) < 0.05
+        assert of_f > of_pixels + 0.08 and of_f < 0.85  # and many still pass
+
+
+# --- where the generated characters end -----------------------------------------------------------
+
+
+def test_on_digits_the_first_encoder_is_below_pixels_and_the_sturdy_one_above():
+    """Stored scores: `python -m course_lib train digits_scores`."""
+    for shots in (1, 5):
+        score = {name: digit_score(f"digits, {shots}-shot: {name}") for name in BESIDE}
+        pixels = max(
+            (score["pixels, nearest example"], score["pixels, prototypes"]), key=lambda s: s.mean
+        )
+        worse = paired(pixels, score["strokes_prototypical"])
+        better = paired(score["strokes_sturdy"], pixels)
+        assert worse.mean > worse.half_width and better.mean > better.half_width
+    there = {name: digit_score(f"Omniglot, 1-shot: {name}").mean for name in BESIDE}
+    assert there["strokes_prototypical"] > there["strokes_sturdy"] > 0.9
+
+
+@pytest.mark.parametrize("name", ["pixels, nearest example", "strokes_sturdy"])
+def test_the_stored_scores_of_digits_are_those_of_today(name):
+    tasks = digit_tasks(1, 1000, 26)[:60]
+    today, stored = evaluate(BESIDE[name](), tasks).per_episode, digit_score(
+        f"digits, 1-shot: {name}"
+    ).per_episode[:60]  # fmt: skip
+    assert (today - stored).abs().mean() < 0.01
