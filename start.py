@@ -55,7 +55,7 @@ from environment import ROOT, Stop, answer, course_env, explain_os, say, set_up 
 
 
 def port_number(text):
-    if text.isdigit() and len(text) < 6 and 0 < int(text) < 65536:
+    if text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(text + ": choose a whole number from 1 to 65535")
 

@@ -173,6 +173,17 @@ def at_least_one(**counts: int) -> None:
             raise ValueError(f"{name}={count}: at most {MOST:,}")
 
 
+def at_least_two(ways: int) -> None:
+    """Refuse tasks of fewer than two classes.
+
+    Raises:
+        ValueError: says so.
+    """
+    at_least_one(ways=ways)
+    if ways < 2:
+        raise ValueError(f"ways={ways}: a task needs at least 2 classes")
+
+
 def room_for(numbers: int, **counts: int) -> None:
     """Refuse what this machine's memory cannot hold, before it is taken.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import course_lib
 from course_lib import expanded
-from course_lib.episodes import at_least_one
+from course_lib.episodes import at_least_two
 from course_lib.families.stored_classes import StoredClasses
 from course_lib.families.vocabulary import Vocabulary, tokens
 
@@ -59,7 +59,7 @@ class SentenceClasses(StoredClasses):
         length: int | None = None,
         device="cpu",
     ):
-        at_least_one(ways=ways)
+        at_least_two(ways)
         if ways > len(sentences):
             raise ValueError(
                 f"ways={ways}: there are {len(sentences)} classes to choose from; ask for fewer "

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from course_lib.episodes import at_least_one
+from course_lib.episodes import at_least_two
 from course_lib.families.stored_classes import StoredClasses
 
 
@@ -35,7 +35,7 @@ class PictureClasses(StoredClasses):
     def __init__(
         self, pictures: Sequence[Tensor], ways=5, names=None, groups=None, within=0.0, device="cpu"
     ):
-        at_least_one(ways=ways)
+        at_least_two(ways)
         names = (
             [f"class {i}" for i in range(len(pictures))]
             if names is None
@@ -148,6 +148,11 @@ def check_stack(name: str, stack: Tensor, like: Tensor) -> None:
         ValueError: no picture, another shape or type than the first class has, or values outside 0
             to 1.
     """
+    if not isinstance(stack, Tensor):
+        raise ValueError(
+            f"{name}: its pictures are a {type(stack).__name__}, not a tensor: write "
+            "torch.as_tensor(...)"
+        )
     if stack.ndim != 4 or not len(stack):
         raise ValueError(
             f"{name}: its pictures have shape {tuple(stack.shape)}; give at least one, as "

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from course_lib.episodes import Episode, TaskFamily, at_least_one, room_for
+from course_lib.episodes import Episode, TaskFamily, at_least_one, at_least_two, room_for
 from course_lib.families.scripts import BASES, CONTROL, MOST, POINTS, box, rotation, write_alphabet
 
 # raised when the same seed draws something else: no run trained on other drawings is taken for one
@@ -56,7 +56,8 @@ class Strokes(TaskFamily):
         only=None,
         within=0.0,
     ):
-        at_least_one(ways=ways, scripts=scripts, characters=characters)
+        at_least_two(ways)
+        at_least_one(scripts=scripts, characters=characters)
         room_for(100 * scripts * characters, scripts=scripts, characters=characters)
         first, end = only = tuple(only or (0, scripts))
         if not 0 <= first < end <= scripts:

@@ -27,7 +27,7 @@ def at_the_door(method):
             try:
                 self.look(*given)
                 return method(self, *given, **settings)
-            except (RuntimeError, IndexError, TypeError) as error:
+            except (RuntimeError, IndexError, TypeError, AttributeError) as error:
                 if (sentence := explained(self, given, error)) is None:
                     raise
                 raise ValueError(sentence) from error

@@ -137,7 +137,8 @@ def all_tasks_at_once(
 
 
 def predict_with(network: nn.Module, phi: Parameters, x: Tensor) -> Tensor:
-    """The network's output for x with phi in the place of its own parameters. One task.
+    """The network's output for x with phi in the place of its own parameters; what phi does not
+    name stays its own. One task.
 
     A parameter may stand in several places: tied weights, or one layer used twice. Each place is
     named once; ``functional_call`` names a layer that is used twice twice, and puts the wrong
@@ -148,6 +149,7 @@ def predict_with(network: nn.Module, phi: Parameters, x: Tensor) -> Tensor:
         f"{layer}.{leaf}" if layer else leaf: phi[names[id(parameter)]]
         for layer, module in network.named_modules()
         for leaf, parameter in module.named_parameters(recurse=False)
+        if names[id(parameter)] in phi
     }
     return functional_call(network, places, (x,), tie_weights=False)
 

@@ -4,6 +4,8 @@ It takes some settings without a word and without effect, and gives a wrong grad
 test compares every setting that is left with finite differences.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -15,11 +17,11 @@ NUMBERS = {
     torch.optim.Adagrad: ("lr", "lr_decay", "eps", "weight_decay"),
 }
 # what each one reads too, but follows wrongly (beta2, by a square root outside of the graph) or as
-# a switch
+# a switch; RMSprop's centered is not here, because its gradient is NaN where a gradient is 0
 FIXED = {
     torch.optim.SGD: ("nesterov",),
     torch.optim.Adam: ("betas", "amsgrad"),
-    torch.optim.RMSprop: ("centered",),
+    torch.optim.RMSprop: (),
     torch.optim.Adagrad: (),
 }
 OFF_AT_ZERO = ("momentum", "weight_decay")  # looked at only where it is not 0
@@ -42,8 +44,25 @@ def check_optimizer(inner_optimizer, override: dict | None, way: str) -> None:
         raise ValueError(
             f"higher cannot differentiate through {name}: use torch.optim.SGD or torch.optim.Adam"
         )
+    if not isinstance(override, dict | None):
+        raise ValueError(f"override={override!r}: give a table, such as {{'lr': [rate]}}")
     for key, values in (override or {}).items():
         check_setting(inner_optimizer, key, values)
+    numbers = {key: plain_number(values[0]) for key, values in (override or {}).items()}
+    if numbers.get("dampening") and not numbers.get("momentum"):
+        raise ValueError("override['dampening'] has no effect without momentum: give both")
+    try:
+        # torch knows the range of each
+        inner_optimizer([torch.zeros(1)], **{"lr": 0.1} | numbers)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"override: {error}") from None
+
+
+def plain_number(value):
+    """A setting without its graph: a number, a switch, or a pair of numbers."""
+    if isinstance(value, tuple):
+        return tuple(plain_number(one) for one in value)
+    return value.item() if isinstance(value, Tensor) else value
 
 
 def check_setting(inner_optimizer, key: str, values) -> None:
@@ -63,7 +82,13 @@ def check_setting(inner_optimizer, key: str, values) -> None:
     if not isinstance(values, (list, tuple)) or len(values) != 1:
         raise ValueError(f"override[{key!r}]={values!r}: give a list of one value, [{key}]")
     for value in flat(values):
-        if isinstance(value, Tensor) and not torch.isfinite(value).all():
+        if not isinstance(value, int | float | Tensor):
+            raise ValueError(f"override[{key!r}] holds {value!r}: give a number or a tensor of one")
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(
+                f"override[{key!r}] holds a tensor of {value.numel()} numbers: give one number"
+            )
+        if not math.isfinite(value):
             raise ValueError(f"override[{key!r}] holds NaN or infinity: give finite numbers")
         if not (isinstance(value, Tensor) and value.requires_grad):
             continue

@@ -56,9 +56,9 @@ class MAML(Learner):
             raise ValueError(
                 'alpha is a tensor to be learned: write override={"lr": [alpha]} and way="higher"'
             )
-        if not (math.isfinite(alpha) and alpha >= 0):
+        if not isinstance(alpha, int | float | Tensor) or not (math.isfinite(alpha) and alpha >= 0):
             raise ValueError(
-                f"alpha={alpha}: the inner learning rate must be a finite number of at least 0"
+                f"alpha={alpha!r}: the inner learning rate must be a finite number of at least 0"
             )
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
             raise ValueError(

@@ -16,7 +16,7 @@ NO_INFERENCE = (
     "torch.no_grad()"
 )
 NO_RULE = ("Batching rule not implemented", "vmap: ", "data-dependent control flow")
-NO_SECOND = ("derivative for", "is not implemented")
+NO_SECOND = ("derivative for", "not implemented")
 
 
 def explained(learner: nn.Module, given: tuple, error: Exception) -> str | None:
@@ -36,7 +36,8 @@ def explained(learner: nn.Module, given: tuple, error: Exception) -> str | None:
             return NO_INFERENCE
     return (
         other_place(learner, tensors, said)
-        or no_derivative(learner, said)
+        or no_derivative(said)
+        or none_among_layers(learner, error)
         or wrong_items(learner, tensors[0].flatten(0, 1) if whole else tensors[0])
     )
 
@@ -66,7 +67,7 @@ def other_place(learner: nn.Module, tensors: list[Tensor], said: str) -> str | N
     return None
 
 
-def no_derivative(learner: nn.Module, said: str) -> str | None:
+def no_derivative(said: str) -> str | None:
     """A layer has no second derivative, or no rule for many tasks at once."""
     if any(words in said for words in NO_RULE):
         return (
@@ -81,6 +82,21 @@ def no_derivative(learner: nn.Module, said: str) -> str | None:
     return None
 
 
+def none_among_layers(learner: nn.Module, error: Exception) -> str | None:
+    """higher asks every layer for its parameters, and None has none."""
+    if not isinstance(error, AttributeError) or getattr(learner, "way", "") != "higher":
+        return None
+    for name, layer in learner.named_modules():
+        for leaf, child in layer._modules.items():
+            if child is None:
+                where = f"{name}.{leaf}".removeprefix("network.")
+                return (
+                    f"{where} is None among the layers, which higher cannot take: put "
+                    "nn.Identity() there, or use way='autograd'"
+                )
+    return None
+
+
 def wrong_items(learner: nn.Module, x: Tensor) -> str | None:
     """The network of the learner, asked alone, cannot take the items x (n, ...) either."""
     network = getattr(learner, "network", None) or getattr(learner, "encoder", None)
@@ -89,7 +105,7 @@ def wrong_items(learner: nn.Module, x: Tensor) -> str | None:
     try:
         with torch.no_grad():
             copy.deepcopy(network).eval()(x)
-    except (RuntimeError, IndexError, TypeError) as error:
+    except (RuntimeError, IndexError, TypeError, AttributeError) as error:
         return (
             f"the network {type(network).__name__} cannot take items of shape "
             f"{tuple(x.shape[1:])} and {x.dtype}: build it for them, or make the items fit it "

@@ -33,6 +33,9 @@ def check_network(network: nn.Module, first_order: bool = False) -> None:
         )
 
 
+NO_SECOND = {"EmbeddingBag", "Hardsigmoid"}  # layers of torch without a second derivative
+
+
 def fault_of(layer: nn.Module, kind: str, first_order: bool) -> str | None:
     """What is wrong with a layer, and what to change; None where nothing is."""
     if kind in WRAPPERS or isinstance(layer, jit.ScriptModule):
@@ -51,6 +54,8 @@ def fault_of(layer: nn.Module, kind: str, first_order: bool) -> str | None:
             "uses weight_norm, whose second derivative is wrong in torch: take it off, or use "
             "first_order=True"
         )
+    if not first_order and kind in NO_SECOND:
+        return f"({kind}) has no second derivative in torch: take another, or use first_order=True"
     if kind.startswith("Lazy") and any(map(is_lazy, layer._parameters.values())):
         return f"({kind}) does not know its size yet: call the network once on a batch before"
     return None

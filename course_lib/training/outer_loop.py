@@ -12,6 +12,7 @@ from course_lib import interrupts
 from course_lib.episodes import TaskFamily, at_least_one
 from course_lib.files import check_place
 from course_lib.learners.base import Learner
+from course_lib.learners.mismatch import no_derivative
 from course_lib.networks import checkpoints
 from course_lib.training.progress_bar import bar
 
@@ -143,7 +144,7 @@ def meta_train(
                 )
             optimizer.zero_grad()
             optimizer.param_groups[0]["lr"] = plan.beta_at(step)
-            loss.backward()
+            differentiate(learner, loss)
             optimizer.step()
             run.losses.append(loss.item())
             if (step + 1) % save_every == 0 or step + 1 == plan.outer_steps:
@@ -156,6 +157,18 @@ def meta_train(
                 if checkpoint is not None:
                     save_run(checkpoint, settings, learner, optimizer, generator, run)
     return run
+
+
+def differentiate(learner: Learner, loss: torch.Tensor) -> None:
+    """``loss.backward()``, and one sentence where a layer turns out to have no second derivative.
+
+    Raises:
+        ValueError: names the layer's derivative, and what to change.
+    """
+    try:
+        loss.backward()
+    except NotImplementedError as error:
+        raise ValueError(no_derivative(str(error))) from error
 
 
 def save_run(path, settings: dict, learner, optimizer, generator, run: Training) -> None:

@@ -182,7 +182,7 @@ def test_wrong_settings_are_refused(wrong, says):
 )
 def test_wrong_pictures_are_refused_by_class(stack, says):
     with pytest.raises(ValueError, match=f"(?s)kappa.*{says}"):
-        PictureClasses([torch.zeros(3, 1, 2, 2), stack], ways=1, names=["iota", "kappa"])
+        PictureClasses([torch.zeros(3, 1, 2, 2), stack], ways=2, names=["iota", "kappa"])
 
 
 def test_a_class_with_too_few_pictures_is_named():

@@ -149,8 +149,7 @@ def full_context(context: FullContext, support: np.ndarray, query: np.ndarray, s
 
 @PEER.cases(
     "methods/matching_networks_test: test_matching_networks_returns_expected_output", "steps",
-    [row(f"{steps} looks", steps, draws=3,
-         open="situation 3: full context looks once less than it says") for steps in (1, 3)],
+    [row(f"{steps} looks", steps, draws=3) for steps in (1, 3)],
 )  # fmt: skip
 def test_full_context_is_that_of_the_paper(steps):
     for draw in range(3):

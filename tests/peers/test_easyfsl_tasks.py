@@ -74,7 +74,6 @@ def test_as_many_ways_as_classes_are_fine(labels, ways):
 
 @PEER.case(
     "samplers/task_sampler_test: test_init_raises_no_error_when_number_of_classes, 1 of 1",
-    open=ONE_CLASS,
 )
 def test_a_task_of_one_class_is_refused():
     """The peer allows it; here a task needs two classes."""
@@ -123,7 +122,7 @@ def labelled(y) -> Episode:
 @PEER.cases(
     "samplers/task_sampler_test: test_raises_error_for_inappropriate_input", "y",
     [
-        row(name, y, open=LABELS)
+        row(name, y)
         for name, y in (
             ("0.5", torch.tensor([[0, 0.5, 1, 1]])),
             ("floats", torch.tensor([[0.0, 0.0, 1.0, 1.0]])),
@@ -140,10 +139,10 @@ def test_labels_that_are_no_class_numbers_are_refused(y):
 
 
 @PEER.cases("samplers/task_sampler_test: test_raises_error_for_inappropriate_input", "shape", [
-    row("labels of shape (2, 2)", (2, 2), open=LABELS),
-    row("labels of shape (1, 2)", (1, 2), open=LABELS),
-    row("labels of shape (2,)", (2,), open=LABELS),
-    row("labels of shape (1,)", (1,), open=LABELS),
+    row("labels of shape (2, 2)", (2, 2)),
+    row("labels of shape (1, 2)", (1, 2)),
+    row("labels of shape (2,)", (2,)),
+    row("labels of shape (1,)", (1,)),
 ])  # fmt: skip
 def test_labels_of_another_shape_are_refused(shape):
     y = torch.tensor([0, 0, 1, 1]).view(1, 4, *[1] * len(shape)).expand(1, 4, *shape)
@@ -151,12 +150,9 @@ def test_labels_of_another_shape_are_refused(shape):
 
 
 @PEER.cases("samplers/task_sampler_test: test_raises_error_for_inappropriate_input", "make", [
-    row("pictures in NumPy", lambda: Episode(*[np.ones((1, 4, 2, 2)), np.zeros((1, 4), int)] * 2),
-        open=ARRAYS),
-    row("some of them", lambda: Episode(*[torch.ones(1, 4, 2), np.zeros((1, 4), int)] * 2),
-        open=ARRAYS),
-    row("words as labels", lambda: Episode(*[torch.ones(1, 4, 2), [["0", "0", "1", "1"]]] * 2),
-        open=ARRAYS),
+    row("pictures in NumPy", lambda: Episode(*[np.ones((1, 4, 2, 2)), np.zeros((1, 4), int)] * 2)),
+    row("some of them", lambda: Episode(*[torch.ones(1, 4, 2), np.zeros((1, 4), int)] * 2)),
+    row("words as labels", lambda: Episode(*[torch.ones(1, 4, 2), [["0", "0", "1", "1"]]] * 2)),
 ])  # fmt: skip
 def test_what_is_no_tensor_is_refused_with_a_sentence(make):
     with pytest.raises(ValueError, match="tensor|torch"):
@@ -211,8 +207,8 @@ def vectors(counts, kind) -> list:
 @PEER.cases("datasets/features_dataset_test: test_init_from_dict", "counts, kind", [
     row("float32", (2, 2, 2), lambda a: torch.tensor(a).float()),
     row("float64, unbalanced", (2, 2, 1), torch.tensor),
-    row("NumPy, float64", (2, 2, 2), np.float64, open=ARRAYS),
-    row("NumPy, float32", (2, 2, 2), np.float32, open=ARRAYS),
+    row("NumPy, float64", (2, 2, 2), np.float64),
+    row("NumPy, float32", (2, 2, 2), np.float32),
 ])  # fmt: skip
 def test_stacks_of_features(counts, kind):
     stacks = vectors(counts, kind)

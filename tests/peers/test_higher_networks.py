@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from ledger import Ledger, answer, row
 from torch import nn
-from yardsticks import ALPHA, NETWORKS, NO_RULE, TIED, UNUSED, made, right_slope, tasks, trained
+from yardsticks import ALPHA, NETWORKS, made, right_slope, tasks, trained
 
 from course_lib.episodes import Episode
 from course_lib.learners import MAML, predict_with
@@ -42,17 +42,14 @@ def flat(tensors) -> torch.Tensor:
 # --- five networks, four ways ---------------------------------------------------------------------
 
 
-def sweep(draws=1, shared=WAYS, unused=("autograd", "vmap", "fast")) -> list:
-    """The peer's _test_sweep in every way; ``shared`` and ``unused`` are the ways that fail today
-    where there is such a layer."""
+def sweep(draws=1) -> list:
+    """The peer's _test_sweep in every way."""
     rows = []
     for name in NETWORKS:
         for way in WAYS:
-            lame = TIED if "share" in name and way in shared else None
-            lame = UNUSED if "partially" in name and way in unused else lame
             # the course's own kinds of batch norm stand beside the peer's
             case = name.partition(",")[0]
-            rows.append(row(case, name, way, draws=draws, open=lame))
+            rows.append(row(case, name, way, draws=draws))
     return rows
 
 
@@ -66,7 +63,7 @@ def check_alike(name: str, way: str, compute) -> bool:
     return True
 
 
-@PEER.cases("test_patch: testGet, testForward", "name, way", sweep(10, ["higher"], ()))
+@PEER.cases("test_patch: testGet, testForward", "name, way", sweep(10))
 def test_with_its_own_parameters_a_network_answers_as_it_does(name, way):
     network = made(name)
     episode = tasks(network, draws=10, items=8)
@@ -79,7 +76,7 @@ def test_with_its_own_parameters_a_network_answers_as_it_does(name, way):
         torch.testing.assert_close(compute(way), alone, atol=1e-12, rtol=0)
 
 
-@PEER.cases("test_patch: testBackward", "name, way", sweep(10, ("higher", *VECTORISED), ()))
+@PEER.cases("test_patch: testBackward", "name, way", sweep(10))
 def test_without_a_step_the_gradient_is_the_networks_own(name, way):
     network = made(name)
     episode = tasks(network, draws=10, items=8)
@@ -192,8 +189,7 @@ RUNS = ("simple_rnn cell", "gru cell")  # slowly, by a loop that vmap falls back
 @PEER.cases(
     "test_patch: testRNN[Cell]Forward, testRNN[Cell]UnrollSGD", "kind, way",
     [
-        row(kind, kind, way, draws=10,
-            open=NO_RULE if way in VECTORISED and kind not in RUNS else None)
+        row(kind, kind, way, draws=10)
         for kind in KINDS
         for way in WAYS
     ],
@@ -228,7 +224,7 @@ def test_a_recurrent_network_adapts(kind, way):
 
 @PEER.cases(
     "test_optim: testFrozenParameters", "way",
-    [row("frozen", way, open=None if way == "higher" else UNUSED) for way in WAYS],
+    [row("frozen", way) for way in WAYS],
 )  # fmt: skip
 def test_a_frozen_layer_stays_and_the_rest_adapts(way):
     with seeded(0):

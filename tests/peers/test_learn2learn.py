@@ -12,7 +12,7 @@ import pytest
 import torch
 from ledger import Ledger, answer, row
 from torch import nn
-from yardsticks import RATE, UNUSED, norm, right_slope, seven, soft_network, trained
+from yardsticks import RATE, norm, right_slope, seven, soft_network, trained
 
 from course_lib.learners import MAML
 from course_lib.learners.maml import WAYS
@@ -100,7 +100,7 @@ class Half(nn.Module):
 
 @PEER.cases(
     "algorithms/[maml, gbml]_test: test_allow_unused", "way",
-    [row("unused", way, open=None if way == "higher" else UNUSED) for way in WAYS],
+    [row("unused", way) for way in WAYS],
 )  # fmt: skip
 def test_unused_layers_are_left_alone_or_refused(way):
     with seeded(0):
@@ -110,7 +110,7 @@ def test_unused_layers_are_left_alone_or_refused(way):
 
 @PEER.cases(
     "algorithms/[maml, gbml]_test: test_allow_nograd", "way",
-    [row("frozen", way, open=None if way == "higher" else UNUSED) for way in WAYS],
+    [row("frozen", way) for way in WAYS],
 )  # fmt: skip
 def test_a_frozen_layer_is_left_alone_or_refused(way):
     net = soft_network()
@@ -194,8 +194,7 @@ def test_a_learned_rate_gets_the_gradient_of_differences(rate):
 
 @PEER.cases(
     "algorithms/metasgd_test: test_meta_lr of alpha", "way",
-    [row("alpha", way, open="new G: alpha as a Parameter is learned in three ways of four"
-         if way == "higher" else None) for way in WAYS],
+    [row("alpha", way) for way in WAYS],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore:Converting a tensor")
 def test_alpha_as_a_parameter_is_learned_or_refused_in_every_way(way):
@@ -217,7 +216,6 @@ def test_alpha_as_a_parameter_is_learned_or_refused_in_every_way(way):
 
 @PEER.case(
     "algorithms/metasgd_test: test_meta_lr",
-    open="situation 4: a learned inner rate is no parameter of the learner",
 )
 def test_a_learned_rate_is_a_parameter_of_the_learner_or_refused():
     learned = nn.Parameter(torch.tensor(RATE))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from ledger import Ledger, answer, row
 from torch import nn
-from yardsticks import NO_RULE, RATE, TIED, generator, norm, seven, soft_network, trained
+from yardsticks import RATE, generator, norm, seven, soft_network, trained
 
 from course_lib.episodes import Episode
 from course_lib.learners import MAML
@@ -37,7 +37,7 @@ class TwoNames(nn.Module):
 @PEER.cases(
     "unit: test_module_shared_params, test_module_clone_shared_params, "
     "test_module_update_shared_params", "way",
-    [row("two names", way, open=TIED) for way in WAYS],
+    [row("two names", way) for way in WAYS],
 )  # fmt: skip
 def test_a_layer_with_two_names_adapts_once_or_is_refused(way):
     with seeded(0):
@@ -68,8 +68,7 @@ class WithAGap(nn.Module):
 
 @PEER.cases(
     "unit/utils_test: test_clone_module_nomodule", "way",
-    [row("None", way, open="new F: a None among modules is an AttributeError in higher"
-         if way == "higher" else None) for way in WAYS],
+    [row("None", way) for way in WAYS],
 )  # fmt: skip
 def test_a_none_among_the_modules(way):
     with seeded(0):
@@ -148,7 +147,7 @@ class Rolled(nn.Module):
 
 @PEER.cases(
     "unit/utils_test: test_rnn_clone", "kind, way",
-    [row(kind.__name__, kind, way, open=NO_RULE if way in ("vmap", "fast") else None)
+    [row(kind.__name__, kind, way)
      for kind in (nn.RNN, nn.LSTM, nn.GRU) for way in WAYS],
 )  # fmt: skip
 def test_an_outer_step_on_a_recurrent_network_helps(kind, way):

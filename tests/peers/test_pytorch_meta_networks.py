@@ -152,7 +152,7 @@ def test_a_layer_takes_weights_that_are_not_its_own(name):
 
 @PEER.cases(
     "modules: in an inner loop", "name, way",
-    [row(name, name, way, open=TWICE if "bag" in name else None)
+    [row(name, name, way)
      for name in LAYERS for way in WAYS],
 )  # fmt: skip
 @SLOW
@@ -205,7 +205,7 @@ def test_weights_for_a_part_of_the_network(names):
 @PEER.cases(
     "modules/test_parallel: test_dataparallel, params, params_none, params_maml", "network",
     [
-        row(name, network, open="situation 15: a network inside DataParallel")
+        row(name, network)
         for name, network in (
             ("linear", nn.Linear(2, 1)), ("mlp", nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))),
         )
