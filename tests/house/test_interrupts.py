@@ -19,7 +19,7 @@ from course_lib.learners import MAML, Baseline, Nearest, Prototypical
 from course_lib.training.evaluation import evaluate, evaluate_each_step
 from course_lib.training.outer_loop import Plan, meta_train
 
-EACH = 50  # interrupts a learner and way of use
+EACH = 50  # interrupts a learner and way of use, at least
 
 pytestmark = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(),
@@ -88,7 +88,9 @@ def test_the_same_number_after_an_interrupt_at_any_moment(name, use):
     began = time.perf_counter()
     call(learner, tasks)
     seconds, moments, inside = time.perf_counter() - began, random.Random(0), 0
-    for _ in range(EACH):
+    for tries in range(6 * EACH):
+        if tries >= EACH and inside >= EACH // 5:  # on a busy machine many come too late
+            break
         learner.load_state_dict(before)  # running averages of batch norm move while training
         inside += interrupted(lambda: call(learner, tasks), moments.uniform(0, 1.1 * seconds))
         assert learner.training and torch.is_grad_enabled() and not learner.inside
@@ -96,7 +98,7 @@ def test_the_same_number_after_an_interrupt_at_any_moment(name, use):
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         learner.load_state_dict(before)
         assert call(learner, tasks) == wanted
-    assert inside > EACH // 10
+    assert inside >= EACH // 5
 
 
 def test_it_takes_effect_between_outer_steps_and_the_learner_goes_on():
