@@ -6,7 +6,9 @@ learner and no family.
 Importing it loads nothing heavy: a name of FACES is fetched from its file when it is first used.
 """
 
-from course_lib import faces
+import sys
+
+from course_lib import faces, interrupts
 
 FACES = {  # what the notebooks take from here, and the file it lives in
     "exercises": ["check", "export_progress", "hint", "progress"],
@@ -15,3 +17,4 @@ FACES = {  # what the notebooks take from here, and the file it lives in
     "predictions": ["Outcome", "Prediction", "predict", "reveal"],
 }
 __getattr__, __dir__ = faces(__name__, FACES)
+sys.unraisablehook = interrupts.pass_on  # in a notebook no interrupt of a cell is lost

@@ -19,6 +19,7 @@ import torch
 import traitlets
 from torch import Tensor
 
+from course_lib import interrupts
 from course_lib.classroom.figures import COLOURS, new_figure, picture
 
 HERE = Path(__file__).parent
@@ -176,6 +177,7 @@ class DrawPad(anywidget.AnyWidget):
                         f"{list(self.names)}"
                     )
             except Exception as error:
+                interrupts.let_through(error)
                 log.exception("draw pad %r: on_change failed", self.question)
                 said, problem = Said(""), error
         self.said = said

@@ -25,6 +25,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from course_lib import interrupts
 from course_lib.classroom import quick
 from course_lib.classroom.controls import Choice, Points, Slider, Text, Toggle
 from course_lib.classroom.figures import styled
@@ -268,6 +269,7 @@ class Explorer(anywidget.AnyWidget):
                 }
                 answer |= {"width": self._fit[0], "density": self._fit[1]}
             except Exception as problem:
+                interrupts.let_through(problem)
                 log.exception("explorer %r failed at %r", self.question, values or self.state)
                 answer["error"] = (
                     f"Python could not compute this setting ({type(problem).__name__}: {problem})."

@@ -5,6 +5,8 @@ import copy
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -163,3 +165,63 @@ def test_an_interrupt_is_not_lost_where_a_thread_works():
     assert seen == [None]
 
 
+
+
+# --- interrupts that Python would lose ------------------------------------------------------------
+
+
+class Bomb:
+    """Is interrupted while it is thrown away, where nobody can catch anything."""
+
+    def __del__(self):
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def hook():
+    """The hook of notebooks, with what it tells as usual in a list."""
+    told, before = [], sys.unraisablehook
+    sys.unraisablehook = lambda lost: interrupts.pass_on(lost, told.append)
+    yield told
+    sys.unraisablehook = before
+
+
+def test_an_interrupt_in_a_callback_of_the_collector_arrives_a_moment_later(hook):
+    with pytest.raises(KeyboardInterrupt):
+        Bomb()
+        time.sleep(5)
+    assert hook == []
+
+
+def test_another_error_there_is_told_as_usual(hook):
+    class Broken:
+        def __del__(self):
+            raise OSError("lost")
+
+    Broken()
+    time.sleep(0.05)
+    assert [lost.exc_type for lost in hook] == [OSError]
+
+
+def test_notebooks_have_the_hook():
+    import course_lib.classroom
+
+    command = "import sys, course_lib.classroom as c; print(sys.unraisablehook.__name__)"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert done.stdout.strip() == "pass_on" and course_lib.classroom
+
+
+def test_an_interrupt_that_an_error_has_taken_the_place_of_is_let_through(monkeypatch):
+    from course_lib.classroom import exercises
+
+    def replaced(*_):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    monkeypatch.setattr(exercises, "judge", replaced)
+    with pytest.raises(KeyboardInterrupt):
+        exercises.check("01.split", lambda: None)
+    monkeypatch.setattr(exercises, "judge", lambda *_: 1 / 0)
+    assert "The checker itself stopped (ZeroDivisionError" in exercises.check("01.split", None).text

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+from course_lib import interrupts
 from course_lib.classroom import progress_file as store
 from course_lib.classroom.exercises.compare import any_of
 from course_lib.classroom.exercises.judging import Exercise, Mistake, Numbers, Verdict, judge
@@ -58,9 +59,8 @@ def check(identity: str, function) -> Verdict:
         return exercise
     try:
         verdict = judge(exercise, function)
-    except (
-        Exception
-    ) as error:  # a fault of the checker, never of the reader: say so in one sentence
+    except Exception as error:  # a fault of the checker, never of the reader: say so
+        interrupts.let_through(error)
         problem = f"{type(error).__name__}: {error}"
         text = f"The checker itself stopped ({problem}). Your function may be right."
         return Verdict("checker", text, exercise.statement.title)
