@@ -70,8 +70,15 @@ class Altered(TaskFamily):
         four = support_x, drawn.support_y, query_x, drawn.query_y
         return Episode(*four, names=drawn.names, hidden=drawn.hidden)
 
+    @property
+    def off(self) -> bool:
+        """Whether no setting alters anything."""
+        return self.size == 1 and not (self.place or self.blur or self.coarse or self.faint)
+
     def alter(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Each picture (n, 1, side, side) by itself."""
+        if self.off:  # nothing is drawn either, so the next tasks are those of the family as well
+            return x
         n, side = len(x), x.shape[-1]
         draw = torch.rand(n, 6, generator=generator, device=x.device)
         scale = self.size ** (2 * draw[:, 0] - 1)

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from course_lib.episodes import at_least_one
 from course_lib.families.pictures import PictureClasses
 
 
@@ -16,12 +17,14 @@ class Digits(PictureClasses):
         ways: up to 10.   size: pixels along a side.
 
     Raises:
-        ValueError: scikit-learn is not installed, or see `PictureClasses`.
+        ValueError: scikit-learn is not installed, there are no such pixels, or see
+            `PictureClasses`.
     """
 
     family = "digits"
 
     def __init__(self, ways: int = 10, size: int = 28, device="cpu"):
+        at_least_one(size=size)
         try:
             from sklearn.datasets import load_digits
         except ImportError:
