@@ -68,7 +68,8 @@ def too_large(error: Exception) -> str | None:
 
 class Patient:
     """A text stream that goes on when nobody listens any more (`| head -1`), and writes what it
-    can where a terminal lacks letters: what a command prints does not decide about its result."""
+    can where a terminal lacks letters or a disk room: what a command prints does not decide about
+    its result."""
 
     def __init__(self, stream):
         stream.reconfigure(errors="backslashreplace", line_buffering=True)
@@ -83,10 +84,12 @@ class Patient:
     def attempt(self, act, *given):
         try:
             return act(*given) if self.open else None
-        except BrokenPipeError:
+        except OSError as error:  # nobody listens any more, or the disk is full
             self.open = False
             # what is still in the buffer must not fail once more at the end
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+            if not isinstance(error, BrokenPipeError) and self is not sys.stderr:
+                tell(f"what is printed is lost from here on ({error.strerror}); the rest goes on")
 
     def __getattr__(self, name: str):
         return getattr(self.stream, name)

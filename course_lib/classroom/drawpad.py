@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import anywidget
 import torch
 import traitlets
 from torch import Tensor
 
 from course_lib import interrupts
 from course_lib.classroom.figures import COLOURS, new_figure, picture
+from course_lib.classroom.listening import Listening
 
 HERE = Path(__file__).parent
 STATIC = "Run this cell in JupyterLab to draw."
@@ -42,7 +42,7 @@ class Said:
     best: str | None = None
 
 
-class DrawPad(anywidget.AnyWidget):
+class DrawPad(Listening):
     """Papers to draw on, beside each the picture that a network sees.
 
     Args:
@@ -64,6 +64,7 @@ class DrawPad(anywidget.AnyWidget):
 
     _esm = HERE / "drawpad.js"
     _css = HERE / "drawpad.css"
+    heard = ("request",)
     spec = traitlets.Dict().tag(sync=True)
     request = traitlets.Dict().tag(
         sync=True, echo_update=False

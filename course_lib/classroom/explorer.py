@@ -18,7 +18,6 @@ import weakref
 from itertools import product
 from pathlib import Path
 
-import anywidget
 import numpy as np
 import traitlets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,6 +28,7 @@ from course_lib import interrupts
 from course_lib.classroom import quick
 from course_lib.classroom.controls import Choice, Points, Slider, Text, Toggle
 from course_lib.classroom.figures import styled
+from course_lib.classroom.listening import Listening
 
 __all__ = ["Choice", "Explorer", "Points", "Slider", "Text", "Toggle"]
 
@@ -49,7 +49,7 @@ _shown: dict = {}  # by question: the explorer that was shown last
 gc.freeze()
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(Listening):
     """A picture that follows its controls.
 
     Args:
@@ -66,6 +66,7 @@ class Explorer(anywidget.AnyWidget):
 
     _esm = HERE / "explorer.js"
     _css = HERE / "explorer.css"
+    heard = ("request",)
     spec = traitlets.Dict().tag(sync=True)
     request = traitlets.Dict().tag(
         sync=True, echo_update=False

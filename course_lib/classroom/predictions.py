@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from course_lib.classroom import progress_file as progress
+from course_lib.classroom.listening import Listening
 from course_lib.classroom.panel import Shown, inline, panel, paragraph
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def find(identity: str) -> Prediction:
     return table[name]
 
 
-class Question(anywidget.AnyWidget):
+class Question(Listening):
     """The widget behind `predict`. Its state is the question; the browser only sends {"lock":
     answer}."""
 

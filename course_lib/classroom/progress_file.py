@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from course_lib import files
 from course_lib.classroom.panel import Shown, inline
 
 KINDS = ("predictions", "exercises")
@@ -55,9 +56,13 @@ def read() -> dict:
     place = path()
     try:
         return _unsaved.get(str(place)) or _load(place)
-    except OSError as error:
-        print(f"{place.name} cannot be read ({error.strerror}), so your progress is not shown.")
+    except (OSError, files.PlaceError) as error:
+        print(f"{place.name} cannot be read ({why(error)}), so your progress is not shown.")
         return _nothing()
+
+
+def why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _nothing() -> dict:
@@ -65,6 +70,7 @@ def _nothing() -> dict:
 
 
 def _load(place: Path) -> dict:
+    files.regular(place)  # a device is neither read without end nor put aside
     try:
         stored = json.loads(_text(place))
         for kind in KINDS:  # AttributeError where a kind is no table
@@ -134,17 +140,18 @@ def change():
     place, lock = path(), None
     try:
         try:
+            files.regular(place)
             place.parent.mkdir(parents=True, exist_ok=True)
             lock = _take_lock(place.with_name(place.name + ".lock"))
             stored = _unsaved.get(str(place)) or _load(place)
-        except OSError as error:
+        except (OSError, files.PlaceError) as error:
             stored = _keep(place, _nothing(), error)
         yield stored
         if str(place) in _unsaved:
             return
         try:
             write(place, json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True))
-        except OSError as error:
+        except (OSError, files.PlaceError) as error:
             _keep(place, stored, error)
     finally:
         if lock:
@@ -157,7 +164,7 @@ def _keep(place: Path, stored: dict, error: OSError) -> dict:
     memory."""
     if str(place) not in _unsaved:
         print(
-            f"{place} cannot be written ({error.strerror}): what you do now is kept until this "
+            f"{place} cannot be written ({why(error)}): what you do now is kept until this "
             "kernel stops."
         )
     return _unsaved.setdefault(str(place), stored)
@@ -183,21 +190,12 @@ def _take_lock(lock: Path) -> Path:
 
 
 def write(place: Path, text: str) -> None:
-    """Write beside and replace: whoever reads sees the old file or the new one, never half of
-    one."""
-    half = place.with_name(f"{place.name}.{os.getpid()}-{time.monotonic_ns()}.part")
-    try:
-        half.write_text(text + "\n", encoding="utf-8")
-        for attempt in range(50):
-            try:
-                os.replace(half, place)
-                return
-            except PermissionError:  # Windows, while another notebook reads the file
-                if attempt == 49:
-                    raise
-                time.sleep(0.02)
-    finally:
-        half.unlink(missing_ok=True)
+    """Write beside and replace: whoever reads sees the old file or the new one, never half of one.
+
+    Raises:
+        PlaceError: a device, a link or a folder stands there, or the disk does not take it.
+    """
+    files.write(place, (text + "\n").encode("utf-8", "backslashreplace"))  # JSON reads \\udc80
 
 
 def forget(identity: str) -> None:
@@ -225,9 +223,9 @@ def export_progress(place: str | os.PathLike, name: str = "") -> Path:
             f"{place}: give the name of a new file, for example export_progress('my_name.json')."
         )
     stored = read()
-    copy = {"name": name or place.stem, "exported_at": now(), "note": NO_PROOF}
-    copy |= {"chapters": counts(stored), **stored}
-    place.parent.mkdir(parents=True, exist_ok=True)
+    said = {"name": name or place.stem, "exported_at": now(), "note": NO_PROOF}
+    # what the stored file claims of name, note or counts does not count
+    copy = said | {"chapters": {}} | stored | said | {"chapters": counts(stored)}
     write(place, json.dumps(copy, indent=1, ensure_ascii=False))
     return place
 

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import http.client
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 from course_lib import cache_folder
 from course_lib.commands.check import shorten
-from course_lib.families.omniglot import check_member
+from course_lib.families.omniglot import DAMAGED, check_member
 from course_lib.files import alive
 from course_lib.training.progress_bar import bar
 
@@ -29,6 +30,7 @@ SOURCE = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 BLOCK = 100_000  # bytes read at a time
 PATIENCE = 30  # seconds without a byte
 LONGEST = 3600  # seconds for a file in all
+SLOWEST = 100  # bytes a second, over the first two minutes or longer
 LARGEST = 200_000_000  # bytes of a file: Omniglot's largest has a twentieth
 
 
@@ -108,28 +110,43 @@ def alone(place: Path) -> Iterator[None]:
                 file.write(str(os.getpid()))
             break
         except FileExistsError:
+            regular(lock)
             try:
-                other = int(lock.read_text() or os.getpid())
-                if alive(other, lock):
-                    raise FetchError(
-                        f"{place.name} is being fetched by another process ({other}): wait for it, "
-                        f"or remove {lock.name} if there is none"
-                    ) from None
-                lock.unlink(missing_ok=True)
+                text = lock.read_text(errors="replace").strip()
             except FileNotFoundError:
-                pass  # the other one has just finished
+                continue  # the other one has just finished
+            # empty for the moment between two calls of the other one; odd where nobody of ours was
+            other = int(text) if re.fullmatch(r"\d{1,9}", text) else None
+            if other is None or alive(other, lock):
+                raise FetchError(
+                    f"{place.name} is being fetched by another process ({text[:20]!a}): "
+                    f"wait for it, or remove {lock} if there is none"
+                ) from None
+            lock.unlink(missing_ok=True)
     try:
         yield
     finally:
         lock.unlink(missing_ok=True)
 
 
+def regular(path: Path) -> None:
+    """Refuse a folder, a pipe, a device or a link where a file of the cache should be.
+
+    Raises:
+        FetchError: names it.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise FetchError(f"{path} is no regular file: remove it and fetch again")
+
+
 def fetch_alone(what: Download, place: Path, partial: Path) -> bool:
     """`fetch`, while nobody else writes these files. True: the file is new."""
     if checksum(what, place) == what.digest:  # whoever was at work before has fetched it
         return False
-    if partial.is_symlink() or (partial.exists() and not partial.is_file()):
-        raise FetchError(f"{partial} is no regular file: remove it and fetch again")
+    regular(place)
+    regular(partial)
+    if partial.exists() and partial.stat().st_size > LARGEST:
+        partial.unlink()
     resumed = receive(what, partial)
     # the rest did not belong to the beginning
     if resumed and checksum(what, partial) != what.digest:
@@ -170,9 +187,11 @@ def receive(what: Download, partial: Path) -> bool:
                 f"{what.url}: the server sent another part than it was asked for, so the begun "
                 "download was removed; fetch again"
             )
-        length = answer.headers.get("Content-Length")
-        total = start + int(length) if length else None
-        blocks = read_blocks(what, answer)
+        length = answer.headers.get("Content-Length", "")
+        total = start + int(length) if re.fullmatch(r"\d{1,15}", length) else None
+        if (total or 0) > LARGEST:
+            raise too_much(what, total)
+        blocks = read_blocks(what, answer, start)
         if total:
             blocks = bar(
                 blocks,
@@ -209,22 +228,41 @@ def connect(what: Download, have: int) -> http.client.HTTPResponse:
         raise no_network(what, error) from error
 
 
-def read_blocks(what: Download, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """What the server sends, in blocks."""
-    until, size = time.monotonic() + LONGEST, 0
+def read_blocks(what: Download, answer: http.client.HTTPResponse, start: int) -> Iterator[bytes]:
+    """What the server sends after the first ``start`` bytes, in blocks. Limits are looked at with
+    every packet, so a server that sends a byte now and then is left."""
+    began, size, block = time.monotonic(), start, bytearray()
     try:
-        while block := answer.read(BLOCK):
-            size += len(block)
-            if size > LARGEST or time.monotonic() > until:
+        while packet := answer.read1(BLOCK - len(block)):
+            size += len(packet)
+            block += packet
+            took = time.monotonic() - began
+            if size > LARGEST:
+                raise too_much(what, size)
+            if took > LONGEST or (took > 4 * PATIENCE and size - start < SLOWEST * took):
                 raise FetchError(
-                    f"{what.url}: after {size // 1_000_000} MB and {LONGEST // 60} minutes at most "
-                    "this is no file of Omniglot; look at the address in a browser"
+                    f"{what.url}: {size - start} bytes in {took:.0f} s, so it would never end; "
+                    "what came is kept, fetch again later to go on"
                 )
-            yield block
+            if len(block) == BLOCK:
+                yield bytes(block)
+                block.clear()
     except http.client.IncompleteRead:
-        return  # the caller counts
+        pass  # the caller counts
+    except FetchError:
+        yield bytes(block)
+        raise
     except (OSError, http.client.HTTPException) as error:
+        yield bytes(block)
         raise no_network(what, error) from error
+    yield bytes(block)
+
+
+def too_much(what: Download, size: int) -> FetchError:
+    return FetchError(
+        f"{what.url}: {size // 1_000_000} MB are more than any file of Omniglot has; look at the "
+        "address in a browser"
+    )
 
 
 def no_network(what: Download, error: Exception) -> FetchError:
@@ -276,7 +314,7 @@ def check_names(partial: Path) -> None:
         with zipfile.ZipFile(partial) as packed:
             for member in packed.infolist():
                 check_member(partial, member)
-    except (zipfile.BadZipFile, ValueError) as error:
+    except (*DAMAGED, ValueError) as error:
         partial.unlink()
         raise FetchError(
             f"{partial.name.removesuffix('.partial')} was thrown away: {error}"

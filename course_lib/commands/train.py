@@ -5,6 +5,7 @@ The chapters declare the runs, in the tables RUNS of their study.py; this module
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def train(options: argparse.Namespace) -> int:
     check_device(options.device)
     seed = f"_seed{options.seed}" if options.seed else ""  # one seed does not overwrite another
     out = Path(options.out or f"runs/{run.name}{seed}.safetensors")
+    if (options.out or "").endswith(("/", os.sep)):  # a Path forgets how its name ended
+        raise ValueError(f"--out {options.out}: it names a folder, choose the name of a file in it")
     try:
         run.train(out, options.seed, options.device, options.save_every, **changed)
     except KeyboardInterrupt:

@@ -6,8 +6,10 @@ downloads them.
 """
 
 import io
+import lzma
 import os
 import re
+import struct
 import warnings
 import zipfile
 import zlib
@@ -35,6 +37,10 @@ PARTS = {  # archives that hold a part: the first line found is read
     ),
     "evaluation": (("images_evaluation",),),
 }
+DAMAGED = (  # what zipfile raises for archives whose bytes are not those that were written
+    zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
+    RuntimeError, UnicodeError, LookupError, ArithmeticError,
+)  # fmt: skip
 LARGEST = 2**20  # bytes of a member; a drawing has 300
 FETCH = (
     "run `python -m course_lib fetch omniglot`, or name a folder with the archives in OMNIGLOT_ROOT"
@@ -239,7 +245,7 @@ def members(place: Path) -> Iterator[tuple[str, bytes]]:
                 check_member(place, member)
                 if not member.is_dir() and not litter(member.filename):
                     yield member.filename, packed.read(member)
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise PictureError(
             f"{place} is damaged or no zip archive ({error}); delete it, then {FETCH}"
         ) from error

@@ -204,11 +204,10 @@ def shipped_model(name: str = "tiny_gpt", folder: Path = DATA) -> TinyGPT:
     the middle of the phase change."""
     tensors, about = checkpoints.read(folder / f"{name}.safetensors", "size")
     try:
-        size = Size(**about["size"])
-    except TypeError:
+        model = TinyGPT(Size(**about["size"]))
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise checkpoints.CheckpointError(
             f"{name} is damaged, what it says of 'size' cannot be: train again"
-        ) from None
-    model = TinyGPT(size)
+        ) from error
     checkpoints.load_weights(model, tensors, source=name)
     return model.eval()

@@ -25,6 +25,24 @@ class CheckpointError(ValueError):
     overwritten."""
 
 
+class Told(dict):
+    """What a file holds, by name; asked for what it lacks, it says so in one sentence."""
+
+    source = what = ""
+
+    def __missing__(self, name):
+        raise CheckpointError(
+            f"{self.source} has no {self.what} {name!r}: choose another file, or make this one "
+            "again"
+        )
+
+
+def told(content: dict, source: str, what: str) -> Told:
+    found = Told(content)
+    found.source, found.what = source, what
+    return found
+
+
 def write(path, tensors: dict[str, Tensor], about: dict) -> None:
     """Save tensors and a JSON-able description, all or nothing: a kill at any moment leaves the old
     file whole.
@@ -48,6 +66,9 @@ def read(path, *needs: str) -> tuple[dict[str, Tensor], dict]:
 
     Args:
         needs: what the description has to tell, such as "settings".
+
+    Returns:
+        Two tables; a name that is in neither raises CheckpointError where it is asked for.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -84,7 +105,7 @@ def read(path, *needs: str) -> tuple[dict[str, Tensor], dict]:
             f"{path.name} is truncated or no checkpoint: delete it and train again ({error})"
         ) from error
     check_form(path.name, about, *needs)
-    return tensors, about
+    return told(tensors, path.name, "tensor"), told(about, path.name, "entry")
 
 
 def metadata_of(data: bytes) -> dict:
@@ -123,6 +144,26 @@ def seconds(value) -> bool:
     return (number(value) and value >= 0) or (table(value) and all(map(seconds, value.values())))
 
 
+def one_number(source: str, about: dict, part: str = "seconds") -> float:
+    """A part that must be a single number here.
+
+    Raises:
+        CheckpointError: it is none.
+    """
+    if not number(about[part]):
+        raise CheckpointError(
+            f"{source} is damaged, what it says of {part!r} cannot be: train again"
+        )
+    return about[part]
+
+
+def rows(value) -> bool:
+    """A table of numbers, such as a model's accuracy along its training."""
+    return isinstance(value, list) and all(
+        isinstance(row, list) and len(row) == 3 and all(map(number, row)) for row in value
+    )
+
+
 def figures(value) -> bool:
     """Of each score its mean and half of the interval."""
     return table(value) and all(
@@ -159,6 +200,7 @@ FORM = {
     "run": run,
     "command": words,
     "size": table,
+    "history": rows,
 }
 
 

@@ -203,10 +203,7 @@ def resume(path, settings: dict, learner, optimizer, generator) -> Training:
         raise checkpoints.CheckpointError(
             "the file holds weights, but not a training run: choose another path to train to"
         )
-    if not checkpoints.number(about["seconds"]):
-        raise checkpoints.CheckpointError(
-            "the checkpoint is damaged, what it says of 'seconds' cannot be: train again"
-        )
+    checkpoints.one_number("the checkpoint", about)
     if differing := differences(about["settings"], settings):
         raise checkpoints.CheckpointError(
             f"the checkpoint belongs to another run: {differing}. Delete it or choose another path"

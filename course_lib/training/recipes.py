@@ -88,7 +88,22 @@ def encoder(o: SimpleNamespace) -> nn.Module:
 def prepare_pictures(make, o: SimpleNamespace):
     family = picture_families(o)[0]
     learner = make(o, family.classes)
-    return (learner.in_half() if o.half else learner).to(o.device), family, plan_of(o)
+    return precise(learner, o).to(o.device), family, plan_of(o)
+
+
+def precise(learner: Learner, o: SimpleNamespace) -> Learner:
+    """The learner in the precision that the settings ask for.
+
+    Raises:
+        ValueError: half precision was asked of a learner that has none.
+    """
+    if not o.half:
+        return learner
+    if not hasattr(learner, "in_half"):
+        raise ValueError(
+            f"half=True: {type(learner).__name__} is trained in single precision, choose half=False"
+        )
+    return learner.in_half()
 
 
 def picture_families(o: SimpleNamespace) -> tuple[TaskFamily, TaskFamily]:

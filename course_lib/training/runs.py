@@ -146,7 +146,8 @@ class Run(Named):
             reason = differences(about["settings"], run_settings(learner, family, plan))
             if not reason:
                 checkpoints.load_weights(learner, checkpoints.weights(tensors), source=path.name)
-                took = f"{plan.outer_steps} outer steps, which took {duration(about['seconds'])}"
+                seconds = checkpoints.one_number(path.name, about)
+                took = f"{plan.outer_steps} outer steps, which took {duration(seconds)}"
                 return learner, f"loaded {path.name}: {took}"
         else:
             reason = f"the course ships no {path.name}"

@@ -164,3 +164,18 @@ def test_an_exercise_leaves_every_random_state_as_it_was():
     before = states()
     judge(chapter("01")[0], careless)
     assert states() == before
+
+
+def test_a_browser_sets_what_a_widget_listens_to_and_nothing_else(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    asked = Prediction("What happens?", {"a": ("this", "yes"), "b": ("that", "no")}, Outcome)
+    for made in (explorer(), DrawPad(["one", "two"], hand_drawn), Question("99.test", asked)):
+        for name in made.keys:
+            if name in made.heard:
+                continue
+            before = made.get_state(name)
+            made.set_state({name: dict(a=1) if name in ("spec", "answer") else "<b>mine</b>"})
+            assert made.get_state(name) == before, (type(made).__name__, name)
+    shown = explorer()
+    shown.set_state({"request": {"values": {"n": 5}, "serial": 1}, "spec": {}})
+    assert shown.answer["number"] == "It is 5." and shown.spec

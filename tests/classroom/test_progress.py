@@ -3,6 +3,7 @@ be written."""
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -231,3 +232,45 @@ def test_the_table_counts_each_chapter(monkeypatch, tmp_path):
 def test_an_empty_table_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(progress, "project", lambda: tmp_path)
     assert "Nothing is stored yet" in repr(progress.table())
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "link"])
+def test_what_is_no_file_of_the_readers_is_left_alone(tmp_path, monkeypatch, capsys, what):
+    place, kept = tmp_path / "progress", tmp_path / "elsewhere.json"
+    kept.write_text("{}")
+    try:
+        if what == "pipe":
+            os.mkfifo(place)
+        elif what == "device":
+            os.mknod(place, 0o666 | stat.S_IFCHR, os.makedev(1, 5))  # as /dev/zero: has no end
+        else:
+            place.symlink_to(kept)
+    except (PermissionError, AttributeError):
+        pytest.skip(f"NOT TRIED: a {what} cannot be made here")
+    before = place.lstat()
+    monkeypatch.setenv("COURSE_PROGRESS", str(place))
+    put("predictions", "02.a", answer="b")
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "until this kernel stops" in said and "it is a" in said
+    assert progress.read()["predictions"] == {"02.a": {"answer": "b"}}  # from memory
+    assert (place.lstat().st_mode, place.lstat().st_ino) == (before.st_mode, before.st_ino)
+    assert kept.read_text() == "{}" and {p.name for p in tmp_path.iterdir()} == {
+        "progress",
+        "elsewhere.json",
+    }
+    progress._unsaved.clear()
+    assert progress.read() == progress._nothing()
+    assert "cannot be read" in capsys.readouterr().out
+
+
+def test_an_export_counts_for_itself(own_progress, tmp_path):
+    forged = {"chapters": {"02": {"passed": 99}}, "note": "all true", "name": "somebody else"}
+    own_progress.write_text(json.dumps(forged | {"exercises": {"02.a": {"passed": True}}}))
+    copy = json.loads(progress.export_progress(tmp_path / "mine.json").read_text())
+    assert copy["chapters"]["02"]["passed"] == 1 and copy["name"] == "mine"
+    assert copy["note"] == progress.NO_PROOF
+
+
+def test_letters_that_are_half_a_letter_come_back(own_progress):
+    put("predictions", "02.a", answer="\udc80 \\ ü")
+    assert progress.read()["predictions"]["02.a"]["answer"] == "\udc80 \\ ü"

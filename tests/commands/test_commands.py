@@ -231,6 +231,11 @@ def test_a_setting_that_cannot_work_is_answered_in_one_sentence(words, says, tmp
         (["train", SINE, *TINY, "--save-every", "0"], "save_every=0"),
         (["train", SINE, "--device", "abacus"], "--device abacus: this machine has no such device"),
         (["train", SINE, *TINY, "--out", "in_the_way/run"], "cannot write in_the_way/run: "),
+        (["train", SINE, *TINY, "--out", "new/"], "--out new/: it names a folder, choose the name"),
+        (
+            ["train", "look_maml_support", "--set", "half=true"],
+            "half=True: MAML is trained in single precision, choose half=False",
+        ),
         (["train", "magic"], "there is no run 'magic': `python -m course_lib list` names them all"),
         (["train", "strokes_koch", "--set", "data=cats"], "data=cats: choose strokes or omniglot"),
         (["train", "look_relation", "--set", "within=2"], "within=2.0: a share of tasks lies"),
@@ -277,3 +282,22 @@ def test_a_process_with_a_bad_value_exits_with_2_and_no_traceback(tmp_path):
     output, errors = process.communicate()
     assert (process.returncode, output) == (2, "")
     assert errors == "shots=0: a support set needs at least 1 example\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT TRIED: no device that is full")
+@pytest.mark.parametrize("full", ["stdout", "stderr", "both"])
+def test_a_full_disk_behind_what_is_printed_does_not_cost_the_result(tmp_path, full):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "course_lib", "train", SINE, *TINY]
+    with open("/dev/full", "w") as nowhere, open(tmp_path / "said", "w+") as said:
+        places = {name: nowhere if full in (name, "both") else said for name in STREAMS}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, timeout=120, **places)
+        said.seek(0)
+        text = said.read()
+    assert done.returncode == 0 and (tmp_path / f"runs/{SINE}.safetensors").is_file()
+    assert "Traceback" not in text
+    if full == "stdout":
+        assert "what is printed is lost from here on (No space left on device)" in text
+
+
+STREAMS = ("stdout", "stderr")

@@ -4,7 +4,9 @@ never asked."""
 import errno
 import hashlib
 import http.server
+import os
 import threading
+import time
 
 import pytest
 from pretend_omniglot import files, runs, zipped
@@ -16,6 +18,9 @@ from course_lib.families import Omniglot
 
 DATA = zipped(files("images_background", {"Angular": 5}))
 ENOUGH = len(DATA) // 3
+
+
+ODD_LENGTHS = ("many", "-5", "", "1e9", "9" * 30)
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -38,9 +43,20 @@ class Server(http.server.BaseHTTPRequestHandler):
         if asked and how != "no ranges":
             first = start - 1 if how == "another part" else start
             self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
-        if how != "no length":
+        if how in ODD_LENGTHS:
+            self.send_header("Content-Length", how)
+        elif how != "no length":
             self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
+        if how == "drips":
+            for at in range(start, len(data)):
+                if self.server.left.wait(0.01):
+                    return None
+                try:
+                    self.wfile.write(data[at : at + 1])
+                except OSError:
+                    return None
+            return None
         self.wfile.write(data[start : start + ENOUGH] if how == "cut" else data[start:])
 
     def log_message(self, *args):
@@ -51,9 +67,11 @@ class Server(http.server.BaseHTTPRequestHandler):
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
         running.how, running.data, running.asked = "well", DATA, []
+        running.left = threading.Event()
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running
+        running.left.set()
         running.shutdown()
         thread.join()
 
@@ -296,12 +314,17 @@ def test_the_lock_of_a_killed_fetch_does_not_count(server, cache):
     assert left(cache) == ["images_background.zip", "omniglot"]
 
 
-@pytest.mark.parametrize("limit", [{"LARGEST": 1000}, {"LONGEST": -1}])
-def test_a_server_that_never_ends_is_left(server, cache, monkeypatch, limit):
-    for name, value in limit.items():
-        monkeypatch.setattr(module, name, value)
+@pytest.mark.parametrize(
+    "limit, value, says",
+    [
+        ("LARGEST", 1000, "more than any file of Omniglot has; look at the address in a browser"),
+        ("LONGEST", -1, "so it would never end; what came is kept, fetch again later"),
+    ],
+)
+def test_a_server_that_never_ends_is_left(server, cache, monkeypatch, limit, value, says):
+    monkeypatch.setattr(module, limit, value)
     server.how = "no length"
-    fails(wanted(server), cache, "this is no file of Omniglot; look at the address in a browser")
+    fails(wanted(server), cache, says)
 
 
 def test_a_cache_that_cannot_be_written(server, tmp_path):
@@ -317,8 +340,8 @@ def test_a_cache_that_cannot_be_written(server, tmp_path):
 def test_an_interrupted_download_goes_on(server, cache, monkeypatch):
     blocks = module.read_blocks
 
-    def interrupted(what, answer):
-        yield next(blocks(what, answer))
+    def interrupted(*given):
+        yield next(blocks(*given))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "BLOCK", 1000)
@@ -352,3 +375,63 @@ def test_the_addresses_and_checksums_are_the_published_ones(omniglot_root):
     ]
     for what in module.SMALL:
         assert module.checksum(what, omniglot_root / what.name) == what.digest
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_left(server, cache, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(module, "SLOWEST", 10_000)
+    server.how = "drips"
+    began = time.monotonic()
+    fails(wanted(server), cache, r"bytes in 0 s, so it would never end; what came is kept")
+    assert time.monotonic() - began < 2
+    kept = (cache / "images_background.zip.partial").read_bytes()
+    assert kept and DATA.startswith(kept)
+    server.how = "well"
+    assert fetch(wanted(server), cache) and server.asked == [None, f"bytes={len(kept)}-"]
+
+
+@pytest.mark.parametrize("how", ODD_LENGTHS)
+def test_an_odd_length_is_no_length(server, cache, how):
+    server.how = how
+    try:
+        assert fetch(wanted(server), cache)
+    except FetchError as error:  # a client may also hang up on such a header
+        assert "\n" not in str(error)
+    server.how = "well"
+    fetch(wanted(server), cache)
+    assert (cache / "images_background.zip").read_bytes() == DATA
+
+
+def test_a_size_over_all_tries_is_limited(server, cache, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", len(DATA) - 1)
+    fails(wanted(server), cache, "more than any file of Omniglot")
+    assert left(cache) == []
+    server.how = "no length"
+    fails(wanted(server), cache, "more than any file of Omniglot")
+    partial = cache / "images_background.zip.partial"
+    assert partial.stat().st_size <= len(DATA)
+    monkeypatch.setattr(module, "LARGEST", len(DATA) - 2)
+    fails(wanted(server), cache, "more than any file of Omniglot")
+    assert server.asked[-1] is None  # what was too large is not continued
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "link"])
+@pytest.mark.parametrize("ending", ["", ".lock", ".partial"])
+def test_what_is_no_file_in_the_cache_is_left_alone(server, cache, tmp_path, what, ending):
+    cache.mkdir(parents=True)
+    place, kept = cache / f"images_background.zip{ending}", tmp_path / "kept"
+    kept.write_text("mine")
+    {"folder": place.mkdir, "pipe": lambda: os.mkfifo(place),
+     "link": lambda: place.symlink_to(kept)}[what]()  # fmt: skip
+    before = place.lstat().st_ino
+    fails(wanted(server), cache, f"images_background.zip{ending} is no regular file: remove it")
+    assert place.lstat().st_ino == before and kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["", "abc", "-1", "99999999999999999999", "1\n2", "\udcff"])
+def test_a_lock_with_odd_words_in_it_is_named(server, cache, text):
+    cache.mkdir(parents=True)
+    lock = cache / "images_background.zip.lock"
+    lock.write_bytes(text.encode("utf-8", "surrogateescape"))
+    said = fails(wanted(server), cache, "wait for it, or remove")
+    assert str(lock) in said and lock.exists()

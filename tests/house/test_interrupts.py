@@ -16,6 +16,7 @@ from torch import nn
 from toys import episode, smooth
 
 from course_lib import interrupts
+from course_lib.classroom.exercises.running import run_limited
 from course_lib.episodes import Episode
 from course_lib.learners import MAML, Baseline, Nearest, Prototypical
 from course_lib.training.evaluation import evaluate, evaluate_each_step
@@ -165,8 +166,6 @@ def test_an_interrupt_is_not_lost_where_a_thread_works():
     assert seen == [None]
 
 
-
-
 # --- interrupts that Python would lose ------------------------------------------------------------
 
 
@@ -225,3 +224,26 @@ def test_an_interrupt_that_an_error_has_taken_the_place_of_is_let_through(monkey
         exercises.check("01.split", lambda: None)
     monkeypatch.setattr(exercises, "judge", lambda *_: 1 / 0)
     assert "The checker itself stopped (ZeroDivisionError" in exercises.check("01.split", None).text
+
+
+def test_no_interrupt_of_an_exercise_is_swallowed():
+    """At 200 moments, from before the reader's function starts until after it has ended."""
+    moments, lost = random.Random(5), 0
+
+    def work():
+        end = time.monotonic() + 0.01
+        while time.monotonic() < end:
+            pass
+
+    for _ in range(200):
+        wait = threading.Timer(moments.uniform(0.001, 0.015), os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            wait.start()
+            run_limited(work, 5.0)
+            while wait.is_alive():
+                time.sleep(0.001)
+            time.sleep(0.001)
+            lost += 1
+        except KeyboardInterrupt:
+            pass
+    assert lost == 0

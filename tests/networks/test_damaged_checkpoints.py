@@ -10,7 +10,9 @@ import torch
 from a_run import tiny_learner, tiny_run
 from safetensors.torch import save
 
+from course_lib import DATA
 from course_lib.families import Sinusoids
+from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.networks import checkpoints
 from course_lib.training.outer_loop import Plan, resume, run_settings
 from course_lib.training.runs import Run
@@ -19,6 +21,7 @@ SEED = int(os.environ.get("COURSE_SEED", 0))
 MUTATIONS = 1000
 PLAN = Plan(outer_steps=3, tasks=2, shots=3, queries=3)
 SHAPES = [None, True, -1, 10**30, 0.5, "", "text", [], [1], [[]], {}, {"a": 1}, {"name": None},
+          {"a": 1.5}, {"a": {"b": 2}},
           {"name": "tiny", "set": [], "seed": 0}, {"name": "tiny", "set": {"x": 1}, "seed": 0},
           {"name": "tiny", "set": {"steps": "3"}, "seed": 0}]  # fmt: skip
 
@@ -100,10 +103,7 @@ def by_evaluate(path):
     return by_load(path)
 
 
-READERS = {
-    "run": [by_resume],
-    "tiny.safetensors": [by_load, by_load_or_train, by_evaluate],
-}
+READERS = {"run": [by_resume], "tiny.safetensors": [by_load, by_load_or_train, by_evaluate]}
 
 
 def test_no_damaged_file_is_loaded_wrongly_or_ends_in_a_raw_error(whole, tmp_path, capsys):
@@ -140,3 +140,35 @@ def test_an_undamaged_file_is_read_by_all(whole, tmp_path):
         (tmp_path / name).write_bytes(data)
         for reader in readers:
             assert reader(tmp_path / name).keys() == tiny_learner().state_dict().keys()
+
+
+def test_every_reader_of_seconds_refuses_a_table_of_them(whole, tmp_path):
+    for name in READERS:
+        data = (whole / name).read_bytes()
+        about = json.loads(checkpoints.metadata_of(data)["about"]) | {"seconds": {"a": 1.5}}
+        checkpoints.write(tmp_path / name, checkpoints.load(data), about)
+        (tmp_path / "whole").write_bytes(data)
+    with pytest.raises(checkpoints.CheckpointError, match="'seconds' cannot be: train again"):
+        by_load_or_train(tmp_path / "tiny.safetensors")
+    with pytest.raises(checkpoints.CheckpointError, match="'seconds' cannot be: train again"):
+        by_resume(tmp_path / "run")
+
+
+def test_what_a_file_lacks_is_told_where_it_is_asked_for(tmp_path):
+    checkpoints.write(tmp_path / "tiny.safetensors", {"a": torch.zeros(1)}, {"seconds": 1})
+    place = tmp_path / "tiny.safetensors"
+    for asked, says in ((TINY.tensors, "tensor 'losses'"), (TINY.about, "entry 'losses'")):
+        with pytest.raises(checkpoints.CheckpointError, match=f"tiny.safetensors has no {says}"):
+            asked(place)["losses"]
+        assert asked(place).get("losses") is None and "losses" not in asked(place)
+
+
+@pytest.mark.parametrize(
+    "size", [{"width": "x"}, {"width": -1}, {"heads": 0}, {"width": 7, "heads": 2}, {"cats": 1}, {}]
+)
+def test_a_language_model_of_no_possible_size_is_refused(tmp_path, size):
+    tensors, about = checkpoints.read(DATA / "tiny_gpt.safetensors")
+    said = about | {"size": about["size"] | size if size else {}}
+    checkpoints.write(tmp_path / "odd.safetensors", tensors, said)
+    with pytest.raises(checkpoints.CheckpointError, match="odd"):
+        shipped_model("odd", tmp_path)
