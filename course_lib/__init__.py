@@ -20,14 +20,15 @@ DATA = ROOT / "data"  # what ships with the course
 FACES = {  # what the notebooks take from here, and the room it lives in
     "episodes": ["Episode", "TaskFamily"],
     "families": [
-        "Intents", "LinearRegressions", "Omniglot", "PictureError", "Sinusoids", "Strokes",
-        "Vocabulary", "own_pictures",
-        "own_sentences", "sine", "tokens",
+        "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError", "Sinusoids",
+        "Strokes", "Vocabulary", "own_pictures", "own_sentences", "sine", "tokens",
     ],
     "families.lists_by_heart": ["Practice"],
     "families.pretraining_prompts": ["UNSEEN_WORDINGS", "WORDINGS", "instructed"],
     "families.prompt_worlds": ["ID", "KINDS", "TOKENS", "Worlds", "covered", "encode", "text"],
-    "networks": ["CountEncoder", "SentenceEncoder", "SineModel", "conv4", "idf", "mlp"],
+    "networks": [
+        "BatchNorm", "CountEncoder", "SentenceEncoder", "SineModel", "conv4", "idf", "mlp",
+    ],
     "language_models.opening": ["TinyModel", "open_model"],
     "language_models.tiny_gpt": ["shipped_model"],
     "learners": [

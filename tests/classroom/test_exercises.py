@@ -12,7 +12,16 @@ import torch
 from torch.nn import functional as F
 
 from course_lib.classroom import exercises, progress_file
-from course_lib.classroom.exercises import Exercise, check, hint, solution_text, statements, told
+from course_lib.classroom.exercises import (
+    Exercise,
+    all_exercises,
+    check,
+    hint,
+    judge,
+    solution_text,
+    statements,
+    told,
+)
 from course_lib.classroom.exercises.wrong_lines import functions_of
 
 
@@ -511,3 +520,33 @@ def test_an_interrupt_reaches_the_cell():
 def test_the_commonest_slips_are_explained_in_the_words_of_the_course(slip, word):
     verdict = check("02.inner_step", slip)
     assert verdict.name == "raised" and word in verdict.text
+
+
+def test_what_torch_has_not_implemented_is_a_try(own_progress):
+    said = check("98.loss", lambda x: (x ^ 2).mean())
+    assert said.name == "raised" and "`^` is no power: write `**`" in said.text
+    assert progress_file.read()["exercises"]["98.loss"]["tries"] == 1
+
+    def swapped(x):
+        return torch.nn.functional.cross_entropy(torch.arange(3), x[:1].expand(3, 3).squeeze())
+
+    said = check("98.loss", swapped)
+    assert said.name == "raised" and "Not tried" not in said.text
+
+
+def test_a_tuple_of_autograd_is_named():
+    said = check("98.loss", lambda x: ((x**2).mean(),))
+    assert said.name == "type" and "take its `[0]`, or unpack it with a comma" in said.text
+
+
+def test_a_verdict_without_a_name_says_where_to_go_on():
+    said = check("98.loss", lambda x: (x**2).mean() + 0.123 * x.abs().mean() ** 3)
+    assert said.name == "different" and 'hint("98.loss", 1)' in said.text
+
+
+@pytest.mark.parametrize("wrong", [lambda loss: loss.detach(), lambda loss: loss.item()])
+def test_a_loss_that_cannot_train_does_not_pass(wrong):
+    for identity in ("03.maml_loss", "06.contrastive", "06.koch", "07.loss", "11.answer_loss"):
+        exercise = next(e for e in all_exercises() if e.id == identity)
+        verdict = judge(exercise, lambda *given, e=exercise: wrong(e.solution(*given)))
+        assert verdict.name != "passed", identity

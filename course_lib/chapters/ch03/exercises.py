@@ -46,6 +46,24 @@ def phi_cut_off(theta, loss_of, support, query, alpha):
     return loss_of((theta - alpha * gradient).detach().requires_grad_(), query)
 
 
+def two_steps(theta, loss_of, support, query, alpha):
+    phi = theta
+    for _ in range(2):
+        (gradient,) = torch.autograd.grad(loss_of(phi, support), phi, create_graph=True)
+        phi = phi - alpha * gradient
+    return loss_of(phi, query)
+
+
+def gives_phi(theta, loss_of, support, query, alpha):
+    (gradient,) = torch.autograd.grad(loss_of(theta, support), theta, create_graph=True)
+    return theta - alpha * gradient
+
+
+def gives_gradient(theta, loss_of, support, query, alpha):
+    loss = maml_loss(theta, loss_of, support, query, alpha)
+    return torch.autograd.grad(loss, theta, create_graph=True)[0]
+
+
 def wave_loss(parameters, data):
     """Mean squared error of A sin(x - p), parameters = (A, p), data = (x, y)."""
     x, y = data
@@ -122,9 +140,55 @@ EXERCISES = (
                 "{got:.3f} instead of {wanted:.3f}.",
                 read="A mistake that still trains",
             ),
-            "2 * q * (theta - 2 * alpha * s * (theta - A) - A) * (1 - alpha * s)": (
-                "Your factor is 1 − alpha·s. The second derivative of s·(theta − A)² is 2s, so "
-                "the factor is 1 − 2·alpha·s: {wanted:.3f} instead of {got:.3f}."
+            (
+                "2 * q * (theta - 2 * alpha * s * (theta - A) - A) * (1 - alpha * s)",
+                "2 * q * (theta - alpha * s * (theta - A) - A) * (1 - 2 * alpha * s)",
+            ): (
+                "A 2 is missing, in phi or in the factor: one of them has alpha·s where it should "
+                "have 2·alpha·s. The slope of s·(theta − A)² is 2s·(theta − A), and its slope is "
+                "2s: {wanted:.3f} instead of {got:.3f}."
+            ),
+            (
+                "2 * q * (theta - alpha * s * (theta - A) - A) * (1 - alpha * s)",
+                "q * (theta - alpha * s * (theta - A) - A) * (1 - alpha * s)",
+            ): (
+                "You took the slope of (theta − A)² as theta − A: a 2 is missing in phi and in the "
+                "factor. {wanted:.3f} is right, you have {got:.3f}."
+            ),
+            "q * (theta - 2 * alpha * s * (theta - A) - A) * (1 - 2 * alpha * s)": (
+                "You have half of it, {got:.3f}: the slope of q·(phi − A)² is 2q·(phi − A)."
+            ),
+            (
+                "2 * q * (theta - 2 * alpha * s * (theta - A) - A) * (1 - 2 * alpha)",
+                "2 * q * (theta - 2 * alpha * (theta - A) - A) * (1 - 2 * alpha)",
+                "2 * q * (theta - 2 * alpha * (theta - A) - A) * (1 - 2 * alpha * s)",
+            ): (
+                "The s of the support loss is missing, in phi or in the factor: the support loss "
+                "is s·(theta − A)², so both contain 2·alpha·s. {wanted:.3f} instead of {got:.3f}."
+            ),
+            (
+                "2 * q * (theta - 2 * alpha * s * (theta - A) - A) * (1 + 2 * alpha * s)",
+                "2 * q * (theta + 2 * alpha * s * (theta - A) - A) * (1 + 2 * alpha * s)",
+                "2 * q * (theta + 2 * alpha * s * (theta - A) - A) * (1 - 2 * alpha * s)",
+            ): (
+                "A sign is wrong: phi is theta *minus* alpha times the slope, so dphi/dtheta is "
+                "1 *minus* 2·alpha·s. {wanted:.3f} instead of {got:.3f}."
+            ),
+            "2 * q * (theta - 2 * alpha * s * (theta - A) - A) * (-2 * alpha * s)": (
+                "The 1 of dphi/dtheta is missing: phi is theta minus a step, and theta itself "
+                "moves phi too. The factor is 1 − 2·alpha·s: {wanted:.3f} instead of {got:.3f}."
+            ),
+            "2 * q * (theta - 2 * alpha * s * (theta - A) - A) * (1 - 2 * alpha * q)": (
+                "Your factor has q where s belongs: the inner step was made on the support set, "
+                "so its slope is 1 − 2·alpha·s. {wanted:.3f} instead of {got:.3f}."
+            ),
+            "q * (theta - 2 * alpha * s * (theta - A) - A) ** 2": (
+                "This is the query loss at phi, {got:.3f}. Asked for is its derivative with "
+                "respect to theta, {wanted:.3f}."
+            ),
+            "theta - 2 * alpha * s * (theta - A)": (
+                "This is phi, {got:.3f}: where the inner step ends. Asked for is how the query "
+                "loss there changes with theta, {wanted:.3f}."
             ),
         },
     ),
@@ -168,6 +232,34 @@ EXERCISES = (
             "maml_loss(theta, loss_of, support, query, 1.0)": (
                 "Your inner step lacks alpha: the query loss is {got:.2f} instead of {wanted:.2f}."
             ),
+            (
+                "maml_loss(theta, loss_of, support, query, alpha) + loss_of(theta, support)",
+                "maml_loss(theta, loss_of, support, query, alpha)"
+                " + maml_loss(theta, loss_of, support, support, alpha)",
+            ): (
+                "You added a support loss: {got:.2f} instead of {wanted:.2f}. The support set has "
+                "done its work in the inner step; the outer loss is the query loss alone."
+            ),
+            "loss_of(theta, query) - maml_loss(theta, loss_of, support, query, alpha)": (
+                "This is how much the step gains, {got:.2f}. A large gain can come from a bad "
+                "start: MAML's loss is the query loss after the step, {wanted:.2f}."
+            ),
+            "maml_loss(theta, loss_of, support, query, 0.1)": (
+                "You wrote 0.1 where alpha belongs: right where alpha happens to be 0.1, and "
+                "{got:.2f} instead of {wanted:.2f} elsewhere."
+            ),
+            two_steps: (
+                "You took two inner steps: {got:.2f}. Asked for is the loss after one, "
+                "{wanted:.2f}."
+            ),
+            gives_phi: (
+                "You return phi, the adapted parameters. MAML's loss is one number: what the "
+                "query set says about phi, {wanted}."
+            ),
+            gives_gradient: (
+                "You return a gradient. Asked for is the loss itself, {wanted}, as a tensor that "
+                "can still be differentiated."
+            ),
             "maml_loss(theta, loss_of, query, query, alpha)": (
                 "You adapted on the query set: the loss {got:.2f} is flattered, {wanted:.2f} is "
                 "honest. At test time nobody gives you the query targets."
@@ -203,6 +295,18 @@ EXERCISES = (
             "outer_step(theta, task_losses[:1], beta)": (
                 "Only the first task moved theta: {got:.3f} instead of {wanted:.3f}. Is a "
                 "`return` inside the loop?"
+            ),
+            "theta - beta * sum(loss(theta) for loss in task_losses) / len(task_losses)": (
+                "You subtract the loss itself: {got:.3f} instead of {wanted:.3f}. A step goes "
+                "along the *gradient* of the mean loss with respect to theta."
+            ),
+            "(theta - outer_step(theta, task_losses, 1.0)).detach()": (
+                "This is the gradient, {got:.3f}. Asked for is the new theta: theta − beta · "
+                "gradient, {wanted:.3f}."
+            ),
+            "(theta - outer_step(theta, task_losses, beta)).detach()": (
+                "This is the step, {got:.3f}. Asked for is where it leads: theta minus it, "
+                "{wanted:.3f}."
             ),
             "outer_step(theta, task_losses, 1.0)": (
                 "Your step lacks beta: {got:.3f} instead of {wanted:.3f}."

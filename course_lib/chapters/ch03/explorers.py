@@ -89,10 +89,12 @@ def look_at_start(outer: int, k: int, alpha: float, start: tuple) -> dict:
     path = path_of_theta(k, alpha, start[0])[: outer + 1]
     theta_p, theta_a = torch.tensor(path[-1])
     episode, _, _ = forty_tasks()
+    levels = objective_map(k, alpha)
+    row, column = divmod(levels.argmin().item(), len(PHASES))
     a, p = adapt_all(
         theta_a.expand(40),
         theta_p.expand(40),
-        max(k, 1),
+        k,
         alpha,
         episode.support_x[..., 0],
         episode.support_y[..., 0],
@@ -102,6 +104,8 @@ def look_at_start(outer: int, k: int, alpha: float, start: tuple) -> dict:
         "path": path,
         "phi": list(zip(p.tolist(), a.tolist(), strict=True)),
         "by_step": by_step,
+        "best": (PHASES[column].item(), AMPLITUDES[row].item(), levels.min().item()),
+        "caught": outer == OUTER_STEPS and by_step[k] > 1.3 * levels.min().item(),
         "k": k,
         "alpha": alpha,
         "outer": outer,
@@ -119,7 +123,7 @@ def draw_start(result: dict, axes: dict) -> None:
         aspect="auto",
         cmap="Greys",
         vmin=0,
-        vmax=12,
+        vmax=20,
         interpolation="bilinear",
     )
     low = levels.min().item()
@@ -131,18 +135,14 @@ def draw_start(result: dict, axes: dict) -> None:
         colors="#777777",
         linewidths=0.6,
     )
-    plane.plot(phases, amplitudes, ".", ms=5, color=COLOURS["truth"], label="tasks")
+    tasks = {"ms": 5.5, "mec": "white", "mew": 0.9, "color": COLOURS["truth"]}
+    plane.plot(phases, amplitudes, "o", label="tasks", **tasks)
     theta = result["path"][-1]
-    for phi in result["phi"][:12]:
-        plane.plot(*zip(theta, phi, strict=True), color=COLOURS["after"], lw=1)
-    plane.plot(
-        *zip(*result["phi"][:12], strict=True),
-        "o",
-        ms=4,
-        color=COLOURS["after"],
-        ls="none",
-        label="phi of 12 tasks",
-    )
+    if k:  # without inner steps there is no phi
+        for phi in result["phi"][:12]:
+            plane.plot(*zip(theta, phi, strict=True), color=COLOURS["after"], lw=1)
+        spots = zip(*result["phi"][:12], strict=True)
+        plane.plot(*spots, "o", ms=4, color=COLOURS["after"], label="phi of 12 tasks")
     plane.plot(*zip(*result["path"], strict=True), color=COLOURS["theta"], lw=2.5)
     plane.plot(
         *result["path"][0],
@@ -153,6 +153,7 @@ def draw_start(result: dict, axes: dict) -> None:
         mew=2,
         label="first start: drag it",
     )
+    plane.plot(*result["best"][:2], "*", ms=14, mfc="white", mec="black", label="best on this map")
     plane.plot(*theta, "o", ms=11, color=COLOURS["theta"], mec="black", label="theta")
     plane.set(
         xlim=(-0.6, 3.8),
@@ -163,9 +164,8 @@ def draw_start(result: dict, axes: dict) -> None:
         if k
         else "Error without adaptation, by start",
     )
-    plane.legend(
-        loc="upper left", ncols=2, fontsize=8.5, frameon=True, handletextpad=0.3, columnspacing=0.8
-    )
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 3, "frameon": False}
+    plane.legend(fontsize=8.5, handletextpad=0.3, columnspacing=0.8, **below)
     plane.grid(False)
     errors.plot(result["by_step"], "-o", ms=4, color=COLOURS["query"])
     errors.plot(
@@ -201,7 +201,7 @@ def theta_path() -> Explorer:
             Points(
                 "start",
                 "first start",
-                value=((0.3, 0.7),),
+                value=((0.3, 1.5),),
                 axes="map",
                 bounds=((-0.6, 3.8), (0, 6)),
             ),
@@ -209,16 +209,28 @@ def theta_path() -> Explorer:
         number=lambda r: (
             f"theta = (A {r['path'][-1][1]:.2f}, p {r['path'][-1][0]:.2f}): query MSE "
             f"{r['by_step'][0]:.2f} before adaptation, "
-            f"{r['by_step'][1]:.2f} after 1 step, {r['by_step'][5]:.2f} after 5."
+            f"{r['by_step'][1]:.2f} after 1 step, {r['by_step'][5]:.2f} after 5. " + reached(r)
         ),
         alt=lambda r: (
             f"Left: a map of the query error after {r['k']} inner steps for every start, with the "
-            f"path of theta over {r['outer']} outer steps and lines to the adapted parameters of "
-            "twelve tasks. Right: query error after 0 to 10 inner steps from theta."
+            f"path of theta over {r['outer']} outer steps, the best start of the map as a star"
+            + (" and lines to the adapted parameters of twelve tasks" if r["k"] else "")
+            + ". Right: query error after 0 to 10 inner steps from theta."
         ),
-        size=(9.0, 3.7),
+        size=(9.0, 4.1),
         mosaic=[["map", "errors"]],
     )
+
+
+def reached(result: dict) -> str:
+    """How near the path has come to the best start of its map."""
+    where, best = f"after {result['k']} step{'s' * (result['k'] != 1)}", result["best"][2]
+    if result["caught"]:
+        return (
+            f"The outer loop is caught: {result['by_step'][result['k']]:.2f} {where}, and the star "
+            f"has {best:.2f}. Drag the first start."
+        )
+    return f"The star has {best:.2f} {where}."
 
 
 WAYS = {

@@ -29,8 +29,8 @@ def contrastive_by_cases(D, y, m):
 
 def contrastive_in_a_loop(D, y, m):
     losses = [
-        d * d if kind == 0 else max(0.0, m - d) ** 2
-        for d, kind in zip(D.tolist(), y.tolist(), strict=False)
+        d * d if kind == 0 else (m - d).clamp(min=0) ** 2
+        for d, kind in zip(D, y.tolist(), strict=True)
     ]
     return sum(losses) / len(losses)
 
@@ -41,7 +41,7 @@ def pair_cases(generator):
     for n, m in ((6, 1.0), (9, 2.0), (12, 0.7)):
         D = 2 * m * torch.rand(n, generator=generator)
         y = (torch.arange(n) % 3 > 0).long()
-        cases.append((D, y, m))
+        cases.append((D.requires_grad_(), y, m))
     return cases
 
 
@@ -199,9 +199,9 @@ def koch_cases(generator):
         )
         cases.append(
             (
-                h1,
+                h1.requires_grad_(),
                 h2,
-                a,
+                a.requires_grad_(),
                 0.3 + 0.3 * torch.rand((), generator=generator).item(),
                 (torch.arange(n) % 3 == 0).float(),
             )
@@ -215,6 +215,7 @@ EXERCISES = (
         solution=contrastive,
         cases=pair_cases,
         others=(contrastive_by_cases, contrastive_in_a_loop),
+        gradients=True,
         read=BY_HAND,
         mistakes={
             "contrastive(D, 1 - y, m)": (
@@ -407,6 +408,7 @@ EXERCISES = (
         solution=koch,
         cases=koch_cases,
         others=(koch_by_logits,),
+        gradients=True,
         read=KOCH,
         mistakes={
             "koch(h1, h2, a, b, 1 - same)": (

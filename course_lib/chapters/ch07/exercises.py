@@ -59,9 +59,12 @@ def loss_by_hand(query, query_y, c):
 def query_cases(generator: torch.Generator) -> list[tuple]:
     """(query (Q, d), query_y (Q,), prototypes (N, d)), with distances that a softmax can tell
     apart."""
-    return [(torch.randn(q, d, generator=generator), torch.randint(n, (q,), generator=generator),
-    torch.randn(n, d, generator=generator))
-            for q, n, d in ((4, 3, 2), (3, 5, 4), (6, 2, 3))]  # fmt: skip
+    cases = []
+    for q, n, d in ((4, 3, 2), (3, 5, 4), (6, 2, 3)):
+        query = torch.randn(q, d, generator=generator).requires_grad_()
+        labels = torch.randint(n, (q,), generator=generator)
+        cases.append((query, labels, torch.randn(n, d, generator=generator).requires_grad_()))
+    return cases
 
 
 # 07.border
@@ -131,6 +134,9 @@ def support_cases(generator: torch.Generator) -> list[tuple]:
             torch.randperm(ways * shots, generator=generator)
         ]
         cases.append((torch.randn(len(y), 3, generator=generator), y, ways))
+    # nearly opposite to all others: a cosine of -1 in the own place would not be the least by far
+    opposite = torch.tensor([[1.0, 0.0], [-1.0, 0.1], [-1.0, -0.1], [-1.0, 0.0]])
+    cases.append((opposite, torch.tensor([0, 1, 0, 1]), 2))
     return cases
 
 
@@ -195,6 +201,7 @@ EXERCISES = (
         solution=prototype_loss,
         cases=query_cases,
         others=(loss_by_hand,),
+        gradients=True,
         read="Train it, live",
         mistakes={
             "F.cross_entropy(torch.cdist(query, c).square(), query_y)": told(
@@ -333,6 +340,14 @@ EXERCISES = (
             ): (
                 "You set the drawing's own cosine to 0, and a softmax gives e⁰ = 1 a share too "
                 "({got:.3f} instead of {wanted:.3f}). Only minus infinity gets none."
+            ),
+            (
+                "_votes((10 * _cosines(support).fill_diagonal_(-1)).softmax(1), support, "
+                "support_y, ways)"
+            ): (
+                "You set the drawing's own cosine to −1, the least that a cosine can be. Beside "
+                "drawings that point the other way this is no less than theirs, and it gets a "
+                "share ({got:.3f} instead of {wanted:.3f}). Only minus infinity gets none."
             ),
             (
                 "_votes((10 * _cosines(support)).softmax(1).fill_diagonal_(0), support, "

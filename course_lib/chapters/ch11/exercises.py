@@ -195,7 +195,8 @@ def answer_cases(generator: torch.Generator) -> list[tuple]:
         )
         place[0] = L - 2
         tokens[torch.arange(L) > place[:, None]] = 0
-        cases.append((torch.randn(B, L, V, generator=generator), tokens, place))
+        scores = torch.randn(B, L, V, generator=generator).requires_grad_()
+        cases.append((scores, tokens, place))
     return cases
 
 
@@ -510,6 +511,7 @@ EXERCISES = (
         solution=answer_loss,
         cases=answer_cases,
         others=(answer_loss_in_a_loop,),
+        gradients=True,
         read=LOSS,
         mistakes={
             "place - 1 -> place": (

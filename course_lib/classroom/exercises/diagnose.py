@@ -40,19 +40,26 @@ def general(exercise, function: Callable, got: list, wanted: list, agree: list[b
     if found:
         return *found, picture
     a, b = compare.furthest(got[smallest], wanted[smallest])
+    right = sum(agree)
     share = (
-        f"{sum(agree)} of {len(agree)} cases agree"
-        if any(agree)
+        f"{right} of {len(agree)} cases agree{'s' * (right == 1)}"
+        if right
         else f"None of the {len(agree)} cases agrees"
     )
     return (
         "different",
         (
             f"{share} with the course's function. In the case below it gave {number(a)} where "
-            f"{number(b)} was wanted."
+            f"{number(b)} was wanted. {onward(exercise)}"
         ),
         picture,
     )
+
+
+def onward(exercise) -> str:
+    """Where to look when nobody knows the mistake by name: the section, and the first hint."""
+    section = f"Read again: {exercise.read.rstrip('.?')}. " if exercise.read else ""
+    return f'{section}Then ask for the first hint, with `hint("{exercise.id}", 1)`.'
 
 
 def too_slow(seconds: float, late: Raised) -> str:
@@ -88,6 +95,16 @@ SLIPS = {  # what Python says for the commonest slips, and what it means here
     "got function": (
         "A function was used where its value is needed: call it, as in `loss_of(theta)`."
     ),
+    "bitwise_xor": "In Python `^` is no power: write `**`.",
+    "unsupported operand type(s) for ^": "In Python `^` is no power: write `**`.",
+    "not implemented for 'Long'": (
+        "Whole numbers stand where floats are needed: are two arguments exchanged, or is a "
+        "`.float()` missing?"
+    ),
+    "expected scalar type Long": (
+        "Floats stand where class numbers are needed: are two arguments exchanged?"
+    ),
+    "Tensors must have same number of dimensions": "Look at the shapes of what is joined.",
     "must be Tensor": (
         "A plain number was given where a tensor is needed: `.item()` and `float()` leave the "
         "graph."
@@ -130,7 +147,8 @@ def wrong_type(function, got, wanted) -> tuple | None:
             "type",
             (
                 f"Your function returned {kind(got.result)}; {kind(wanted.result)} is "
-                f"wanted.{into_tensor(got.result, wanted.result)}"
+                f"wanted.{unpacked(got.result, wanted.result)}"
+                f"{into_tensor(got.result, wanted.result)}"
             ),
         )
     for path, a, b in pairs(got.result, wanted.result):
@@ -144,6 +162,13 @@ def wrong_type(function, got, wanted) -> tuple | None:
         if isinstance(b, torch.Tensor) or is_number(b) or type(a) is not type(b):
             return "type", f"{place(path)} is {kind(a)}; {kind(b)} is wanted.{into_tensor(a, b)}"
     return None
+
+
+def unpacked(a: Any, b: Any) -> str:
+    """A tuple of one where its content was wanted: what autograd returns."""
+    if isinstance(a, tuple) and len(a) == 1 and not isinstance(b, tuple | list):
+        return " `torch.autograd.grad` returns a tuple: take its `[0]`, or unpack it with a comma."
+    return ""
 
 
 def into_tensor(a: Any, b: Any) -> str:
@@ -352,7 +377,9 @@ def kind(value: Any) -> str:
         )
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, float):
+        return f"the number {number(value)}"
+    if isinstance(value, (bool, int)):
         return f"the number {value}"
     if isinstance(value, str):
         return "a string"

@@ -1,7 +1,5 @@
 """What chapter 03 says about the outer loop, each sentence as a test."""
 
-import statistics
-
 import higher
 import pytest
 import torch
@@ -14,12 +12,16 @@ from course_lib.chapters.ch03.explorers import (
     AMPLITUDES,
     PHASES,
     errors_after,
+    look_at_start,
     objective_map,
+    reached,
     slopes,
 )
+from course_lib.chapters.ch03.study import curvature, drawn_characters, largest_curvature
 from course_lib.episodes import Episode
-from course_lib.families import Sinusoids
-from course_lib.learners import MAML, Joint, inner_loop
+from course_lib.families import PictureClasses, Sinusoids, Strokes
+from course_lib.learners import MAML, Joint
+from course_lib.networks import BatchNorm, conv4
 from course_lib.networks.small import SineModel, mlp
 from course_lib.training.evaluation import evaluate_each_step, paired, test_episodes
 from course_lib.training.outer_loop import Plan, meta_train
@@ -132,7 +134,7 @@ def test_with_nothing_cut_the_slope_of_the_graph_is_the_true_one():
 
 def test_before_adaptation_the_two_starts_cannot_be_told_apart(scores):
     difference = paired(scores["joint"][0], scores["maml"][0])
-    assert abs(difference.mean) < 0.02
+    assert abs(difference.mean) < 0.02 * scores["joint"][0].mean
 
 
 def test_one_step_divides_the_error_of_maml_by_about_five(scores):
@@ -143,9 +145,14 @@ def test_after_one_step_the_start_of_maml_is_about_four_times_better(scores):
     assert 3.7 < scores["joint"][1].mean / scores["maml"][1].mean < 5.2
 
 
-def test_our_maml_reaches_the_published_figures(scores):
-    for k, published in ((1, 0.67), (5, 0.38), (10, 0.35)):
-        assert scores["maml"][k].mean - scores["maml"][k].half_width < published
+def test_our_maml_is_at_the_published_figures_after_five_and_ten_steps_and_below_after_one():
+    maml = MAML(named_run("sinusoids_maml_5shot").load().network, alpha=0.01, way="vmap")
+    tasks = test_episodes(FAMILY, 4000, shots=5, queries=100, seed=2)
+    scores = evaluate_each_step(maml, tasks, steps=10)
+    assert scores[1].mean + scores[1].half_width < 0.67
+    for k, published in ((5, 0.38), (10, 0.35)):
+        assert abs(scores[k].mean - published) < 0.04
+        assert scores[k].per_episode.median() < 0.6 * scores[k].mean
 
 
 def test_at_three_times_alpha_the_error_grows_without_bound_on_a_good_part_of_the_tasks():
@@ -156,35 +163,85 @@ def test_at_three_times_alpha_the_error_grows_without_bound_on_a_good_part_of_th
     assert errors[~exploded].median() < 3
 
 
-def largest_curvature(network, phi, x, y):
-    parameters = list(phi.values())
-    loss = F.mse_loss(functional_call(network, phi, (x,)), y)
-    gradient = parameters_to_vector(torch.autograd.grad(loss, parameters, create_graph=True))
-    v = torch.ones_like(gradient)
-    for _ in range(30):
-        v = v / v.norm()
-        Hv = parameters_to_vector(torch.autograd.grad(gradient @ v, parameters, retain_graph=True))
-        h, v = (v @ Hv).item(), Hv
-    return h
-
-
-def test_the_start_of_maml_is_about_five_times_as_curved_as_the_joint_start_and_flatter_after_a_step():  # noqa: E501
-    some = test_episodes(FAMILY, 60, shots=5, queries=1, seed=9)
-    curvatures = {("joint", 0): [], ("maml", 0): [], ("maml", 1): []}
-    for (name, k), found in curvatures.items():
+def test_the_start_of_maml_is_several_times_as_curved_as_the_joint_start_and_flatter_after_a_step():
+    h = {}
+    for name, k in (("joint", 0), ("maml", 0), ("maml", 1), ("maml", 2)):
         network = named_run(f"sinusoids_{name}_5shot").load().network
-        for x, y, _, _ in some:
-            phi = inner_loop.written_out(
-                network, F.mse_loss, x, y, alpha=0.01, steps=k, first_order=True
-            )[k]
-            found.append(
-                largest_curvature(
-                    network, {n: p.detach().requires_grad_() for n, p in phi.items()}, x, y
-                )
-            )
-    h = {key: statistics.median(found) for key, found in curvatures.items()}
-    assert 4 < h["maml", 0] / h["joint", 0] < 7
-    assert 2 / h["maml", 0] < 0.01 < 2 / h["maml", 1] < 0.03
+        h[name, k] = curvature(network, k, TASKS[:60])
+    middle = {key: value[0] for key, value in h.items()}
+    assert 4 < middle["maml", 0] / middle["joint", 0] < 7
+    assert h["maml", 1][2] < h["maml", 0][1]  # the intervals lie apart
+    assert 2 / middle["maml", 0] < 0.01 < 2 / middle["maml", 1] < 0.02
+    assert 2 / middle["maml", 2] < 0.02
+
+
+def test_the_largest_curvature_is_the_largest_eigenvalue_of_the_hessian():
+    network = mlp(hidden=(4,), seed=1).double()
+    phi = {n: p.detach().requires_grad_() for n, p in network.named_parameters()}
+    x = torch.linspace(-2, 2, 6, dtype=torch.float64)[:, None]
+    flat = parameters_to_vector(phi.values())
+
+    def loss(vector):
+        parts = vector.split([p.numel() for p in phi.values()])
+        shaped = {n: v.view_as(p) for (n, p), v in zip(phi.items(), parts, strict=True)}
+        return F.mse_loss(functional_call(network, shaped, (x,)), x.sin())
+
+    values = torch.linalg.eigvalsh(torch.autograd.functional.hessian(loss, flat))
+    largest = values[values.abs().argmax()].item()
+    assert largest_curvature(network, phi, x, x.sin()) == pytest.approx(largest, rel=1e-3)
+
+
+def test_from_its_first_start_theta_is_caught_in_no_setting_of_the_map():
+    for alpha in (0.02, 0.06, 0.1, 0.14, 0.2):
+        for k in range(6):
+            seen = look_at_start(40, k, alpha, ((0.3, 1.5),))
+            assert not seen["caught"], (alpha, k)
+            assert seen["by_step"][k] < 1.2 * seen["best"][2]
+
+
+def test_from_the_corner_it_is_caught_and_the_sentence_says_so():
+    seen = look_at_start(40, 5, 0.1, ((0.3, 0.1),))
+    assert seen["caught"] and "Drag the first start" in reached(seen)
+    still = look_at_start(40, 0, 0.1, ((0.3, 1.5),))  # at k = 0 nobody adapts
+    assert torch.tensor(still["phi"]).allclose(torch.tensor(still["path"][-1]).expand(40, 2))
+
+
+@pytest.mark.slow
+def test_of_24000_tasks_one_runs_away_and_the_median_does_not_mind():
+    maml, found = named_run("sinusoids_maml_5shot").load(), []
+    learner = MAML(maml.network, alpha=0.01, way="vmap")
+    for seed in range(6):
+        tasks = test_episodes(FAMILY, 4000, shots=5, queries=100, seed=1000 + seed)
+        found.append(evaluate_each_step(learner, tasks, steps=10)[10].per_episode)
+    errors = torch.cat(found)
+    assert 1 <= (~errors.isfinite()).sum() <= 3
+    kept = errors[errors.isfinite()]
+    assert kept.median() < 0.5 * kept.mean()
+    assert kept.sort(descending=True).values[:1200].sum() > 0.3 * kept.sum()
+
+
+@pytest.mark.slow
+def test_with_fixed_labels_the_characters_are_learned_by_heart_and_new_ones_fare_worse():
+    """Another training seed than the notebook's."""
+
+    class AlwaysTheSameLabel(PictureClasses):
+        def choose(self, tasks, generator):
+            each = self.classes // self.ways
+            which = torch.randint(each, (tasks, self.ways), generator=generator)
+            return self.ways * which + torch.arange(self.ways)
+
+    plan, drawn, found = Plan(100, 4, 1, 5, 0.004, seed=1, decay=True), drawn_characters(25), {}
+    known = test_episodes(AlwaysTheSameLabel(drawn, 5), 200, shots=1, queries=5, seed=3)
+    new = test_episodes(Strokes(5, seed=1), 400, shots=1, queries=5, seed=3)
+    for kind in (PictureClasses, AlwaysTheSameLabel):
+        network = conv4(16, outputs=5, norm=lambda n: BatchNorm(n, "support"), seed=1)
+        learner = MAML(network, F.cross_entropy, alpha=0.1, steps=3, way="fast")
+        meta_train(learner, kind(drawn, ways=5), plan, progress=False)
+        found[kind] = [evaluate_each_step(learner, tasks, 3) for tasks in (known, new)]
+    anew, fixed = found[PictureClasses], found[AlwaysTheSameLabel]
+    assert anew[0][0].mean < 0.35 and fixed[0][0].mean > 0.6
+    worse = paired(anew[1][3], fixed[1][3])
+    assert worse.mean > worse.half_width
 
 
 @pytest.mark.slow
@@ -193,9 +250,9 @@ def test_judged_on_the_support_set_the_result_is_worse_than_judged_on_the_query_
         def outer_loss(self, e):
             return super().outer_loss(Episode(e.support_x, e.support_y, e.support_x, e.support_y))
 
-    plan, after = Plan(outer_steps=4000, shots=5, queries=5), {}
-    for kind in (JudgedOnSupport, MAML):
-        learner = kind(mlp(seed=0), alpha=0.01, way="vmap")
+    plan, after = Plan(outer_steps=4000, shots=5, queries=5, seed=1), {}
+    for kind in (JudgedOnSupport, MAML):  # another training seed than the notebook's
+        learner = kind(mlp(seed=1), alpha=0.01, way="vmap")
         meta_train(learner, FAMILY, plan, progress=False)
         after[kind] = evaluate_each_step(learner, TASKS, steps=1)[1]
     difference = paired(after[JudgedOnSupport], after[MAML])
