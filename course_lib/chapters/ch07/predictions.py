@@ -135,7 +135,8 @@ PREDICTIONS = {
             "nearest": (
                 "Nearest example: the wrong drawing is somebody's nearest",
                 "Every query that lies nearest to the wrong drawing gets the wrong label, and "
-                "most of these are of class 0. In a mean, four right drawings outvote one.",
+                "most of these are of class 0. In the mean of class 1, five right drawings outvote "
+                "the wrong one.",
             ),
             "equal": (
                 "About the same: it is the same wrong drawing",

@@ -33,18 +33,6 @@ def winner(order, scores):
     )
 
 
-def paired(paired_half, unpaired_half, best, second, difference):
-    ratio = (paired_half / unpaired_half).item()
-    return Outcome(
-        "narrower" if ratio < 0.95 else "wider" if ratio > 1.05 else "same",
-        lines=[
-            f"{best} minus {second}: {100 * difference.mean():+.1f} points",
-            f"paired:   ± {100 * paired_half:.1f}",
-            f"unpaired: ± {100 * unpaired_half:.1f}",
-        ],
-    )
-
-
 def longer(longer, scores, best, lead, gap):
     lines = [
         f"{label:12} 1000 steps: {100 * scores[label].mean:.1f} ± "
@@ -122,8 +110,8 @@ PREDICTIONS = {
             ),
             "metric": (
                 "A metric learner: Prototypical, Matching, Relation or Siamese",
-                "They practise on exactly what they are judged on: telling a handful of new "
-                "classes apart from one example each.",
+                "They practise on new classes with one example each, which is what they are judged "
+                "on; the Siamese network practises on pairs, and is judged on five at once.",
             ),
             "maml": (
                 "MAML",
@@ -132,29 +120,6 @@ PREDICTIONS = {
             ),
         },
         winner,
-    ),
-    "paired": Prediction(
-        "Take the two learners at the top of the picture. Subtract their accuracies episode by "
-        "episode. How wide is the interval of the difference, compared with the one for learners "
-        "that had met different episodes?",
-        {
-            "wider": (
-                "Wider: a difference has the noise of both",
-                "That holds when the two noises have nothing to do with each other. Here they "
-                "have: a hard episode pulls both down, and the difference does not notice.",
-            ),
-            "same": (
-                "The same: 300 episodes are 300 episodes",
-                "The number of episodes is the same, the spread is not. The differences spread "
-                "less than the accuracies do.",
-            ),
-            "narrower": (
-                "Narrower: what is hard for both cancels",
-                "The variance of a difference is the sum of the two variances minus twice what "
-                "they share, and two learners in one episode share a good deal.",
-            ),
-        },
-        paired,
     ),
     "longer": Prediction(
         "Baseline gets four times the steps. Where does it end, next to the best learner of our "

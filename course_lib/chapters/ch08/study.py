@@ -237,12 +237,11 @@ def count_right(score: Score) -> Tensor:
     return (score.per_episode * WAYS * QUERIES).round().to(torch.uint8)
 
 
+SEEDED = ("prototypical", "siamese", "baseline")  # trained with other seeds as well
 MORE = {  # who, outer steps, seed
-    "seed 1/prototypical": ("prototypical", STEPS, 1),
-    "seed 2/prototypical": ("prototypical", STEPS, 2),
-    "longer/baseline": ("baseline", 4 * STEPS, 0),
-    "longer/siamese": ("siamese", 4 * STEPS, 0),
-    "longer/prototypical": ("prototypical", 4 * STEPS, 0),
+    **{f"seed {seed}/{name}": (name, STEPS, seed) for name in SEEDED for seed in (1, 2)},
+    **{f"longer/{name}": (name, 4 * STEPS, 0) for name in ("baseline", "siamese", "prototypical")},
+    **{f"longer, seed {s}/{name}": (name, 4 * STEPS, s) for name in SEEDED for s in (1, 2)},
 }
 
 

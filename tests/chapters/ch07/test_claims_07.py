@@ -221,6 +221,23 @@ def test_a_class_of_two_characters_is_no_point(f):
     assert gain.mean - gain.half_width > 0.1
 
 
+def test_matching_survives_two_faces_on_its_own_encoder_and_not_on_the_one_of_prototypes(f):
+    own = named_run("strokes_matching_small").load().encoder
+    scores = {}
+    for name, encoder in (("foreign", f), ("own", own)):
+        two_faced = pairs_of_characters(encoder, 150, shots=5)
+        scores[name] = [
+            evaluate(learner(nn.Identity()), two_faced)
+            for learner in (Matching, NearestExample, Prototypical)
+        ]
+    matching, nearest, by_mean = scores["own"]
+    assert abs(paired(matching, nearest).mean) < 0.03
+    gain = paired(matching, by_mean)
+    assert gain.mean - gain.half_width > 0.1
+    matching, nearest, by_mean = scores["foreign"]
+    assert paired(nearest, matching).mean > 0.1 > paired(matching, by_mean).mean > 0
+
+
 def test_more_drawings_do_not_mend_a_class_of_two_characters(f):
     found = {}
     for shots in (5, 20):
