@@ -1,4 +1,7 @@
-"""How long a chapter takes, by one definition for all: `python -m tools.minutes notebooks/*.ipynb`.
+"""How long a chapter takes, by one definition for all.
+
+    python -m tools.minutes           the minutes of every chapter
+    python -m tools.minutes --write   put them into the chapters and the README
 
 Words of the main flow at 150 a minute, 40 seconds a code cell, 90 a prediction, 3 minutes an
 explorer, and the minutes that each exercise says of itself. What is folded (`<details>`), the words
@@ -10,6 +13,8 @@ import json
 import re
 import sys
 from pathlib import Path
+
+from course_lib import ROOT
 
 WORDS, CELL, PREDICTION, EXPLORER = 150, 40, 90, 3  # a minute; seconds; seconds; minutes
 OWN = re.compile(r"\*Difficulty \d of 3, about (\d+) minutes")
@@ -47,6 +52,41 @@ def part_of_code(text: str, explorers: set[str]) -> float:
     return seconds / 60 + EXPLORER * shown
 
 
+STATED = re.compile(r"About (\d+) minutes, exercises included\.")
+
+
+def chapters() -> list[Path]:
+    return sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def rounded(notebook: Path) -> int:
+    """As a chapter and the README say it: to five minutes."""
+    return 5 * round(minutes(notebook) / 5)
+
+
+def in_the_readme() -> dict[str, int]:
+    """The minutes of each chapter in the README's table, by its number."""
+    rows = (ROOT / "README.md").read_text(encoding="utf-8")
+    return {n: int(m) for n, m in re.findall(r"^\| (\d\d) \|.*?\| (\d+) \|", rows, re.MULTILINE)}
+
+
+def write() -> None:
+    """Put the minutes where they are stated."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for place in chapters():
+        now, number = rounded(place), place.stem[:2]
+        told = STATED.sub(
+            f"About {now} minutes, exercises included.", place.read_text(encoding="utf-8")
+        )
+        place.write_text(told, encoding="utf-8")
+        row = rf"^(\| {number} \|.*?\| )\d+( \|)"
+        text = re.sub(row, rf"\g<1>{now}\g<2>", text, flags=re.MULTILINE)
+    readme.write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    for place in map(Path, sys.argv[1:]):
-        print(f"{place.stem}: {minutes(place):.0f} minutes")
+    if "--write" in sys.argv:
+        write()
+    for chapter in chapters():
+        print(f"{chapter.stem}: {minutes(chapter):.0f} minutes")
