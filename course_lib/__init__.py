@@ -32,10 +32,9 @@ FACES = {  # what the notebooks take from here, and the room it lives in
     "language_models.opening": ["TinyModel", "open_model"],
     "language_models.tiny_gpt": ["shipped_model"],
     "learners": [
-        "Baseline", "BaselinePlusPlus", "InContext", "Joint", "Koch", "Learner", "LeastSquares",
-        "MAML", "Matching",
-        "MetaBaseline", "Nearest", "Prompting", "Prototypical", "Relation", "Ridge", "Siamese",
-        "Template", "contrastive",
+        "Baseline", "BaselinePlusPlus", "IMAML", "InContext", "Joint", "Koch", "Learner",
+        "LeastSquares", "MAML", "Matching", "MetaBaseline", "MetaSGD", "Nearest", "Prompting",
+        "Prototypical", "Relation", "Reptile", "Ridge", "Siamese", "Template", "contrastive",
         "distance", "inner_loop", "linear_attention", "pairs_of", "predict_with", "prototypes",
         "squared", "written_out",
     ],

@@ -20,6 +20,14 @@ from course_lib.episodes import Episode
 from course_lib.networks.normalisation import support_first
 
 Parameters = dict[str, Tensor]
+Rates = dict[str, list[Tensor]]  # for each parameter its step size: one, or one for each step
+
+
+def rate(alpha: float | Rates, name: str, step: int) -> float | Tensor:
+    """The step size of a parameter in inner step 0, 1, ...; the last one from there on."""
+    if not isinstance(alpha, dict):
+        return alpha
+    return alpha[name][min(step, len(alpha[name]) - 1)]
 
 
 def written_out(
@@ -28,7 +36,7 @@ def written_out(
     support_x: Tensor,
     support_y: Tensor,
     *,
-    alpha: float,
+    alpha: float | Rates,
     steps: int,
     first_order: bool = False,
     adapted: list[str] | None = None,
@@ -37,7 +45,7 @@ def written_out(
 
     Args:
         support_x, support_y: (S, ...) and (S, outputs) or (S,).
-        alpha: inner learning rate.   steps: k, the number of inner steps.
+        alpha: inner learning rate, or one for each parameter.   steps: k, how many inner steps.
         first_order: treat each inner gradient as a constant (FOMAML). phi still hangs on theta.
         adapted: names of the parameters that move; all that are not frozen when None.
 
@@ -49,10 +57,11 @@ def written_out(
     """
     phi = dict(network.named_parameters())
     names, path = adapted or not_frozen(network), [phi]
-    for _ in range(steps):
+    for step in range(steps):
         loss = loss_fn(predict_with(network, phi, support_x), support_y)
         gradients = slopes(loss, [phi[n] for n in names], graph=not first_order)
-        phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients, strict=True)}
+        moves = zip(names, gradients, strict=True)
+        phi = phi | {n: phi[n] - rate(alpha, n, step) * g for n, g in moves}
         path.append(phi)
     return path
 
@@ -63,7 +72,7 @@ def with_higher(
     support_x: Tensor,
     support_y: Tensor,
     *,
-    alpha: float,
+    alpha: float | Rates,
     steps: int,
     first_order: bool = False,
     adapted: list[str] | None = None,
@@ -84,7 +93,11 @@ def with_higher(
         The rest, and the result, as in `written_out`.
     """
     everything = dict(network.named_parameters())
-    optimizer = inner_optimizer([everything[n] for n in adapted or everything], lr=alpha)
+    names, learned = adapted or list(everything), isinstance(alpha, dict)
+    # a learned rate is put in at every step, for a group of parameters each
+    groups = [{"params": [everything[n]]} for n in names] if learned else None
+    moved = groups or [everything[n] for n in names]
+    optimizer = inner_optimizer(moved, lr=1.0 if learned else alpha)
 
     def look(gradients):
         """No gradient at all is an error; for first order each is cut from its graph."""
@@ -95,10 +108,11 @@ def with_higher(
     with higher.innerloop_ctx(
         network, optimizer, copy_initial_weights=False, override=override
     ) as (fnet, inner):
-        for _ in range(steps):
+        for step in range(steps):
             loss = loss_fn(fnet(support_x), support_y)
             used([loss] if loss.requires_grad else [])
-            inner.step(loss, grad_callback=look)
+            now = {"lr": [rate(alpha, n, step) for n in names]} if learned else None
+            inner.step(loss, grad_callback=look, override=now)
         return [
             dict(zip(everything, fnet.parameters(time=j), strict=True)) for j in range(steps + 1)
         ]
@@ -110,7 +124,7 @@ def all_tasks_at_once(
     support_x: Tensor,
     support_y: Tensor,
     *,
-    alpha: float,
+    alpha: float | Rates,
     steps: int,
     first_order: bool = False,
     adapted: list[str] | None = None,
@@ -128,10 +142,11 @@ def all_tasks_at_once(
     names = adapted or not_frozen(network)
     phi = {n: p.expand(tasks, *p.shape) for n, p in theta.items()}
     path = [phi]
-    for _ in range(steps):
+    for step in range(steps):
         total = losses(phi, support_x, support_y).sum()
         gradients = slopes(total, [phi[n] for n in names], graph=not first_order)
-        phi = phi | {n: phi[n] - alpha * g for n, g in zip(names, gradients, strict=True)}
+        moves = zip(names, gradients, strict=True)
+        phi = phi | {n: phi[n] - rate(alpha, n, step) * g for n, g in moves}
         path.append(phi)
     return path
 

@@ -11,7 +11,7 @@ from course_lib.episodes import Episode, one_task
 from course_lib.learners import recomputed
 from course_lib.learners.base import Learner, right_shape
 from course_lib.learners.conv4_by_hand import gradient as fast
-from course_lib.learners.inner_loop import not_frozen, query_predictions
+from course_lib.learners.inner_loop import Rates, not_frozen, query_predictions
 from course_lib.learners.inner_optimizers import check_optimizer, learned, plain_numbers
 from course_lib.learners.mismatch import NO_INFERENCE
 from course_lib.learners.networks_that_adapt import check_network, head_of
@@ -89,6 +89,11 @@ class MAML(Learner):
         self.learned = nn.ParameterList(learned(override))
 
     @property
+    def rates(self) -> float | Rates:
+        """The inner learning rate; a subclass may have one for each parameter."""
+        return self.alpha
+
+    @property
     def adapted(self) -> list[str]:
         """Names of the parameters that the inner loop moves. Frozen ones stay where they are.
 
@@ -143,7 +148,7 @@ class MAML(Learner):
         if self.training:
             update_averages(self.network, episode.support_x)
         if torch.is_grad_enabled() and (plan := self._plan(episode)):
-            walk = {"alpha": self.alpha, "steps": self.steps, "adapted": self.adapted}
+            walk = {"alpha": self.rates, "steps": self.steps, "adapted": self.adapted}
             loss = fast.outer_loss(plan, self, episode, first_order=self.first_order, **walk)
             if loss is not None:
                 return loss
@@ -156,7 +161,7 @@ class MAML(Learner):
         return fast.plan_for(self.network) if wanted else None
 
     def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
-        walk = {"alpha": self.alpha, "steps": steps, "adapted": self.adapted}
+        walk = {"alpha": self.rates, "steps": steps, "adapted": self.adapted}
         loss = functools.partial(self.support_loss, ways=episode.ways)
         if not graph and (plan := self._plan(episode)):
             return fast.predictions(plan, self.network, loss, episode, every_step, **walk)

@@ -16,6 +16,7 @@ from course_lib.families.prompt_worlds import Worlds
 from course_lib.language_models.opening import TinyModel
 from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners import (
+    IMAML,
     MAML,
     Baseline,
     BaselinePlusPlus,
@@ -27,10 +28,12 @@ from course_lib.learners import (
     LeastSquares,
     Matching,
     MetaBaseline,
+    MetaSGD,
     Nearest,
     Prompting,
     Prototypical,
     Relation,
+    Reptile,
     Ridge,
     Siamese,
 )
@@ -110,6 +113,9 @@ PICTURES = {
 CURVES = {
     "MAML": lambda: MAML(mlp(seed=0), way="vmap"),
     "Joint": lambda: Joint(mlp(seed=0), way="vmap"),
+    "Reptile": lambda: Reptile(mlp(seed=0), way="vmap", batch=2),
+    "Meta-SGD": lambda: MetaSGD(mlp(seed=0), way="vmap"),
+    "implicit MAML": lambda: IMAML(mlp(seed=0), way="vmap"),
 }
 LINES = {
     "in-context regression": lambda: InContextRegression(seed=0),
