@@ -13,20 +13,27 @@ import torch
 
 from course_lib.chapters import named_run, named_runs
 from course_lib.networks import checkpoints
+from course_lib.training import processes
 from course_lib.training.progress_bar import duration
+from course_lib.training.runs import Run
 
 
 def train(options: argparse.Namespace) -> int:
     """Train or measure a named run, and write its file; `load_or_train` reads those in data/."""
-    run = named_run(options.name)
-    changed = settings(run.usual, options.set)
-    check_device(options.device)
-    seed = f"_seed{options.seed}" if options.seed else ""  # one seed does not overwrite another
-    out = Path(options.out or f"runs/{run.name}{seed}.safetensors")
-    if (options.out or "").endswith(("/", os.sep)):  # a Path forgets how its name ended
-        raise ValueError(f"--out {options.out}: it names a folder, choose the name of a file in it")
     try:
-        run.train(out, options.seed, options.device, options.save_every, **changed)
+        with processes.joined(options.device, options.patience) as device:
+            run = named_run(options.name)
+            if processes.count() > 1 and not isinstance(run, Run):
+                raise ValueError(
+                    f"{run.name} has no outer loop to divide: start it without torchrun"
+                )
+            changed = settings(run.usual, options.set)
+            check_device(device)
+            seed = f"_seed{options.seed}" if options.seed else ""  # seeds do not share a file
+            out = Path(options.out or f"runs/{run.name}{seed}.safetensors")
+            if (options.out or "").endswith(("/", os.sep)):  # a Path forgets how its name ended
+                raise ValueError(f"--out {options.out}: it names a folder, choose a file in it")
+            run.train(out, options.seed, device, options.save_every, **changed)
     except KeyboardInterrupt:
         print("\ninterrupted: the same command goes on from the last save", file=sys.stderr)
         return 130
@@ -123,6 +130,16 @@ def seed(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text}: choose a whole number of at least 0, below 2**63")
 
 
+def seconds(text: str) -> float:
+    """A waiting time from the command line."""
+    try:
+        if 0 < (value := float(text)) <= 86_400:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text}: choose seconds above 0, and at most a day (86400)")
+
+
 def add_parser(subparsers) -> None:
     """Add train, evaluate and list to ``python -m course_lib``."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -132,6 +149,13 @@ def add_parser(subparsers) -> None:
     training.add_argument("--out", help="file to write; runs/NAME.safetensors unless told")
     training.add_argument(
         "--save-every", type=int, default=2000, help="outer steps between two saves"
+    )
+    training.add_argument(
+        "--patience",
+        type=seconds,
+        default=processes.PATIENCE,
+        metavar="SECONDS",
+        help="with torchrun: how long a process waits for the others",
     )
     training.set_defaults(run=train)
     scoring = subparsers.add_parser("evaluate", help="score a trained file on fresh tasks")

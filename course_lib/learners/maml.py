@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.episodes import Episode, one_task
+from course_lib.learners import recomputed
 from course_lib.learners.base import Learner, right_shape
 from course_lib.learners.conv4_by_hand import gradient as fast
 from course_lib.learners.inner_loop import Rates, not_frozen, query_predictions
@@ -16,7 +17,7 @@ from course_lib.learners.mismatch import NO_INFERENCE
 from course_lib.learners.networks_that_adapt import check_network, head_of
 from course_lib.networks.normalisation import update_averages
 
-WAYS = ("higher", "autograd", "vmap", "fast")
+WAYS = ("higher", "autograd", "vmap", "fast", *recomputed.PRODUCTS)
 
 
 class MAML(Learner):
@@ -31,7 +32,8 @@ class MAML(Learner):
         adapt: "all" layers, or only the "head": the last layer that has parameters (as ANIL does).
         way: "higher", "autograd" or "vmap": three ways to the same numbers. "fast" gives them too:
             for conv4 on a CPU with the derivatives written out by hand, elsewhere by vmap, which
-            is the fast one of the three.
+            is the fast one of the three. "checkpointed" and "mixed" too, with little memory: see
+            `recomputed`.
         inner_optimizer, override: for way="higher" only; see `inner_loop.with_higher`.
 
     Raises:
@@ -166,6 +168,9 @@ class MAML(Learner):
         way = "vmap" if self.way == "fast" else self.way
         walk |= {"first_order": self.first_order or not graph, **self.special}
         with torch.enable_grad():  # the inner loop needs gradients even where the caller wants none
+            if way in recomputed.PRODUCTS and graph:
+                return recomputed.query_predictions(self.network, loss, episode, way, **walk)
+            way = "autograd" if way in recomputed.PRODUCTS else way  # nothing to walk back for
             predictions = query_predictions(
                 self.network, loss, episode, way, every_step, **walk
             )

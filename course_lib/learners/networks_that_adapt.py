@@ -41,8 +41,8 @@ def fault_of(layer: nn.Module, kind: str, first_order: bool) -> str | None:
     if kind in WRAPPERS or isinstance(layer, jit.ScriptModule):
         return (
             f"is wrapped in {kind}, which an inner loop cannot reach through: give the network "
-            "itself (way='vmap' runs tasks side by side, and episode[:n] divides them between "
-            "devices)"
+            "itself (way='vmap' runs tasks side by side, and `torchrun --nproc-per-node 2 -m "
+            "course_lib train NAME` divides them between processes)"
         )
     if getattr(layer, "track_running_stats", False):
         return (

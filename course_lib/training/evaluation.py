@@ -1,6 +1,7 @@
 """How good is a learner? A mean over many episodes, with the interval that says how well it is
 known."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ class Score:
     """A mean over episodes and half the width of its 95 % interval, 1.96 standard errors.
 
     The interval covers which episodes were drawn. It does not cover which seed trained the learner.
+    Accuracies that are all the same have no spread: there it reaches as far as Wilson's interval
+    (1927), with an episode for a trial.
 
     Args:
         lost: in how many episodes an answer was NaN. Where there are classes it counts as wrong.
@@ -36,6 +39,10 @@ class Score:
     def half_width(self) -> float:
         if len(self) < 2:
             raise ValueError("an interval needs at least 2 episodes: evaluate on more")
+        if self.metric == "accuracy" and self.per_episode.max() == self.per_episode.min():
+            # no spread to measure: an episode counts as one trial, with Wilson's interval
+            mean = min(max(self.mean, 0.0), 1.0)
+            return max(abs(end - mean) for end in wilson(mean, len(self)))
         return (1.96 * self.per_episode.std() / len(self) ** 0.5).item()
 
     def __len__(self) -> int:
@@ -48,6 +55,14 @@ class Score:
             f"{self.metric} {self.mean:.3f} ± {self.half_width:.3f} "
             f"({len(self)} episodes{lost}{chance})"
         )
+
+
+def wilson(p: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share p of n independent answers (Wilson 1927): it stays between 0 and
+    1, unlike p ± 1.96 s."""
+    z = 1.96
+    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
 
 
 def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:

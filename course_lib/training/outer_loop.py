@@ -14,6 +14,7 @@ from course_lib.files import check_place
 from course_lib.learners.base import Learner
 from course_lib.learners.mismatch import no_derivative
 from course_lib.networks import checkpoints
+from course_lib.training import processes
 from course_lib.training.progress_bar import bar
 
 # Raised whenever a change of the code changes what training computes; a test replays the shipped
@@ -101,7 +102,8 @@ def meta_train(
     progress: bool = True,
 ) -> Training:
     """Train a learner over a family of tasks. Learner and family must be on the same device; the
-    learner is left in training mode.
+    learner is left in training mode. Where torchrun has started several processes, each takes its
+    share of the tasks, and the first alone shows the bar and saves: see `processes`.
 
     Args:
         checkpoint: a path; the run saves there and, if the file exists, resumes from it. On one
@@ -116,8 +118,9 @@ def meta_train(
         CheckpointError: the file there belongs to other settings, or is damaged.
     """
     at_least_one(save_every=save_every)
-    if checkpoint is not None:
+    if checkpoint is not None and processes.first():
         check_place(checkpoint)
+    mine = processes.share(plan.tasks)
     settings = run_settings(learner, family, plan)
     learner.train()
     optimizer = torch.optim.Adam(learner.parameters(), lr=plan.beta)
@@ -127,9 +130,10 @@ def meta_train(
         torch.manual_seed(plan.seed)
         if checkpoint is not None:
             run = resume(checkpoint, settings, learner, optimizer, generator)
+        processes.start_alike(learner, run.resumed_at)
         began = time.monotonic() - run.seconds
         steps = range(run.resumed_at, plan.outer_steps)
-        if progress:
+        if progress and processes.first():
             note = lambda: f"outer loss {mean(run.losses[-100:]):.3f}"  # noqa: E731
             steps = bar(steps, plan.outer_steps, "meta-training", note, start=run.resumed_at)
         for step in steps:
@@ -137,14 +141,19 @@ def meta_train(
             episode = family.sample(
                 plan.tasks, shots=plan.shots, queries=plan.queries, generator=generator
             )
+            if processes.count() > 1:
+                if step == run.resumed_at:
+                    processes.check_divisible(learner, episode)
+                episode = episode[mine]
             loss = learner.outer_loss(episode)
+            optimizer.zero_grad()
+            optimizer.param_groups[0]["lr"] = plan.beta_at(step)
+            differentiate(learner, loss)
+            loss = processes.average(learner, loss, episode.tasks, plan.tasks)
             if not torch.isfinite(loss):
                 raise ValueError(
                     f"the outer loss is {loss.item()} at outer step {step}: lower alpha or beta"
                 )
-            optimizer.zero_grad()
-            optimizer.param_groups[0]["lr"] = plan.beta_at(step)
-            differentiate(learner, loss)
             optimizer.step()
             run.losses.append(loss.item())
             if (step + 1) % save_every == 0 or step + 1 == plan.outer_steps:
@@ -154,7 +163,7 @@ def meta_train(
                         "though the loss did not"
                     )
                 run.seconds = time.monotonic() - began
-                if checkpoint is not None:
+                if checkpoint is not None and processes.first():
                     save_run(checkpoint, settings, learner, optimizer, generator, run)
     return run
 

@@ -23,6 +23,7 @@ from course_lib.episodes import TaskFamily
 from course_lib.files import check_place
 from course_lib.learners.base import Learner
 from course_lib.networks import checkpoints
+from course_lib.training import processes
 from course_lib.training.evaluation import Score
 from course_lib.training.outer_loop import Plan, Training, differences, meta_train, run_settings
 from course_lib.training.progress_bar import duration
@@ -158,13 +159,16 @@ class Run(Named):
         self, out: Path, seed: int = 0, device: str = "cpu", save_every: int = 2000, **changed
     ):
         """Meta-train, print scores on fresh tasks, and write the file. Resumes where an earlier try
-        was interrupted."""
+        was interrupted. Of several processes (see `processes`) the first prints and writes."""
         o = self.settings(seed, device, **changed)
         learner, family, plan = self.prepare(o)
         settings = run_settings(learner, family, plan)
-        check_place(out)
+        if processes.first():
+            check_place(out)
         running = out.with_name(out.name + ".run")
         run = meta_train(learner, family, plan, checkpoint=running, save_every=save_every)
+        if not processes.first():
+            return
         resumed = f", resumed at outer step {run.resumed_at}" if run.resumed_at else ""
         print(f"trained for {duration(run.seconds)}{resumed}")
         told = {"figures": self.evaluate(learner, o), "test_episodes": o.episodes}

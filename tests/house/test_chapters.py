@@ -394,3 +394,19 @@ def test_check_finds_a_chapter_by_its_file(monkeypatch):
         sys.modules, "course_lib.chapters.ch98.exercises", types.SimpleNamespace(EXERCISES=(GOOD,))
     )
     assert check("98.double", double).passed
+
+
+def test_every_chapter_is_linked_from_the_map_and_from_the_one_before():
+    texts = {
+        path.name: "\n".join(
+            cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown"
+        )
+        for path in NOTEBOOKS
+    }
+    names = list(texts)
+    for before, name in zip(names, names[1:], strict=False):
+        number, what = name[:2], texts[before].split("**Next:**")
+        rows = texts[names[0]].splitlines()
+        row = next(line for line in rows if line.startswith(f"| {number} |"))
+        assert f"]({name})" in row and "to come" not in row, name
+        assert len(what) == 2 and f"]({name})" in what[1], f"{before} does not lead to {name}"

@@ -17,7 +17,7 @@ from course_lib.learners import MAML
 from course_lib.networks.normalisation import BatchNorm
 
 SEED = int(os.environ.get("COURSE_SEED", 0))  # another one draws other cases
-EVERY_WAY = ("higher", "autograd", "vmap", "fast")
+EVERY_WAY = ("higher", "autograd", "vmap", "fast", "checkpointed", "mixed")
 CASES = 320
 WIDTH = 4
 

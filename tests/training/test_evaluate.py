@@ -156,3 +156,16 @@ def test_a_family_that_gives_nan_is_refused():
 
     with pytest.raises(ValueError, match="support_x holds NaN or infinity"):
         fresh_episodes(Broken(), 2, shots=1, queries=1, seed=0)
+
+
+def test_a_perfect_score_still_has_an_interval():
+    """Of n right answers in n trials Wilson's lower end is n / (n + 1.96^2)."""
+    for share in (1.0, 0.0):
+        score = Score(torch.full((50,), share), "accuracy", chance=0.5)
+        assert score.half_width == pytest.approx(1.96**2 / (50 + 1.96**2))
+    assert str(Score(torch.ones(600), "accuracy", 0.2)) == (
+        "accuracy 1.000 ± 0.006 (600 episodes, chance 0.2)"
+    )
+    assert Score(torch.zeros(50)).half_width == 0.0  # an error of 0 everywhere is no share
+    level = Score(torch.full((50,), 0.8), "accuracy", 0.2)
+    assert level.half_width == pytest.approx(0.131, abs=2e-3)

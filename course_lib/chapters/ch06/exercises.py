@@ -1,5 +1,5 @@
-"""Exercises of chapter 06: the contrastive loss, the pairs of a task, its hardest pairs, the
-nearest example, and Koch's loss."""
+"""Exercises of chapter 06: the contrastive loss, the pairs of a task, its hardest pairs, and
+Koch's loss."""
 
 import torch
 import torch.nn.functional as F
@@ -45,37 +45,14 @@ def pair_cases(generator):
     return cases
 
 
-# 06.pairs
+# 06.hardest
 
 
 def all_pairs(classes):
+    """(i, j, 1 for different classes) of all i < j."""
     n = len(classes)
     return [(i, j, int(classes[i] != classes[j])) for i in range(n) for j in range(i + 1, n)]
 
-
-def all_pairs_by_torch(classes):
-    i, j = torch.triu_indices(len(classes), len(classes), offset=1)
-    return torch.stack([i, j, (classes[i] != classes[j]).long()], dim=1)
-
-
-def all_pairs_in_columns(classes):
-    return [tuple(row) for row in all_pairs_by_torch(classes).tolist()]
-
-
-def twice(classes):
-    n = len(classes)
-    return [(i, j, int(classes[i] != classes[j])) for i in range(n) for j in range(n) if i != j]
-
-
-def turned_pairs(classes):
-    return [(j, i, kind) for i, j, kind in all_pairs(classes)]
-
-
-def class_cases(generator):
-    return [(torch.randint(3, (n,), generator=generator),) for n in (4, 5, 7)]
-
-
-# 06.hardest
 
 
 def hardest(f, classes, k):
@@ -137,38 +114,6 @@ def place_cases(generator):
         classes = torch.arange(n)[torch.randperm(n, generator=generator)] % 3
         clumps = torch.randn(3, d, generator=generator)
         cases.append((clumps[classes] + 0.7 * torch.randn(n, d, generator=generator), classes, k))
-    return cases
-
-
-# 06.nearest
-
-
-def nearest(support, support_y, query):
-    return support_y[torch.cdist(query, support).argmin(dim=1)]
-
-
-def nearest_by_hand(support, support_y, query):
-    D = ((query[:, None] - support[None]) ** 2).sum(-1)
-    return support_y[D.min(dim=1).indices]
-
-
-def farthest(support, support_y, query):
-    return support_y[torch.cdist(query, support).argmax(dim=1)]
-
-
-def by_class_mean(support, support_y, query):
-    means = torch.stack([support[support_y == n].mean(0) for n in range(int(support_y.max()) + 1)])
-    return torch.cdist(query, means).argmin(dim=1)
-
-
-def embedding_cases(generator):
-    """(support (S, d), support_y (S,), query (Q, d)): three examples a class, and many queries, so
-    that every mistake shows."""
-    cases = []
-    for ways, d in ((4, 2), (5, 3), (6, 8)):
-        support = torch.randn(3 * ways, d, generator=generator)
-        y = torch.arange(ways).repeat(3)[torch.randperm(3 * ways, generator=generator)]
-        cases.append((support, y, torch.randn(40, d, generator=generator)))
     return cases
 
 
@@ -268,49 +213,6 @@ EXERCISES = (
         },
     ),
     Exercise(
-        "06.pairs",
-        solution=all_pairs,
-        cases=class_cases,
-        others=(all_pairs_in_columns,),
-        read=PAIRS,
-        mistakes={
-            "[(i, j, 1 - kind) for i, j, kind in all_pairs(classes)]": told(
-                "Your third number is 1 for pairs of the same class. Here y = 1 marks a "
-                "dissimilar pair.",
-                read=BY_HAND,
-            ),
-            "i + 1 -> i": (
-                "Each item is paired with itself as well. Such a pair has distance 0 whatever "
-                "the encoder does: it teaches nothing."
-            ),
-            "(i + 1, n) -> (n) if i != j": (
-                "Each pair is there twice, as (i, j) and as (j, i). Let j begin at i + 1."
-            ),
-            "[(i, i + 1, int(classes[i] != classes[i + 1])) for i in range(len(classes) - 1)]": (
-                "You pair only neighbours in the list. n items have n(n − 1)/2 pairs."
-            ),
-            "[pair for pair in all_pairs(classes) if pair[2] == 0]": told(
-                "Only similar pairs came back. With these alone everything falls into one point.",
-                read=COLLAPSE,
-            ),
-            "[(j, i, kind) for i, j, kind in all_pairs(classes)]": (
-                "Your pairs are (j, i): the larger place comes first. Here i < j."
-            ),
-            "sorted(turned_pairs(classes))": (
-                "In your pairs the first place is the larger one: your inner loop ends before "
-                "i. Let it begin after i, so that i < j."
-            ),
-            "sorted(all_pairs(classes), key=lambda pair: (pair[1], pair[0]))": (
-                "The pairs are right and stand in another order: yours are sorted by j and then "
-                "by i. Let i be the outer loop."
-            ),
-            "[(int(classes[i]), int(classes[j]), kind) for i, j, kind in all_pairs(classes)]": (
-                "Your first two numbers are the classes of the items. i and j are their places "
-                "in the list: 0, 1, 2, ..."
-            ),
-        },
-    ),
-    Exercise(
         "06.hardest",
         solution=hardest,
         cases=place_cases,
@@ -361,45 +263,6 @@ EXERCISES = (
             active_only: (
                 "You return all pairs nearer than 1, as many as there are. The k hardest are "
                 "asked for, and no margin is given."
-            ),
-        },
-    ),
-    Exercise(
-        "06.nearest",
-        solution=nearest,
-        cases=embedding_cases,
-        others=(nearest_by_hand,),
-        read=NEAREST,
-        mistakes={
-            "argmin -> argmax": (
-                "You take the *farthest* support example. A small distance means alike: argmin."
-            ),
-            "torch.cdist(query, support).argmin(dim=1)": (
-                "You return the place of the nearest example in the support set ({got:.0f}); "
-                "its class is support_y at this place ({wanted:.0f})."
-            ),
-            "support_y[(query[:, None] - support[None]).sum(-1).abs().argmin(dim=1)]": told(
-                "You add up differences before taking their size, so plus and minus cancel. "
-                "Each pair has one distance: square the differences, add them up, take the root.",
-                read=BY_HAND,
-            ),
-            ").argmin( -> , p=1).argmin(": told(
-                "Your distance adds up absolute differences. Here it is the Euclidean one; the "
-                "sum of |h1 − h2| belongs to Koch's network, with weights.",
-                read=KOCH,
-            ),
-            by_class_mean: (
-                "You compare with the mean of each class. That is a good idea, and another "
-                "method: prototypes, in chapter 07. Here the nearest single example decides."
-            ),
-            "dim=1 -> dim=0": (
-                "Your argmin runs over the queries: it finds the nearest query of each support "
-                "example. Each *query* asks for its nearest support example: with `cdist(query, "
-                "support)` that is `dim=1`."
-            ),
-            "torch.cdist(query, support).min(dim=1).values": (
-                "You return the smallest distance ({got:.2f}). Asked for is whose it is: "
-                "`argmin` gives the place, `support_y` the class."
             ),
         },
     ),

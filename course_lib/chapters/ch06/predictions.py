@@ -33,23 +33,6 @@ def similar(scores, runs):
     )
 
 
-def hinge(push, grid, looks, figure):
-    close = {hinge: force[(grid - 0.99).abs().argmin()].item() for hinge, force in push.items()}
-    lines = [
-        f"{looks[hinge][2]:15} push at D = 0.001: {force[0]:.2f}   at D = 0.99: {close[hinge]:.2f}"
-        for hinge, force in push.items()
-    ]
-    return Outcome(
-        max(close, key=close.get),
-        lines=lines,
-        show=figure,
-        alt=(
-            "Push on a dissimilar pair over its distance for three hinges. Squared falls from 2 "
-            "to 0 at the margin; plain stays at 1; the square inside rises from 0 to 2 and stops."
-        ),
-    )
-
-
 def scripts(results):
     lines = [f"{name:11} {score}" for name, score in results.items()]
     lines += [f"contrastive minus Koch, paired: {paired(results['contrastive'], results['Koch'])}"]
@@ -140,30 +123,6 @@ PREDICTIONS = {
             ),
         },
         similar,
-    ),
-    "hinge": Prediction(
-        "The margin is 1, and a dissimilar pair stands just inside it, at D = 0.99. Which of the "
-        "three pushes it hardest?",
-        {
-            "squared": (
-                "max(0, m − D)²: squaring makes it strong",
-                "It is strong where the pair is close, and fades out towards the margin: its "
-                "slope is 2(m − D). That is what makes it gentle.",
-            ),
-            "plain": (
-                "max(0, m − D): it pushes equally hard everywhere inside",
-                "Equally hard everywhere inside, and then suddenly nothing. But there is one "
-                "that pushes twice as hard here.",
-            ),
-            "of square": (
-                "max(0, m − D²): the square inside",
-                "Its slope is 2D. It pushes hardest where the pair is nearly far enough. It "
-                "hardly pushes pairs that lie almost on each other; the squared hinge pushes "
-                "those hardest: the wrong way round. And it stops at D = √m, which is m only "
-                "when m = 1.",
-            ),
-        },
-        hinge,
     ),
     "turned": Prediction(
         "All query drawings are turned by 90 degrees, the support drawings are not. What does "

@@ -9,11 +9,6 @@ def square(answers, lines):
     return Outcome("stays" if share == 1 else "moves", lines=lines)
 
 
-def ways(by_way):
-    lines = [f"{ways:2}-way 1-shot: {score}" for ways, score in by_way.items()]
-    return Outcome(100 * by_way[20].mean, lines=lines)
-
-
 def train_way(trained_with, gain):
     lines = [
         *(f"trained with {ways:2} ways: {score}" for ways, score in trained_with.items()),
@@ -78,28 +73,6 @@ PREDICTIONS = {
             ),
         },
         square,
-    ),
-    "ways": Prediction(
-        "The prototypical network above, 1-shot, fresh characters. You know its 5-way accuracy. "
-        "What is it with 20 ways, where chance is 5 %?",
-        {
-            "low": (
-                "Four times as many classes do not mean four times as many errors. Most of the "
-                "fifteen new prototypes lie far away from the query."
-            ),
-            "high": (
-                "Fifteen more classes are fifteen more chances that a foreign prototype lies "
-                "nearer than the right one."
-            ),
-            "close": (
-                "Each further class is one more that might be nearer. Most are not, so accuracy "
-                "falls far more slowly than chance does."
-            ),
-        },
-        ways,
-        number=(0, 100, 1),
-        unit="%",
-        tolerance=5,
     ),
     "train_way": Prediction(
         "Both networks are tested on 5-way 1-shot episodes of fresh characters. Which one is "

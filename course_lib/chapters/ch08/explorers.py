@@ -10,6 +10,7 @@ from course_lib.chapters import named_run
 from course_lib.chapters.ch08.study import LINE_UP, QUERIES, WAYS
 from course_lib.classroom.explorer import Choice, Explorer, Slider, Toggle
 from course_lib.classroom.figures import COLOURS
+from course_lib.training.evaluation import wilson
 
 IMAGES = 4  # of each coin, in the newsletter's claim
 PAIRS = {  # who is compared: some pairs differ much, some hardly
@@ -20,14 +21,6 @@ PAIRS = {  # who is compared: some pairs differ much, some hardly
         ("Relation", "MAML"), ("Baseline", "Baseline++"),
     )
 }  # fmt: skip
-
-
-def wilson(p: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share p of n independent answers (Wilson 1927): it stays between 0 and
-    1, unlike p ± 1.96 s."""
-    z = 1.96
-    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
 
 
 def binomial(n: int, p: float) -> torch.Tensor:
@@ -195,9 +188,29 @@ def compare(pair: str, episodes: int, paired: bool) -> dict:
         "mean": mean,
         "half": half,
         "at": at,
+        "visible": visible_from(mean, half),
+        "low": 10 * int(10 * min(a.min().item(), b.min().item())),
+        "high": reach_of(a, b),
         "a": a[:episodes],
         "b": b[:episodes],
     }
+
+
+def visible_from(mean: torch.Tensor, half: torch.Tensor) -> int | None:
+    """The number of episodes from which on the interval stays clear of 0; None, if it never
+    does."""
+    hidden = (half >= mean.abs()).nonzero()
+    if len(hidden) and int(hidden[-1]) == len(SIZES) - 1:
+        return None
+    return int(SIZES[int(hidden[-1]) + 1]) if len(hidden) else int(SIZES[0])
+
+
+def reach_of(one: torch.Tensor, other: torch.Tensor) -> int:
+    """How far the axis of differences reaches, in points: the same for both ways of comparing, so
+    that they can be compared. From 20 episodes on everything is inside."""
+    both = [intervals(one, other, paired) for paired in (True, False)]
+    most = max((mean.abs() + half)[1:].max().item() for mean, half in both)
+    return 5 * math.ceil(100 * most / 5)
 
 
 def draw_comparison(result: dict, axes: dict) -> None:
@@ -213,8 +226,8 @@ def draw_comparison(result: dict, axes: dict) -> None:
         color=COLOURS["query"],
     )
     scatter.set(
-        xlim=(20, 104),
-        ylim=(20, 104),
+        xlim=(result["low"] - 3, 103),
+        ylim=(result["low"] - 3, 103),
         xlabel=f"{result['other']}, accuracy (%)",
         ylabel=f"{result['one']} (%)",
         title=f"{n} episodes, one dot each",
@@ -234,10 +247,13 @@ def draw_comparison(result: dict, axes: dict) -> None:
     grows.plot([n, n], [mean[at] - half[at], mean[at] + half[at]], color=COLOURS["support"], lw=3)
     grows.plot(n, mean[at], "o", ms=8, color=COLOURS["support"], label=f"after {n} episodes")
     grows.axhline(0, color=COLOURS["truth"], lw=1)
+    if result["visible"]:
+        clear = f"clear of 0 from {result['visible']} on"
+        grows.axvline(result["visible"], color=COLOURS["truth"], lw=1, ls=":", label=clear)
     grows.set(
         xscale="log",
         xlim=(9, 550),
-        ylim=(-32, 32),
+        ylim=(-result["high"], result["high"]),
         xticks=(10, 30, 100, 300),
         xlabel="episodes",
         ylabel="difference (points)",
@@ -256,15 +272,11 @@ def comparison_words(result: dict) -> str:
         f"{result['one']} minus {result['other']}: {mean[at]:+.1f} ± {half[at]:.1f} points after "
         f"{result['n']} episodes."
     )
-    hidden = (half >= mean.abs()).nonzero()
-    if not len(hidden):
+    if result["visible"] is None:
+        return words + " Not visible with 500 episodes."
+    if result["visible"] == SIZES[0]:
         return words + " Visible from the start."
-    last = int(hidden[-1])
-    return words + (
-        " Not visible with 500 episodes."
-        if last == len(SIZES) - 1
-        else f" Visible for good from {SIZES[last + 1]} episodes on."
-    )
+    return words + f" Visible for good from {result['visible']} episodes on."
 
 
 def when_visible() -> Explorer:
