@@ -6,6 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters.ch05.bench import (
+    METHODS,
+    SEEDS,
+    Mixed,
+    curves,
+    learner_of,
+    small_conv,
+    strokes,
+)
 from course_lib.chapters.ch05.explorers import (
     LOOPS,
     best_rates,
@@ -18,20 +27,9 @@ from course_lib.chapters.ch05.explorers import (
     race,
     slope,
 )
+from course_lib.chapters.ch05.kept import bytes_kept
 from course_lib.chapters.ch05.map_of_loops import ROWS
-from course_lib.chapters.ch05.study import (
-    METHODS,
-    SEEDS,
-    Mixed,
-    bytes_kept,
-    curves,
-    learner_of,
-    named,
-    over_seeds,
-    per_seed,
-    small_conv,
-    strokes,
-)
+from course_lib.chapters.ch05.study import named, over_seeds
 from course_lib.families import Sinusoids
 from course_lib.learners import IMAML, MAML, Joint, Reptile
 from course_lib.networks import mlp
