@@ -37,6 +37,7 @@ class Bench:
             need more than one, take ``walk``.
         rates: the inner rates to choose from.   strength: of implicit MAML.
         training, testing: families.   episodes, shots, queries: of the reported tasks.
+        choosing: how many tasks of the training side the settings are chosen on.
     """
 
     network: object
@@ -51,6 +52,7 @@ class Bench:
     episodes: int
     shots: int
     queries: int
+    choosing: int
 
     def tasks(self) -> Episode:
         """The reported tasks, the same for everyone."""
@@ -60,7 +62,7 @@ class Bench:
 
     def tasks_to_choose_on(self) -> Episode:
         return test_episodes(
-            self.training, 150, shots=self.shots, queries=self.queries, seed=CHOOSING_TASKS
+            self.training, self.choosing, shots=self.shots, queries=self.queries, seed=CHOOSING_TASKS
         )
 
 
@@ -80,8 +82,8 @@ def curves(outer_steps: int) -> Bench:
         Plan, outer_steps=outer_steps, tasks=25, shots=5, queries=5, beta=2e-3, decay=True
     )
     return Bench(
-        lambda seed: mlp(seed=seed), F.mse_loss, plan, 1, 8, (0.01, 0.03), 0.5,
-        Sinusoids(), Sinusoids(), 600, 5, 50,
+        lambda seed: mlp(seed=seed), F.mse_loss, plan, 1, 8, (0.01, 0.02), 0.5,
+        Sinusoids(), Sinusoids(), 600, 5, 50, 300,
     )  # fmt: skip
 
 
@@ -92,7 +94,7 @@ def strokes(outer_steps: int) -> Bench:
     )
     return Bench(
         small_conv, F.cross_entropy, plan, 3, 5, (0.1, 0.3), 0.5,
-        *Strokes(ways=5, scripts=70).split(20), 400, 1, 5,
+        *Strokes(ways=5, scripts=70).split(20), 400, 1, 5, 150,
     )  # fmt: skip
 
 

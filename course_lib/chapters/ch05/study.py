@@ -76,6 +76,11 @@ def parts_that_adapt(learner: MAML, tasks: Episode, steps: int) -> dict[str, Sco
 # --- what is measured -----------------------------------------------------------------------------
 
 
+def small(score: Score) -> Tensor:
+    """The scores as they are stored; a share of right answers needs few digits."""
+    return score.per_episode.half() if score.metric == "accuracy" else score.per_episode
+
+
 def compare(bench: Bench, short: Bench, names) -> tuple[dict[str, Tensor], dict, dict]:
     """Scores of every method and seed on the reported tasks, what the files say besides, and the
     learners by (name, seed)."""
@@ -89,7 +94,7 @@ def compare(bench: Bench, short: Bench, names) -> tuple[dict[str, Tensor], dict,
         for seed in SEEDS:
             learner, seconds = trained(name, bench, alpha, seed)
             by_step = evaluate_each_step(learner, tasks, max(STEPS_TO_TRY))
-            found[f"{name}/{seed}"] = by_step[steps].per_episode.half()
+            found[f"{name}/{seed}"] = small(by_step[steps])
             found[f"{name}/{seed}/by step"] = torch.tensor([s.mean for s in by_step])
             about["seconds"][f"{name}/{seed}"] = round(seconds, 1)
             learners[name, seed] = learner
@@ -125,19 +130,19 @@ def measure_strokes(o) -> tuple[dict[str, Tensor], dict]:
     bench = strokes(o.outer_steps)
     found, about, learners = compare(bench, strokes(max(1, o.outer_steps // 2)), METHODS)
     tasks = bench.tasks()
-    found["nearest"] = evaluate(Nearest(), tasks).per_episode.half()
+    found["nearest"] = small(evaluate(Nearest(), tasks))
     for name in ("untrained", "maml", "anil"):
         for seed in SEEDS:
             scores = parts_that_adapt(learners[name, seed], tasks, about["chosen"][name][1])
             for part, score in scores.items():
-                found[f"parts/{name}/{seed}/{part}"] = score.per_episode.half()
+                found[f"parts/{name}/{seed}/{part}"] = small(score)
                 print(f"{name}/{seed}, {part} adapts: {score}", flush=True)
     return found, about | {"test_seed": TEST_TASKS, "episodes": bench.episodes}
 
 
 RUNS = [
     Measurement(
-        "outer_curves", "outer loops compared on sine waves", {"outer_steps": 700},
+        "outer_curves", "outer loops compared on sine waves", {"outer_steps": 1000},
         measure=measure_curves,
     ),
     Measurement(

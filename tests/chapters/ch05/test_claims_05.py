@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters import named_run
 from course_lib.chapters.ch05.bench import (
     METHODS,
     SEEDS,
@@ -33,7 +34,7 @@ from course_lib.chapters.ch05.study import named, over_seeds
 from course_lib.families import Sinusoids
 from course_lib.learners import IMAML, MAML, Joint, Reptile
 from course_lib.networks import mlp
-from course_lib.training.evaluation import paired
+from course_lib.training.evaluation import evaluate_each_step, paired, test_episodes
 
 TASKS = ((0.0, 3.0), (2.0, 1.0), (2.4, 1.0))
 ENDS = {
@@ -197,3 +198,64 @@ def test_before_training_all_methods_of_a_seed_have_the_same_start():
         assert all(start.equal(starts[0]) for start in starts)
     assert sum(p.numel() for p in small_conv(0).parameters()) == 6181
     assert F.cross_entropy is strokes(1).loss_fn
+
+
+STROKES = "outer_strokes"
+
+
+def part(name, which):
+    return f"parts/{name}/{{}}/{which}"
+
+
+def test_on_characters_anil_leads_then_meta_sgd_then_maml_then_first_order():
+    order = ("anil", "meta-sgd", "maml", "first order", "imaml")
+    assert all(ahead(STROKES, *pair) for pair in zip(order, order[1:], strict=False))
+
+
+def test_on_characters_implicit_maml_is_ahead_of_nothing_learned_and_reptile_and_joint_are_not():
+    assert ahead(STROKES, "imaml", "untrained")
+    assert not ahead(STROKES, "reptile", "untrained")
+    assert not ahead(STROKES, "joint", "untrained")
+
+
+def test_reptile_and_joint_training_are_below_the_nearest_example_by_pixels():
+    pixels = named(STROKES).tensors()["nearest"].double().mean()
+    for name in ("reptile", "joint"):
+        assert over_seeds(STROKES, name)[0].mean < pixels
+    for name in ("maml", "anil", "meta-sgd", "first order", "imaml"):
+        assert over_seeds(STROKES, name)[0].mean > pixels + 0.03
+
+
+def test_for_maml_the_head_alone_or_no_step_at_all_does_as_well_as_all_layers():
+    for which in ("head", "nothing"):
+        difference = gap(STROKES, part("maml", which), part("maml", "all"))
+        assert -0.01 < difference.mean < 0.03
+
+
+def test_with_the_body_alone_maml_stays_at_chance():
+    assert abs(over_seeds(STROKES, part("maml", "body"))[0].mean - 0.2) < 0.01
+
+
+def test_in_the_untrained_network_the_head_alone_does_worse_than_all_layers():
+    assert ahead(STROKES, part("untrained", "all"), part("untrained", "head"))
+
+
+def test_on_sine_waves_the_head_alone_hardly_helps_from_the_start_of_maml():
+    start = named_run("sinusoids_maml_5shot").load().network
+    tasks = test_episodes(Sinusoids(), 200, shots=5, queries=50, seed=7)
+    error = {}
+    for parts in ("all", "head"):
+        learner = MAML(start, alpha=0.01, way="vmap", adapt=parts)
+        error[parts] = evaluate_each_step(learner, tasks, 10)
+    assert error["all"][10].mean < 0.2 * error["all"][0].mean
+    assert error["head"][10].mean > 0.75 * error["head"][0].mean
+
+
+def test_anil_takes_less_time_and_memory_than_maml_and_first_order_and_imaml_keep_a_third():
+    about = named(STROKES).about()
+    kept, seconds = about["kept"], about["seconds"]
+    spent = {name: sum(seconds[f"{name}/{seed}"] for seed in SEEDS) for name in METHODS}
+    assert 0.5 < spent["anil"] / spent["maml"] < 0.8 and spent["imaml"] == max(spent.values())
+    assert 0.45 < kept["anil"] / kept["maml"] < 0.6
+    for name in ("first order", "imaml"):
+        assert 0.25 < kept[name] / kept["maml"] < 0.4
