@@ -7,6 +7,6 @@ FACES = {  # what the notebook takes from here, and the file it lives in
     "map_of_loops": ["loops_map"],
     "bench": ["METHODS"],
     "kept": ["bytes_kept"],
-    "study": ["over_seeds"],
+    "study": ["exploded", "over_seeds"],
 }  # fmt: skip
 __getattr__, __dir__ = faces(__name__, FACES)

@@ -61,9 +61,8 @@ class Bench:
         )
 
     def tasks_to_choose_on(self) -> Episode:
-        return test_episodes(
-            self.training, self.choosing, shots=self.shots, queries=self.queries, seed=CHOOSING_TASKS
-        )
+        sizes = {"shots": self.shots, "queries": self.queries}
+        return test_episodes(self.training, self.choosing, **sizes, seed=CHOOSING_TASKS)
 
 
 def small_conv(seed: int) -> nn.Sequential:

@@ -30,6 +30,9 @@ from course_lib.training.evaluation import Score, evaluate, evaluate_each_step
 from course_lib.training.runs import Measurement
 
 
+CAP = 25.0  # the square of the largest amplitude: always answering 0 cannot be so wrong
+
+
 def kept_for(learner: Learner, bench: Bench) -> int:
     """The same for an outer step as in training."""
     plan, family = bench.plan(seed=0), bench.training
@@ -156,7 +159,8 @@ RUNS = [
 
 
 def per_seed(run: str, key: str) -> list[Score]:
-    """The stored scores of a method, one for each training seed.
+    """The stored scores of a method, one for each training seed. An error above `CAP` counts as
+    `CAP`, so that one task that explodes does not decide a mean.
 
     Args:
         run: "outer_curves" or "outer_strokes".   key: with "{}" in the place of the seed, or a
@@ -164,7 +168,14 @@ def per_seed(run: str, key: str) -> list[Score]:
     """
     tensors, key = named(run).tensors(), key if "{}" in key else key + "/{}"
     about = {} if run == "outer_curves" else {"metric": "accuracy", "chance": 0.2}
-    return [Score(tensors[key.format(seed)].double(), **about) for seed in SEEDS]
+    scores = [tensors[key.format(seed)].double().nan_to_num(CAP) for seed in SEEDS]
+    return [Score(score.clamp(max=CAP), **about) for score in scores]
+
+
+def exploded(name: str) -> list[int]:
+    """On how many of the sine waves a method's error is above `CAP` or not a number, by seed."""
+    tensors = named("outer_curves").tensors()
+    return [int((~(tensors[f"{name}/{seed}"] <= CAP)).sum()) for seed in SEEDS]
 
 
 def over_seeds(run: str, key: str) -> tuple[Score, float]:

@@ -30,7 +30,8 @@ from course_lib.chapters.ch05.explorers import (
 )
 from course_lib.chapters.ch05.kept import bytes_kept
 from course_lib.chapters.ch05.map_of_loops import ROWS
-from course_lib.chapters.ch05.study import named, over_seeds
+from course_lib.chapters.ch05.study import exploded, named, over_seeds
+from course_lib.episodes import Episode
 from course_lib.families import Sinusoids
 from course_lib.learners import IMAML, MAML, Joint, Reptile
 from course_lib.networks import mlp
@@ -259,3 +260,64 @@ def test_anil_takes_less_time_and_memory_than_maml_and_first_order_and_imaml_kee
     assert 0.45 < kept["anil"] / kept["maml"] < 0.6
     for name in ("first order", "imaml"):
         assert 0.25 < kept[name] / kept["maml"] < 0.4
+
+
+CURVES = "outer_curves"
+
+
+def test_dealing_the_tasks_apart_takes_away_a_part_of_what_reptile_learns_and_not_all():
+    assert ahead(CURVES, "reptile", "reptile, mixed") and ahead(CURVES, "reptile, mixed", "joint")
+    agree = [over_seeds(CURVES, f"agreement/{n}/{{}}")[0] for n in ("reptile", "reptile, mixed")]
+    assert paired(*agree).mean > paired(*agree).half_width
+
+
+def test_on_sine_waves_meta_sgd_has_less_than_half_of_the_error_of_maml_and_reptile_comes_next():
+    mean = {name: over_seeds(CURVES, name)[0].mean for name in METHODS}
+    assert mean["meta-sgd"] < 0.5 * mean["maml"]
+    order = ("meta-sgd", "reptile", "maml", "first order", "imaml", "untrained")
+    assert all(ahead(CURVES, *pair) for pair in zip(order, order[1:], strict=False))
+
+
+def test_first_order_and_anil_cannot_be_told_apart_on_sine_waves():
+    difference = gap(CURVES, "first order", "anil")
+    assert abs(difference.mean) < difference.half_width
+
+
+def test_anil_and_implicit_maml_depend_on_the_seed_more_than_on_the_tasks():
+    for name in ("anil", "imaml"):
+        score, luck = over_seeds(CURVES, name)
+        assert luck > score.half_width
+
+
+def test_after_ten_steps_from_the_start_of_reptile_a_few_tasks_explode():
+    assert 0 < sum(exploded("reptile")) < 10
+    assert sum(exploded("maml")) == sum(exploded("meta-sgd")) == 0
+    assert named(CURVES).about()["chosen"]["reptile"][1] == 10
+
+
+def test_about_three_in_ten_rates_of_the_large_matrices_are_negative_and_the_last_bias_always():
+    tensors, chosen = named(CURVES).tensors(), named(CURVES).about()["chosen"]["meta-sgd"]
+    medians = []
+    for seed in SEEDS:
+        for name in ("2.weight", "4.weight"):
+            rates = tensors[f"rates/{seed}/{name}"]
+            assert 0.2 < (rates < 0).float().mean() < 0.35
+            assert abs(rates.median() - chosen[0]) < 0.01
+        assert (tensors[f"rates/{seed}/4.bias"] < 0).all()
+        medians.append(tensors[f"rates/{seed}/0.weight"].median().item())
+    assert min(medians) < 0 < max(medians)
+
+
+def test_too_few_inner_steps_make_the_implicit_gradient_wrong_by_more_than_its_length():
+    """And no error is raised; with many steps it is right. The notebook has the closed form."""
+    torch.manual_seed(0)
+    line = torch.nn.Linear(3, 1, bias=False).double()
+    x = torch.randn(1, 11, 3, dtype=torch.float64)
+    y = x @ torch.tensor([[1.0], [-2.0], [0.5]], dtype=torch.float64)
+    task = Episode(x[:, :6], y[:, :6], x[:, 6:], y[:, 6:])
+    found = {}
+    for steps in (2, 500, 1000):
+        learner = IMAML(line, alpha=0.05, steps=steps, strength=1.0, solver_steps=3, way="vmap")
+        (found[steps],) = torch.autograd.grad(learner.outer_loss(task), line.weight)
+    torch.testing.assert_close(found[500], found[1000])
+    assert (found[2] - found[500]).norm() > 0.5 * found[500].norm()
