@@ -2,6 +2,8 @@
 the same number of threads."""
 
 import argparse
+import importlib.util
+import math
 import statistics
 import time
 import weakref
@@ -37,7 +39,9 @@ class Timing:
         difference: largest difference to the plain loop's gradient in float64, relative to its
             largest entry.
         kilobytes: memory of tensors at the worst moment, beyond what was held before; on one
-            thread.
+            thread. NaN where it cannot be counted.
+        first: milliseconds of the first call, before the timed rounds: it compiles, where anything
+            is compiled.
     """
 
     way: str
@@ -46,6 +50,7 @@ class Timing:
     work: float
     difference: float
     kilobytes: float
+    first: float
 
 
 def plain_higher_loop(
@@ -74,22 +79,67 @@ def library(way: str) -> Callable:
     return gradient
 
 
+def compiled() -> Callable:
+    """The same gradient from `MAML` with way="compiled", with one learner a network: what it has
+    compiled is kept."""
+    learners = {}
+
+    def gradient(
+        network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
+    ) -> list[Tensor]:
+        if network not in learners:
+            learners[network] = MAML(network, loss_fn, alpha=alpha, steps=steps, way="compiled")
+        loss = learners[network].outer_loss(episode)
+        return list(torch.autograd.grad(loss, list(network.parameters())))
+
+    return gradient
+
+
+def torchopt_loop(
+    network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
+) -> list[Tensor]:
+    """One task after the other with the differentiable optimiser of TorchOpt (Ren et al. 2023), as
+    in its example of MAML."""
+    import torchopt
+
+    network.zero_grad()
+    theta, inner = list(network.parameters()), torchopt.MetaSGD(network, lr=alpha)
+    starts = [torchopt.extract_state_dict(one, by="reference") for one in (network, inner)]
+    for support_x, support_y, query_x, query_y in episode:
+        for _ in range(steps):
+            inner.step(loss_fn(network(support_x), support_y))
+        (loss_fn(network(query_x), query_y) / episode.tasks).backward()
+        for one, start in zip((network, inner), starts, strict=True):
+            torchopt.recover_state_dict(one, start)
+    return [parameter.grad for parameter in theta]
+
+
 WAYS = {BASELINE: plain_higher_loop} | {
     f"way={way!r}": library(way) for way in ("higher", "autograd", "vmap")
 }
 IMAGE_WAYS = WAYS | {"way='fast'": library("fast")}
+COMPILED = "way='compiled'"
+TORCHOPT = {"TorchOpt": torchopt_loop} if importlib.util.find_spec("torchopt") else {}
 
 
-def gradients(steps: int = 5, tasks: int = 25, rounds: int = 15) -> list[Timing]:
+def gradients(
+    steps: int = 5, tasks: int = 25, rounds: int = 15, everything: bool = False
+) -> list[Timing]:
     """The sinusoid experiment, K = 10, second order, on one thread.
 
+    Args:
+        everything: also the compiled way, which takes a minute or two to compile, and TorchOpt
+            where it is installed.
+
     Raises:
-        ValueError: a count is below 1.
+        ValueError: a count is below 1, or there is no compiler.
     """
     at_least_one(steps=steps, tasks=tasks, rounds=rounds)
     family = Sinusoids()
     episode = family.sample(tasks, shots=10, queries=10, generator=family.generator(0))
     ways = {name: partial(way, steps=steps) for name, way in WAYS.items()}
+    others = TORCHOPT | {COMPILED: compiled()} if everything else {}
+    ways |= {name: partial(way, steps=steps) for name, way in others.items()}
     return measure(
         ways, (mlp(seed=0), episode), (mlp(seed=0).double(), double(episode)), rounds, threads=1
     )
@@ -163,17 +213,22 @@ def measure(
     before, clocks = torch.get_num_threads(), (time.perf_counter, time.process_time)
     torch.set_num_threads(threads)
     try:
-        seconds = {name: [] for name in ways}
+        seconds, first = {name: [] for name in ways}, {}
         for turn in range(rounds + 1):
             for name, way in ways.items():
                 began = [clock() for clock in clocks]
                 way(*timed)
-                if turn > 0:  # the first round only warms up
-                    seconds[name].append(
-                        [clock() - then for clock, then in zip(clocks, began, strict=True)]
-                    )
+                took = [clock() - then for clock, then in zip(clocks, began, strict=True)]
+                if turn > 0:
+                    seconds[name].append(took)
+                else:  # the first round only warms up
+                    first[name] = 1000 * took[0]
         torch.set_num_threads(1)  # memory is counted on the thread of the caller
-        memory = {name: peak_memory(partial(way, *timed)) for name, way in ways.items()}
+        memory = {
+            # what compiled code takes does not pass through torch's dispatcher
+            name: math.nan if name == COMPILED else peak_memory(partial(way, *timed))
+            for name, way in ways.items()
+        }
         vectors = {name: flat(way(*exact)).clone() for name, way in ways.items()}
     finally:
         torch.set_num_threads(before)
@@ -191,6 +246,7 @@ def measure(
             ),
             ((vectors[name] - truth).abs().max() / truth.abs().max()).item(),
             memory[name] / 1000,
+            first[name],
         )
         for name in ways
     ]
@@ -244,10 +300,13 @@ def run_gradients(options: argparse.Namespace) -> int:
         f"{options.steps} inner steps, one thread"
     )
     print(f"{'way':<20}{'ms':>8}{'ratio':>8}{'difference':>13}{'peak kB':>10}")
-    for row in gradients(options.steps, options.tasks, options.rounds):
+    for row in gradients(options.steps, options.tasks, options.rounds, options.all):
+        peak = "-" if math.isnan(row.kilobytes) else f"{row.kilobytes:.0f}"
         print(
-            f"{row.way:<20}{row.milliseconds:8.1f}{row.ratio:8.3f}{row.difference:13.1e}{row.kilobytes:10.0f}"
+            f"{row.way:<20}{row.milliseconds:8.1f}{row.ratio:8.3f}{row.difference:13.1e}{peak:>10}"
         )
+        if row.way == COMPILED:
+            print(f"  compiled in {row.first / 1000:.0f} s, once; its memory cannot be counted")
     print(
         "ratio: to the plain loop; difference: of the gradients in float64, relative; medians of "
         f"{options.rounds} rounds"
@@ -293,6 +352,9 @@ def add_parser(subparsers) -> None:
     cost = what.add_parser("gradients", help="one meta-gradient on sinusoids, each way")
     cost.add_argument("--tasks", type=int, default=25)
     cost.add_argument("--rounds", type=int, default=15, help="how often each way is timed")
+    cost.add_argument(
+        "--all", action="store_true", help="also the compiled way (minutes at first) and TorchOpt"
+    )
     cost.set_defaults(run=run_gradients)
     pictures = what.add_parser("images", help="one meta-gradient on pictures, each way")
     pictures.add_argument("--tasks", type=int, default=16)
