@@ -6,24 +6,26 @@ import importlib.util
 import math
 import statistics
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import higher
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from course_lib.commands.meta_gradients import (
+    compiled,
+    library,
+    plain_higher_loop,
+    torchopt_loop,
+)
+from course_lib.commands.peak_memory import peak_memory
 from course_lib.episodes import Episode, at_least_one
 from course_lib.families import Sinusoids, Strokes
 from course_lib.learners import MAML
 from course_lib.networks.small import conv4, mlp
 
-ALPHA = 0.01
 BASELINE = "plain higher loop"
 
 
@@ -51,67 +53,6 @@ class Timing:
     difference: float
     kilobytes: float
     first: float
-
-
-def plain_higher_loop(
-    network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
-) -> list[Tensor]:
-    """The yardstick: one task after the other, as in the example that comes with ``higher``."""
-    network.zero_grad()
-    optimizer = torch.optim.SGD(network.parameters(), lr=alpha)
-    for support_x, support_y, query_x, query_y in episode:
-        with higher.innerloop_ctx(network, optimizer, copy_initial_weights=False) as (fnet, inner):
-            for _ in range(steps):
-                inner.step(loss_fn(fnet(support_x), support_y))
-            (loss_fn(fnet(query_x), query_y) / episode.tasks).backward()
-    return [parameter.grad for parameter in network.parameters()]
-
-
-def library(way: str) -> Callable:
-    """The same gradient from `MAML` with one of its ways."""
-
-    def gradient(
-        network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
-    ) -> list[Tensor]:
-        learner = MAML(network, loss_fn, alpha=alpha, steps=steps, way=way)
-        return list(torch.autograd.grad(learner.outer_loss(episode), list(network.parameters())))
-
-    return gradient
-
-
-def compiled() -> Callable:
-    """The same gradient from `MAML` with way="compiled", with one learner a network: what it has
-    compiled is kept."""
-    learners = {}
-
-    def gradient(
-        network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
-    ) -> list[Tensor]:
-        if network not in learners:
-            learners[network] = MAML(network, loss_fn, alpha=alpha, steps=steps, way="compiled")
-        loss = learners[network].outer_loss(episode)
-        return list(torch.autograd.grad(loss, list(network.parameters())))
-
-    return gradient
-
-
-def torchopt_loop(
-    network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
-) -> list[Tensor]:
-    """One task after the other with the differentiable optimiser of TorchOpt (Ren et al. 2023), as
-    in its example of MAML."""
-    import torchopt
-
-    network.zero_grad()
-    theta, inner = list(network.parameters()), torchopt.MetaSGD(network, lr=alpha)
-    starts = [torchopt.extract_state_dict(one, by="reference") for one in (network, inner)]
-    for support_x, support_y, query_x, query_y in episode:
-        for _ in range(steps):
-            inner.step(loss_fn(network(support_x), support_y))
-        (loss_fn(network(query_x), query_y) / episode.tasks).backward()
-        for one, start in zip((network, inner), starts, strict=True):
-            torchopt.recover_state_dict(one, start)
-    return [parameter.grad for parameter in theta]
 
 
 WAYS = {BASELINE: plain_higher_loop} | {
@@ -255,43 +196,6 @@ def measure(
 def flat(tensors: list[Tensor]) -> Tensor:
     """Several tensors as one vector."""
     return torch.cat([tensor.detach().flatten() for tensor in tensors])
-
-
-class Held(TorchDispatchMode):
-    """Counts the bytes of the tensors made while it is active: those held now, and at the worst
-    moment."""
-
-    def __init__(self):
-        super().__init__()
-        self.sizes, self.now, self.peak = {}, 0, 0
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        result = operation(*args, **(kwargs or {}))
-        given = {storage._cdata for storage in storages((args, kwargs))}
-        for storage in storages(result):
-            place = storage._cdata
-            # neither a view nor changed in place
-            if place not in given and place not in self.sizes:
-                self.sizes[place] = storage.nbytes()
-                self.now += storage.nbytes()
-                self.peak = max(self.peak, self.now)
-                weakref.finalize(storage, self.freed, place)
-        return result
-
-    def freed(self, place: int) -> None:
-        self.now -= self.sizes.pop(place)
-
-
-def storages(nested) -> list:
-    """The memory behind every tensor in nested lists, tuples and dictionaries."""
-    return [leaf.untyped_storage() for leaf in tree_leaves(nested) if isinstance(leaf, Tensor)]
-
-
-def peak_memory(function: Callable) -> int:
-    """Bytes of tensors that a call held at its worst moment, beyond those that existed before."""
-    with Held() as held:
-        function()
-    return held.peak
 
 
 def run_gradients(options: argparse.Namespace) -> int:
