@@ -4,7 +4,6 @@ the same number of threads."""
 import argparse
 import statistics
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +12,12 @@ import higher
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from course_lib.episodes import Episode, at_least_one
 from course_lib.families import Sinusoids, Strokes
 from course_lib.learners import MAML
 from course_lib.networks.small import conv4, mlp
+from course_lib.training.peak_memory import peak_memory
 
 ALPHA = 0.01
 BASELINE = "plain higher loop"
@@ -199,43 +197,6 @@ def measure(
 def flat(tensors: list[Tensor]) -> Tensor:
     """Several tensors as one vector."""
     return torch.cat([tensor.detach().flatten() for tensor in tensors])
-
-
-class Held(TorchDispatchMode):
-    """Counts the bytes of the tensors made while it is active: those held now, and at the worst
-    moment."""
-
-    def __init__(self):
-        super().__init__()
-        self.sizes, self.now, self.peak = {}, 0, 0
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        result = operation(*args, **(kwargs or {}))
-        given = {storage._cdata for storage in storages((args, kwargs))}
-        for storage in storages(result):
-            place = storage._cdata
-            # neither a view nor changed in place
-            if place not in given and place not in self.sizes:
-                self.sizes[place] = storage.nbytes()
-                self.now += storage.nbytes()
-                self.peak = max(self.peak, self.now)
-                weakref.finalize(storage, self.freed, place)
-        return result
-
-    def freed(self, place: int) -> None:
-        self.now -= self.sizes.pop(place)
-
-
-def storages(nested) -> list:
-    """The memory behind every tensor in nested lists, tuples and dictionaries."""
-    return [leaf.untyped_storage() for leaf in tree_leaves(nested) if isinstance(leaf, Tensor)]
-
-
-def peak_memory(function: Callable) -> int:
-    """Bytes of tensors that a call held at its worst moment, beyond those that existed before."""
-    with Held() as held:
-        function()
-    return held.peak
 
 
 def run_gradients(options: argparse.Namespace) -> int:
