@@ -87,7 +87,8 @@ def draw_graph(result: dict, axes) -> None:
             axes.text(place[0], place[1] + 0.13, name, ha="center", fontsize=8, color="#444444")
     axes.set_axis_off()
     axes.set(xlim=(-0.15, k + 1.05), ylim=(-0.5, max(y for _, y in drawn.places) + 0.4))
-    axes.set_title("θ on the left, query loss on the right; orange: inside the inner gradients")
+    axes.text(k + 1.05, -0.3, "query loss", ha="right", va="center", fontsize=10)
+    axes.set_title("Orange: inside the inner gradients")
 
 
 def survival(r: dict) -> str:
@@ -192,7 +193,7 @@ def angle_words(r: dict) -> str:
 def angle_and_ratio() -> Explorer:
     """Curvature alone turns the outer gradient: find where first order fails."""
     return Explorer(
-        question="When is first order enough? Find a place where it walks uphill.",
+        question="When is first order enough, and where does it walk uphill?",
         compute=two_gradients,
         draw=draw_two,
         controls=[
@@ -219,14 +220,16 @@ def draw_price(result: dict, axes: dict) -> None:
     prices: dict[str, Price] = result["prices"]
     names = list(prices)
     for room, numbers, label in (
-        ("seconds", [p.seconds for p in prices.values()], "seconds an outer step, one core"),
+        ("seconds", [p.seconds for p in prices.values()], "seconds an outer step"),
         ("bytes", [p.megabytes for p in prices.values()], "MB at the worst moment"),
     ):
         colours = [COLOURS["theta"] if n == result["way"] else COLOURS["before"] for n in names]
         axes[room].barh(names, numbers, color=colours)
         for row, number in enumerate(numbers):
-            axes[room].text(number, row, f" {number:.3g}", va="center", fontsize=9.5)
-        axes[room].set(xlabel=label, xlim=(0, 1.25 * max(numbers)))
+            said = f"{number:.2f}" if number < 100 else f"{number:.0f}"
+            axes[room].text(number, row, f" {said}", va="center", fontsize=9.5)
+        axes[room].set(xlabel=label, xlim=(0, 1.4 * max(numbers)))
+        axes[room].set_xticks([])  # each bar says its number
         axes[room].grid(visible=False, axis="y")
         axes[room].invert_yaxis()
     axes["bytes"].tick_params(labelleft=False)
@@ -238,7 +241,7 @@ def all_prices(way: str, k: int, tasks: int, channels: int, queries: int) -> dic
     return {"prices": {name: price_of(name, **settings) for name in WAYS}, "way": way} | settings
 
 
-def calculator() -> Explorer:
+def price_calculator() -> Explorer:
     """What will an outer step on Conv-4 cost?"""
     return Explorer(
         question="What will an outer step cost before you pay it?",
@@ -263,3 +266,6 @@ def calculator() -> Explorer:
         size=(9.0, 3.2),
         mosaic=[["seconds", "bytes"]],
     )
+
+
+EXPLORERS = (cut_edges, angle_and_ratio, price_calculator)

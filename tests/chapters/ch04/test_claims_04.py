@@ -369,9 +369,9 @@ def test_with_5_tasks_maml_is_worse_than_with_endless_ones_and_better_than_no_ad
     assert (new[0] > 1.5 * new[-1].max()).all() and (new[0] < BEST_SINGLE).all()
 
 
-def test_on_new_waves_the_error_falls_with_the_number_of_tasks_in_every_seed():
+def test_on_new_waves_the_error_falls_with_the_number_of_tasks_until_100_are_as_good_as_endless():
     new = one_step().mean(1)
-    assert (new.diff() < 0).all()
+    assert (new[:3].diff() < -0.1).all() and abs(new[2] - new[3]) < 0.1
 
 
 def test_few_tasks_are_overfitted_and_the_gap_closes():
@@ -392,4 +392,5 @@ def test_small_waves_only_teach_too_little_about_all_waves():
     scores = named_run("price_tasks").tensors()
     small, all_waves = scores["small waves"][:, 1, 0], scores["new"][-1, :, 1, 0]
     assert (small > 1.5 * all_waves.max()).all()
+    assert abs(small.mean() - BEST_SINGLE) < 0.2
     assert math.isclose(study.SMALL_WAVES[1], 1.0)
