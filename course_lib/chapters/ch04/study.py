@@ -72,10 +72,11 @@ def outer_gradient(learner: Learner, episode: Episode) -> list[Tensor]:
     return list(torch.autograd.grad(learner.outer_loss(episode), list(learner.parameters())))
 
 
-def operations(function) -> int:
-    """Floating-point operations of matrix products and convolutions, as torch counts them."""
+def operations(function, *given) -> int:
+    """Floating-point operations of matrix products and convolutions in function(*given), as torch
+    counts them."""
     with FlopCounterMode(display=False) as counter:
-        function()
+        function(*given)
     return counter.get_total_flops()
 
 
