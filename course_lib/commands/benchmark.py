@@ -25,6 +25,7 @@ from course_lib.episodes import Episode, at_least_one
 from course_lib.families import Sinusoids, Strokes
 from course_lib.learners import MAML
 from course_lib.networks.small import conv4, mlp
+from course_lib.training.peak_memory import peak_memory
 
 BASELINE = "plain higher loop"
 
