@@ -55,3 +55,17 @@ PUBLISHED |= {
     "95.8": "the same table: MAML",
 }
 ARXIV = r"\b\d{4}\.\d{5}\b"
+PUBLISHED |= dict.fromkeys(
+    "98.7 98.3 0.5 95.8 0.3 89.4 97.68 0.04 89.43 0.14".split(),
+    (
+        "Nichol et al. 2018: Omniglot, 5-way and 20-way 1-shot, MAML, first order and Reptile "
+        "(transductive), in percent"
+    ),
+)
+PUBLISHED |= dict.fromkeys(
+    "99.16 94.46 0.42".split(),
+    "Rajeswaran et al. 2019, table 2: Omniglot, implicit MAML by gradient descent, in percent",
+)
+PUBLISHED |= dict.fromkeys(
+    "99.53 0.26".split(), "Li et al. 2017: Omniglot, 5-way 1-shot, Meta-SGD, in percent"
+)

@@ -329,3 +329,30 @@ def test_without_gradients_it_scores_and_every_step_is_there():
     steps = learner.after_each_step(tasks)
     torch.testing.assert_close(steps[-1], learner(tasks))
     torch.testing.assert_close(steps[0], torch.stack([learner.network(x) for x in tasks.query_x]))
+
+
+def test_two_steps_of_reptile_hold_the_agreement_of_gradients_within_a_task():
+    """Averaged over both orders of two batches, (theta - phi) / alpha = g1 + g2 - alpha / 2 times
+    the slope of g1 . g2, up to alpha squared (Nichol et al., equations 25 to 27)."""
+    tasks, network = episode(tasks=1, shots=4, queries=4), smooth()
+    parts = slice(0, 4), slice(4, 8)
+    weights = list(network.parameters())
+    x = torch.cat([tasks.support_x, tasks.query_x], 1)
+    y = torch.cat([tasks.support_y, tasks.query_y], 1)
+    g = [
+        torch.autograd.grad(F.mse_loss(network(x[0, i]), y[0, i]), weights, create_graph=True)
+        for i in parts
+    ]
+    product = sum((a * b).sum() for a, b in zip(*g, strict=True))
+    agreement = flat(torch.autograd.grad(product, weights))
+    off = []
+    for alpha in (1e-3, 1e-4):
+        found = []
+        for order in (parts, parts[::-1]):
+            one, two = order
+            task = Episode(x[:, one], y[:, one], x[:, two], y[:, two])
+            learner = Reptile(network, alpha=alpha, steps=2, batch=4)
+            found.append(gradient(learner, task) / alpha)
+        third = (flat(g[0]) + flat(g[1]) - sum(found) / 2) / alpha
+        off.append(((third - agreement / 2).norm() / third.norm()).item())
+    assert off[1] < 1e-3 and 8 < off[0] / off[1] < 12
