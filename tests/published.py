@@ -48,6 +48,12 @@ PUBLISHED |= {
     "0.4": "Houlsby et al. 2019, abstract: points behind full fine-tuning on GLUE",
     "3.6": "the same: parameters added for a task, in percent",
 }
+PUBLISHED |= {
+    "48.07": "Finn et al. 2017, table 1: first-order MAML, mini-ImageNet 5-way 1-shot",
+    "48.70": "the same table: MAML",
+    "89.4": "Nichol et al. 2018, table 2: first-order MAML, Omniglot 20-way 1-shot",
+    "95.8": "the same table: MAML",
+}
 ARXIV = r"\b\d{4}\.\d{5}\b"
 PUBLISHED |= dict.fromkeys(
     "98.7 98.3 0.5 95.8 0.3 89.4 97.68 0.04 89.43 0.14".split(),

@@ -2,26 +2,31 @@
 the same number of threads."""
 
 import argparse
+import importlib.util
+import math
 import statistics
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import higher
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from course_lib.commands.meta_gradients import (
+    compiled,
+    library,
+    plain_higher_loop,
+    torchopt_loop,
+)
+from course_lib.commands.peak_memory import peak_memory
 from course_lib.episodes import Episode, at_least_one
 from course_lib.families import Sinusoids, Strokes
 from course_lib.learners import MAML
 from course_lib.networks.small import conv4, mlp
+from course_lib.training.peak_memory import peak_memory
 
-ALPHA = 0.01
 BASELINE = "plain higher loop"
 
 
@@ -37,7 +42,9 @@ class Timing:
         difference: largest difference to the plain loop's gradient in float64, relative to its
             largest entry.
         kilobytes: memory of tensors at the worst moment, beyond what was held before; on one
-            thread.
+            thread. NaN where it cannot be counted.
+        first: milliseconds of the first call, before the timed rounds: it compiles, where anything
+            is compiled.
     """
 
     way: str
@@ -46,50 +53,35 @@ class Timing:
     work: float
     difference: float
     kilobytes: float
-
-
-def plain_higher_loop(
-    network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
-) -> list[Tensor]:
-    """The yardstick: one task after the other, as in the example that comes with ``higher``."""
-    network.zero_grad()
-    optimizer = torch.optim.SGD(network.parameters(), lr=alpha)
-    for support_x, support_y, query_x, query_y in episode:
-        with higher.innerloop_ctx(network, optimizer, copy_initial_weights=False) as (fnet, inner):
-            for _ in range(steps):
-                inner.step(loss_fn(fnet(support_x), support_y))
-            (loss_fn(fnet(query_x), query_y) / episode.tasks).backward()
-    return [parameter.grad for parameter in network.parameters()]
-
-
-def library(way: str) -> Callable:
-    """The same gradient from `MAML` with one of its ways."""
-
-    def gradient(
-        network, episode: Episode, steps: int, loss_fn=F.mse_loss, alpha: float = ALPHA
-    ) -> list[Tensor]:
-        learner = MAML(network, loss_fn, alpha=alpha, steps=steps, way=way)
-        return list(torch.autograd.grad(learner.outer_loss(episode), list(network.parameters())))
-
-    return gradient
+    first: float
 
 
 WAYS = {BASELINE: plain_higher_loop} | {
     f"way={way!r}": library(way) for way in ("higher", "autograd", "vmap")
 }
 IMAGE_WAYS = WAYS | {"way='fast'": library("fast")}
+COMPILED = "way='compiled'"
+TORCHOPT = {"TorchOpt": torchopt_loop} if importlib.util.find_spec("torchopt") else {}
 
 
-def gradients(steps: int = 5, tasks: int = 25, rounds: int = 15) -> list[Timing]:
+def gradients(
+    steps: int = 5, tasks: int = 25, rounds: int = 15, everything: bool = False
+) -> list[Timing]:
     """The sinusoid experiment, K = 10, second order, on one thread.
 
+    Args:
+        everything: also the compiled way, which takes a minute or two to compile, and TorchOpt
+            where it is installed.
+
     Raises:
-        ValueError: a count is below 1.
+        ValueError: a count is below 1, or there is no compiler.
     """
     at_least_one(steps=steps, tasks=tasks, rounds=rounds)
     family = Sinusoids()
     episode = family.sample(tasks, shots=10, queries=10, generator=family.generator(0))
     ways = {name: partial(way, steps=steps) for name, way in WAYS.items()}
+    others = TORCHOPT | {COMPILED: compiled()} if everything else {}
+    ways |= {name: partial(way, steps=steps) for name, way in others.items()}
     return measure(
         ways, (mlp(seed=0), episode), (mlp(seed=0).double(), double(episode)), rounds, threads=1
     )
@@ -163,17 +155,22 @@ def measure(
     before, clocks = torch.get_num_threads(), (time.perf_counter, time.process_time)
     torch.set_num_threads(threads)
     try:
-        seconds = {name: [] for name in ways}
+        seconds, first = {name: [] for name in ways}, {}
         for turn in range(rounds + 1):
             for name, way in ways.items():
                 began = [clock() for clock in clocks]
                 way(*timed)
-                if turn > 0:  # the first round only warms up
-                    seconds[name].append(
-                        [clock() - then for clock, then in zip(clocks, began, strict=True)]
-                    )
+                took = [clock() - then for clock, then in zip(clocks, began, strict=True)]
+                if turn > 0:
+                    seconds[name].append(took)
+                else:  # the first round only warms up
+                    first[name] = 1000 * took[0]
         torch.set_num_threads(1)  # memory is counted on the thread of the caller
-        memory = {name: peak_memory(partial(way, *timed)) for name, way in ways.items()}
+        memory = {
+            # what compiled code takes does not pass through torch's dispatcher
+            name: math.nan if name == COMPILED else peak_memory(partial(way, *timed))
+            for name, way in ways.items()
+        }
         vectors = {name: flat(way(*exact)).clone() for name, way in ways.items()}
     finally:
         torch.set_num_threads(before)
@@ -191,6 +188,7 @@ def measure(
             ),
             ((vectors[name] - truth).abs().max() / truth.abs().max()).item(),
             memory[name] / 1000,
+            first[name],
         )
         for name in ways
     ]
@@ -201,53 +199,19 @@ def flat(tensors: list[Tensor]) -> Tensor:
     return torch.cat([tensor.detach().flatten() for tensor in tensors])
 
 
-class Held(TorchDispatchMode):
-    """Counts the bytes of the tensors made while it is active: those held now, and at the worst
-    moment."""
-
-    def __init__(self):
-        super().__init__()
-        self.sizes, self.now, self.peak = {}, 0, 0
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        result = operation(*args, **(kwargs or {}))
-        given = {storage._cdata for storage in storages((args, kwargs))}
-        for storage in storages(result):
-            place = storage._cdata
-            # neither a view nor changed in place
-            if place not in given and place not in self.sizes:
-                self.sizes[place] = storage.nbytes()
-                self.now += storage.nbytes()
-                self.peak = max(self.peak, self.now)
-                weakref.finalize(storage, self.freed, place)
-        return result
-
-    def freed(self, place: int) -> None:
-        self.now -= self.sizes.pop(place)
-
-
-def storages(nested) -> list:
-    """The memory behind every tensor in nested lists, tuples and dictionaries."""
-    return [leaf.untyped_storage() for leaf in tree_leaves(nested) if isinstance(leaf, Tensor)]
-
-
-def peak_memory(function: Callable) -> int:
-    """Bytes of tensors that a call held at its worst moment, beyond those that existed before."""
-    with Held() as held:
-        function()
-    return held.peak
-
-
 def run_gradients(options: argparse.Namespace) -> int:
     print(
         f"one meta-gradient, second order: network 1-40-40-1, {options.tasks} tasks, K=10, "
         f"{options.steps} inner steps, one thread"
     )
     print(f"{'way':<20}{'ms':>8}{'ratio':>8}{'difference':>13}{'peak kB':>10}")
-    for row in gradients(options.steps, options.tasks, options.rounds):
+    for row in gradients(options.steps, options.tasks, options.rounds, options.all):
+        peak = "-" if math.isnan(row.kilobytes) else f"{row.kilobytes:.0f}"
         print(
-            f"{row.way:<20}{row.milliseconds:8.1f}{row.ratio:8.3f}{row.difference:13.1e}{row.kilobytes:10.0f}"
+            f"{row.way:<20}{row.milliseconds:8.1f}{row.ratio:8.3f}{row.difference:13.1e}{peak:>10}"
         )
+        if row.way == COMPILED:
+            print(f"  compiled in {row.first / 1000:.0f} s, once; its memory cannot be counted")
     print(
         "ratio: to the plain loop; difference: of the gradients in float64, relative; medians of "
         f"{options.rounds} rounds"
@@ -293,6 +257,9 @@ def add_parser(subparsers) -> None:
     cost = what.add_parser("gradients", help="one meta-gradient on sinusoids, each way")
     cost.add_argument("--tasks", type=int, default=25)
     cost.add_argument("--rounds", type=int, default=15, help="how often each way is timed")
+    cost.add_argument(
+        "--all", action="store_true", help="also the compiled way (minutes at first) and TorchOpt"
+    )
     cost.set_defaults(run=run_gradients)
     pictures = what.add_parser("images", help="one meta-gradient on pictures, each way")
     pictures.add_argument("--tasks", type=int, default=16)

@@ -21,6 +21,7 @@ from course_lib.learners.siamese import Koch, Siamese, contrastive, distance, pa
 __all__ = [
     "Baseline", "BaselinePlusPlus", "IMAML", "InContext", "InContextRegression", "Joint", "Koch",
     "Learner", "LeastSquares", "MAML", "Matching", "MetaBaseline", "MetaSGD", "Nearest",
-    "Prompting", "Prototypical", "Relation", "Reptile", "Ridge", "Siamese",
-    "Template", "contrastive", "distance", "linear_attention", "pairs_of", "predict_with", "prototypes", "squared", "written_out",
+    "Prompting", "Prototypical", "Relation", "Reptile", "Ridge", "Siamese", "Template",
+    "contrastive", "distance", "linear_attention", "pairs_of", "predict_with", "prototypes",
+    "squared", "written_out",
 ]  # fmt: skip

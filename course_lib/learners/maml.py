@@ -1,7 +1,7 @@
 """MAML: a start from which a few gradient steps go far (Finn, Abbeel, Levine 2017)."""
 
-import functools
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from course_lib.episodes import Episode, one_task
 from course_lib.learners import recomputed
 from course_lib.learners.base import Learner, right_shape
+from course_lib.learners.compiled import Compiled, check_plain
 from course_lib.learners.conv4_by_hand import gradient as fast
 from course_lib.learners.inner_loop import Rates, not_frozen, query_predictions
 from course_lib.learners.inner_optimizers import check_optimizer, learned, plain_numbers
@@ -18,6 +19,7 @@ from course_lib.learners.networks_that_adapt import check_network, head_of
 from course_lib.networks.normalisation import update_averages
 
 WAYS = ("higher", "autograd", "vmap", "fast", *recomputed.PRODUCTS)
+COMPILED = "compiled"  # one more way, for plain MLPs only
 
 
 class MAML(Learner):
@@ -33,7 +35,8 @@ class MAML(Learner):
         way: "higher", "autograd" or "vmap": three ways to the same numbers. "fast" gives them too:
             for conv4 on a CPU with the derivatives written out by hand, elsewhere by vmap, which
             is the fast one of the three. "checkpointed" and "mixed" too, with little memory: see
-            `recomputed`.
+            `recomputed`. "compiled" does, for a plain MLP: the whole meta-gradient by
+            torch.compile, which takes a minute once and pays in long training.
         inner_optimizer, override: for way="higher" only; see `inner_loop.with_higher`.
 
     Raises:
@@ -70,11 +73,13 @@ class MAML(Learner):
             raise ValueError(f"loss_fn={loss_fn!r}: give a function of (predictions, targets)")
         if adapt not in ("all", "head"):
             raise ValueError(f"adapt={adapt!r}: choose 'all' or 'head'")
-        if way not in WAYS:
-            raise ValueError(f"way={way!r}: choose one of {', '.join(WAYS)}")
+        if way not in (*WAYS, COMPILED):
+            raise ValueError(f"way={way!r}: choose one of {', '.join(WAYS)}, {COMPILED}")
         check_optimizer(inner_optimizer, override, way)
         check_network(network, first_order)
-        self.network, self.loss_fn = network, loss_fn
+        if way == COMPILED:
+            check_plain(network)
+        self.network, self.loss_fn, self.compiled = network, loss_fn, Compiled()
         self.alpha, self.steps, self.first_order, self.adapt, self.way = (
             alpha,
             steps,
@@ -152,7 +157,12 @@ class MAML(Learner):
             loss = fast.outer_loss(plan, self, episode, first_order=self.first_order, **walk)
             if loss is not None:
                 return loss
-        return super().outer_loss(episode)
+        in_other_ways = partial(super().outer_loss, episode)
+        if self.way == COMPILED and torch.is_grad_enabled():
+            walk = {"alpha": self.alpha, "steps": self.steps, "adapted": self.adapted}
+            walk |= {"first_order": self.first_order, "checked": in_other_ways}
+            return self.compiled.loss(self.network, self.loss_fn, episode, **walk)
+        return in_other_ways()
 
     def _plan(self, episode: Episode) -> fast.ByHand | None:
         """How to run the network with its derivatives written out, if that is asked for and
@@ -162,10 +172,10 @@ class MAML(Learner):
 
     def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
         walk = {"alpha": self.rates, "steps": steps, "adapted": self.adapted}
-        loss = functools.partial(self.support_loss, ways=episode.ways)
+        loss = partial(self.support_loss, ways=episode.ways)
         if not graph and (plan := self._plan(episode)):
             return fast.predictions(plan, self.network, loss, episode, every_step, **walk)
-        way = "vmap" if self.way == "fast" else self.way
+        way = "vmap" if self.way in ("fast", COMPILED) else self.way
         walk |= {"first_order": self.first_order or not graph, **self.special}
         with torch.enable_grad():  # the inner loop needs gradients even where the caller wants none
             if way in recomputed.PRODUCTS and graph:

@@ -8,6 +8,7 @@ from course_lib.learners.inner_loop import Rates
 from course_lib.learners.maml import MAML
 
 KINDS = ("element", "layer", "one")
+KNOWS_RATES = ("higher", "autograd", "vmap", "fast")  # the ways that take a rate for each parameter
 
 
 class MetaSGD(MAML):
@@ -34,6 +35,11 @@ class MetaSGD(MAML):
         if "inner_optimizer" in settings or "override" in settings:
             raise ValueError(
                 "MetaSGD adapts by plain gradient steps: leave inner_optimizer and override out"
+            )
+        if (way := settings.get("way", "higher")) not in KNOWS_RATES:
+            raise ValueError(
+                f"way={way!r} knows one rate for all: for MetaSGD choose one of "
+                f"{', '.join(KNOWS_RATES)}"
             )
         if rates not in KINDS:
             raise ValueError(f"rates={rates!r}: choose one of {', '.join(KINDS)}")

@@ -160,7 +160,7 @@ def one_number(source: str, about: dict, part: str = "seconds") -> float:
 def rows(value) -> bool:
     """A table of numbers, such as a model's accuracy along its training."""
     return isinstance(value, list) and all(
-        isinstance(row, list) and len(row) == 3 and all(map(number, row)) for row in value
+        isinstance(row, list | tuple) and len(row) == 3 and all(map(number, row)) for row in value
     )
 
 

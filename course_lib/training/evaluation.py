@@ -103,14 +103,15 @@ def test_episodes(
 test_episodes.__test__ = False  # no test, whatever its name makes pytest think
 
 
-def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
+def evaluate(learner: Learner, episode: Episode, batch: int | None = None) -> Score:
     """Adapt to each task of ``episode`` and score the query predictions: MSE for real targets,
     accuracy for classes.
 
     The learner is in eval mode meanwhile, and as it was afterwards.
 
     Args:
-        batch: tasks adapted at a time; more need more memory and give the same numbers.
+        batch: tasks adapted at a time; more need more memory and give the same numbers. As many
+            as `usual_batch` says, unless told.
 
     Raises:
         ValueError: the learner returns a wrong shape, or NaN in every task.
@@ -127,7 +128,9 @@ def evaluate(learner: Learner, episode: Episode, batch: int = 100) -> Score:
     return as_score(torch.cat(scores), episode, sum(lost))
 
 
-def evaluate_each_step(learner, episode: Episode, steps: int, batch: int = 100) -> list[Score]:
+def evaluate_each_step(
+    learner, episode: Episode, steps: int, batch: int | None = None
+) -> list[Score]:
     """As `evaluate`, after 0, 1, ..., ``steps`` inner steps, for learners that adapt by steps
     (`MAML.after_each_step`). Every answer after a step may be NaN: alpha is then too large."""
     found: list[list] = [[] for _ in range(steps + 1)]
@@ -153,9 +156,18 @@ def scored(learner: Learner, predictions: Tensor, part: Episode) -> tuple[Tensor
     return score_tasks(predictions, part.query_y), int(lost.sum())
 
 
-def parts(episode: Episode, batch: int) -> Iterator[Episode]:
+NUMBERS = 500_000  # in the items of a batch: what a network makes of them is many times as much
+
+
+def usual_batch(episode: Episode) -> int:
+    """Tasks at a time that keep memory small: 100 of curves, fewer of pictures."""
+    one = sum(x[0].numel() for x in (episode.support_x, episode.query_x))
+    return max(1, min(100, NUMBERS // max(one, 1)))
+
+
+def parts(episode: Episode, batch: int | None) -> Iterator[Episode]:
     """The episode in batches; an interrupt takes effect between them."""
-    for part in episode.parts(batch):
+    for part in episode.parts(usual_batch(episode) if batch is None else batch):
         interrupts.now()
         yield part
 

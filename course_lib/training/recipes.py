@@ -88,22 +88,21 @@ def encoder(o: SimpleNamespace) -> nn.Module:
 def prepare_pictures(make, o: SimpleNamespace):
     family = picture_families(o)[0]
     learner = make(o, family.classes)
-    return precise(learner, o).to(o.device), family, plan_of(o)
+    return halved(learner, o.half).to(o.device), family, plan_of(o)
 
 
-def precise(learner: Learner, o: SimpleNamespace) -> Learner:
-    """The learner in the precision that the settings ask for.
+def halved(learner: Learner, half: bool) -> Learner:
+    """The learner, computing in bfloat16 while it trains if that is asked for.
 
     Raises:
-        ValueError: half precision was asked of a learner that has none.
+        ValueError: it cannot.
     """
-    if not o.half:
-        return learner
-    if not hasattr(learner, "in_half"):
+    if half and not hasattr(learner, "in_half"):
         raise ValueError(
-            f"half=True: {type(learner).__name__} is trained in single precision, choose half=False"
+            f"half=True: {type(learner).__name__} computes in float32 only; bfloat16 is for metric "
+            "learners, and too coarse for second derivatives: set half=False"
         )
-    return learner.in_half()
+    return learner.in_half() if half else learner
 
 
 def picture_families(o: SimpleNamespace) -> tuple[TaskFamily, TaskFamily]:

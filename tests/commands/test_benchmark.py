@@ -105,3 +105,28 @@ def test_the_command_for_pictures_prints_one_row_a_way(capsys):
 def test_counts_below_one_are_refused_for_pictures_too(option, capsys):
     assert program.main(["benchmark", "images", f"--{option}", "0"]) == 2
     assert capsys.readouterr().err.startswith(f"{option}=0: ")
+
+
+@pytest.mark.slow
+def test_the_compiled_way_gives_the_same_gradient_and_its_compilation_is_timed(capsys):
+    words = "benchmark gradients --steps 1 --tasks 2 --rounds 2 --all".split()
+    assert program.main(words) == 0
+    *_, row, seconds, _, _ = capsys.readouterr().out.splitlines()
+    assert row.startswith(benchmark.COMPILED) and row.split()[-1] == "-"
+    assert float(row.split()[3]) < 1e-9
+    assert seconds.startswith("  compiled in ")
+
+
+@TIMED
+def test_the_compiled_way_takes_at_most_0_05_of_the_plain_loop():
+    rows = {row.way: row for row in gradients(rounds=9, everything=True)}
+    assert rows[benchmark.COMPILED].difference < 1e-9
+    assert rows[benchmark.COMPILED].ratio <= 0.05
+    assert rows[benchmark.COMPILED].first > 10 * rows[benchmark.COMPILED].milliseconds
+
+
+def test_torchopt_gives_the_same_gradient_where_it_is_installed(monkeypatch):
+    pytest.importorskip("torchopt", reason="NOT COMPARED WITH TORCHOPT: it is not installed")
+    monkeypatch.setattr(benchmark, "compiled", lambda: benchmark.library("vmap"))
+    rows = {row.way: row for row in gradients(2, tasks=2, rounds=1, everything=True)}
+    assert rows["TorchOpt"].difference < 1e-9

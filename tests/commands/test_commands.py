@@ -231,10 +231,10 @@ def test_a_setting_that_cannot_work_is_answered_in_one_sentence(words, says, tmp
         (["train", SINE, *TINY, "--save-every", "0"], "save_every=0"),
         (["train", SINE, "--device", "abacus"], "--device abacus: this machine has no such device"),
         (["train", SINE, *TINY, "--out", "in_the_way/run"], "cannot write in_the_way/run: "),
-        (["train", SINE, *TINY, "--out", "new/"], "--out new/: it names a folder, choose a file in it"),
+        (["train", SINE, *TINY, "--out", "new/"], "--out new/: it names a folder, choose a file"),
         (
             ["train", "look_maml_support", "--set", "half=true"],
-            "half=True: MAML is trained in single precision, choose half=False",
+            "half=True: MAML computes in float32 only; bfloat16 is for metric learners",
         ),
         (["train", "magic"], "there is no run 'magic': `python -m course_lib list` names them all"),
         (["train", "strokes_koch", "--set", "data=cats"], "data=cats: choose strokes or omniglot"),

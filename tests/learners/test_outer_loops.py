@@ -179,6 +179,8 @@ def test_rates_are_trained_saved_and_go_on_after_the_steps_of_training(tmp_path)
     "settings, says",
     [
         ({"rates": "some"}, "rates='some': choose one of element, layer, one"),
+        ({"way": "mixed"}, "way='mixed' knows one rate for all: for MetaSGD choose one of higher"),
+        ({"way": "compiled"}, "way='compiled' knows one rate for all"),
         ({"override": {"lr": [0.1]}}, "leave inner_optimizer and override out"),
         ({"alpha": -1.0}, "alpha=-1.0"),
     ],

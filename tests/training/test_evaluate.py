@@ -17,6 +17,7 @@ from course_lib.training.evaluation import (
     evaluate_each_step,
     paired,
     squared_error,
+    usual_batch,
 )
 from course_lib.training.evaluation import test_episodes as fresh_episodes
 
@@ -169,3 +170,11 @@ def test_a_perfect_score_still_has_an_interval():
     assert Score(torch.zeros(50)).half_width == 0.0  # an error of 0 everywhere is no share
     level = Score(torch.full((50,), 0.8), "accuracy", 0.2)
     assert level.half_width == pytest.approx(0.131, abs=2e-3)
+
+
+def test_the_usual_batch_is_smaller_for_larger_items():
+    curves = Episode(*(torch.zeros(300, 10, 1) for _ in range(4)))
+    x, y = torch.zeros(40, 15, 1, 28, 28), torch.arange(15).remainder(5).expand(40, 15)
+    assert usual_batch(curves) == 100 and usual_batch(Episode(x, y, x, y)) == 21
+    huge = torch.zeros(1, 5, 1, 600, 600)
+    assert usual_batch(Episode(huge, y[:1, :5], huge, y[:1, :5])) == 1

@@ -12,7 +12,7 @@ from course_lib.families.digits import Digits
 from course_lib.learners import Learner, Matching, Nearest, Prototypical, Relation
 from course_lib.networks import conv4
 from course_lib.training.evaluation import Score, evaluate, test_episodes
-from course_lib.training.recipes import PICTURES, encoder, picture_run, report_pictures
+from course_lib.training.recipes import PICTURES, encoder, halved, picture_run, report_pictures
 from course_lib.training.runs import Measurement, Run, once, plan_of, printed
 
 SMALL = dict(tasks=2)  # 2 tasks of 5 classes an outer step
@@ -55,7 +55,7 @@ def prepare_altered(o: SimpleNamespace) -> tuple[Learner, Altered, object]:
     drawn = Strokes(ways=o.ways, scripts=o.scripts, within=o.within, device=o.device)
     family = Altered(drawn, **{name: getattr(o, name) for name in ALTERED})
     learner = Prototypical(encoder(o))
-    return (learner.in_half() if o.half else learner).to(o.device), family, plan_of(o)
+    return halved(learner, o.half).to(o.device), family, plan_of(o)
 
 
 RUNS.append(
