@@ -15,6 +15,7 @@ from course_lib.chapters.ch05.bench import (
     learner_of,
     small_conv,
     strokes,
+    trained,
 )
 from course_lib.chapters.ch05.explorers import (
     LOOPS,
@@ -321,3 +322,15 @@ def test_too_few_inner_steps_make_the_implicit_gradient_wrong_by_more_than_its_l
         (found[steps],) = torch.autograd.grad(learner.outer_loss(task), line.weight)
     torch.testing.assert_close(found[500], found[1000])
     assert (found[2] - found[500]).norm() > found[500].norm()
+
+
+@pytest.mark.parametrize("name", ["joint", "meta-sgd"])
+def test_a_run_of_the_file_can_be_made_again(name):
+    """One seed on sine waves, trained now as the file says: the same up to the order of sums."""
+    about, steps = named(CURVES).about(), named(CURVES).usual["outer_steps"]
+    alpha, k = about["chosen"][name]
+    bench = curves(steps)
+    again = evaluate_each_step(trained(name, bench, alpha, 0)[0], bench.tasks(), k)[k]
+    stored = named(CURVES).tensors()[f"{name}/0"].double()
+    assert again.per_episode.double().median() == pytest.approx(stored.median().item(), rel=0.1)
+    assert torch.corrcoef(torch.stack([again.per_episode.double(), stored]).log())[0, 1] > 0.95
