@@ -29,7 +29,6 @@ from course_lib.learners import MAML, Learner, Nearest, Prototypical
 from course_lib.training.evaluation import Score, evaluate, evaluate_each_step
 from course_lib.training.runs import Measurement
 
-
 CAP = 25.0  # the square of the largest amplitude: always answering 0 cannot be so wrong
 
 
