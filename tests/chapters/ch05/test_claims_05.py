@@ -310,14 +310,14 @@ def test_about_three_in_ten_rates_of_the_large_matrices_are_negative_and_the_las
 
 def test_too_few_inner_steps_make_the_implicit_gradient_wrong_by_more_than_its_length():
     """And no error is raised; with many steps it is right. The notebook has the closed form."""
-    torch.manual_seed(0)
-    line = torch.nn.Linear(3, 1, bias=False).double()
-    x = torch.randn(1, 11, 3, dtype=torch.float64)
-    y = x @ torch.tensor([[1.0], [-2.0], [0.5]], dtype=torch.float64)
-    task = Episode(x[:, :6], y[:, :6], x[:, 6:], y[:, 6:])
+    dice = torch.Generator().manual_seed(1)
+    x, xq = (torch.randn(1, n, 3, dtype=torch.float64, generator=dice) for n in (6, 5))
+    w = torch.tensor([[1.0], [-2.0], [0.5]], dtype=torch.float64)
+    task, line = Episode(x, x @ w, xq, xq @ w), torch.nn.Linear(3, 1, bias=False).double()
+    torch.nn.init.constant_(line.weight, 0.3)
     found = {}
     for steps in (2, 500, 1000):
         learner = IMAML(line, alpha=0.05, steps=steps, strength=1.0, solver_steps=3, way="vmap")
         (found[steps],) = torch.autograd.grad(learner.outer_loss(task), line.weight)
     torch.testing.assert_close(found[500], found[1000])
-    assert (found[2] - found[500]).norm() > 0.5 * found[500].norm()
+    assert (found[2] - found[500]).norm() > found[500].norm()
