@@ -20,7 +20,6 @@ from course_lib.commands.meta_gradients import (
     plain_higher_loop,
     torchopt_loop,
 )
-from course_lib.commands.peak_memory import peak_memory
 from course_lib.episodes import Episode, at_least_one
 from course_lib.families import Sinusoids, Strokes
 from course_lib.learners import MAML

@@ -245,13 +245,20 @@ def twice_differentiable(network: nn.Module, device: torch.device) -> Iterator[N
 
 
 def query_predictions(
-    network: nn.Module, loss_fn, episode: Episode, way: str, every_step: bool = False, **walk
+    network: nn.Module,
+    loss_fn,
+    episode: Episode,
+    way: str,
+    every_step: bool = False,
+    graph: bool = True,
+    **walk,
 ) -> Tensor:
     """Predictions for the query sets after the inner loop.
 
     Args:
         way: "autograd", "higher" or "vmap": which of the three walks.
         every_step: also the predictions after 0, 1, ..., k - 1 steps.
+        graph: let the predictions hang on theta; without, they keep nothing of the network.
         walk: alpha, steps, first_order, adapted, and what else the way takes.
 
     Returns:
@@ -266,7 +273,9 @@ def query_predictions(
         if way == "vmap":
             path = all_tasks_at_once(network, loss_fn, episode.support_x, episode.support_y, **walk)
             stations = path if every_step else path[-1:]
-            predictions = torch.stack([predict_all_with(network, phi, asked) for phi in stations])
+            with torch.set_grad_enabled(graph):
+                columns = [predict_all_with(network, phi, asked) for phi in stations]
+            predictions = torch.stack(columns)
         else:
             one_task = {"autograd": written_out, "higher": with_higher}[way]
             columns = []
@@ -274,7 +283,9 @@ def query_predictions(
                 interrupts.now()
                 path = one_task(network, loss_fn, support_x, support_y, **walk)
                 stations = path if every_step else path[-1:]
-                columns.append(torch.stack([predict_with(network, phi, x) for phi in stations]))
+                with torch.set_grad_enabled(graph):
+                    answers = [predict_with(network, phi, x) for phi in stations]
+                columns.append(torch.stack(answers))
             predictions = torch.stack(columns, dim=1)
     predictions = predictions[:, :, first:]
     return predictions if every_step else predictions[0]

@@ -182,7 +182,7 @@ class MAML(Learner):
                 return recomputed.query_predictions(self.network, loss, episode, way, **walk)
             way = "autograd" if way in recomputed.PRODUCTS else way  # nothing to walk back for
             predictions = query_predictions(
-                self.network, loss, episode, way, every_step, **walk
+                self.network, loss, episode, way, every_step, graph, **walk
             )
         return predictions if graph else predictions.detach()
 
