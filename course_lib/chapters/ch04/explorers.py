@@ -105,7 +105,7 @@ def cut_edges() -> Explorer:
         compute=graph_after,
         draw=draw_graph,
         controls=[
-            Slider("k", "inner steps k", 1, 5, 1, value=1),
+            Slider("k", "inner steps k", 1, 5, 1, value=2),
             Choice("cut", "cut", tuple(CUTS), "nothing (second order)"),
         ],
         number=survival,
