@@ -2,8 +2,6 @@
 Levine 2019)."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -15,11 +13,11 @@ from course_lib.learners.inner_loop import (
     for_all_tasks,
     predict_all_with,
     predict_with,
+    ready,
     slopes,
-    twice_differentiable,
 )
 from course_lib.learners.maml import MAML
-from course_lib.networks.normalisation import support_first, update_averages
+from course_lib.networks.normalisation import update_averages
 
 
 class IMAML(MAML):
@@ -83,7 +81,7 @@ class IMAML(MAML):
         """x with (I + H / strength) x = b for every task, by conjugate gradients: lists of (T,
         ...)."""
         values = [phi[name] for name in self.adapted]
-        with self.ready(episode):
+        with ready(self.network, episode.support_x.device, episode.support_x.shape[1]):
             total = self.support_losses(phi, episode).sum()
             gradients = torch.autograd.grad(total, values, create_graph=True, allow_unused=True)
 
@@ -103,7 +101,8 @@ class IMAML(MAML):
             for name, p in self.network.named_parameters()
         }
         phi, path, names = dict(theta), [dict(theta)], self.adapted
-        with torch.enable_grad(), self.ready(episode):
+        device, items = episode.support_x.device, episode.support_x.shape[1]
+        with torch.enable_grad(), ready(self.network, device, items):
             for _ in range(steps):
                 phi |= {name: phi[name].detach().requires_grad_() for name in names}
                 total = self.support_losses(phi, episode).sum()
@@ -124,23 +123,9 @@ class IMAML(MAML):
 
     def answers(self, episode: Episode, phi: Parameters) -> Tensor:
         """Query predictions at phi: (T, Q, outputs)."""
-        items = episode.support_x.shape[1]
-        with (
-            twice_differentiable(self.network, episode.query_x.device),
-            support_first(self.network, items) as first,
-        ):
+        with ready(self.network, episode.query_x.device, episode.support_x.shape[1]) as first:
             asked = torch.cat([episode.support_x[:, :first], episode.query_x], dim=1)
             return predict_all_with(self.network, phi, asked)[:, first:]
-
-    @contextmanager
-    def ready(self, episode: Episode) -> Iterator[None]:
-        """Layers that need it know the support set, and all take a road with a second
-        derivative."""
-        with (
-            twice_differentiable(self.network, episode.support_x.device),
-            support_first(self.network, episode.support_x.shape[1]),
-        ):
-            yield
 
     def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
         path = self.path(episode, steps)

@@ -244,6 +244,14 @@ def twice_differentiable(network: nn.Module, device: torch.device) -> Iterator[N
         torch.backends.mha.set_fastpath_enabled(fast)
 
 
+@contextmanager
+def ready(network: nn.Module, device: torch.device, items: int) -> Iterator[int]:
+    """`twice_differentiable`, and layers that need it know the ``items`` of the support set. Yields
+    what `support_first` does."""
+    with twice_differentiable(network, device), support_first(network, items) as first:
+        yield first
+
+
 def query_predictions(
     network: nn.Module,
     loss_fn,
@@ -265,10 +273,7 @@ def query_predictions(
         (T, Q, outputs), or (k + 1, T, Q, outputs) with every_step.
     """
     # first is 0, unless the queries are normalised with the support set
-    with (
-        twice_differentiable(network, episode.query_x.device),
-        support_first(network, episode.support_x.shape[1]) as first,
-    ):
+    with ready(network, episode.query_x.device, episode.support_x.shape[1]) as first:
         asked = torch.cat([episode.support_x[:, :first], episode.query_x], dim=1)
         if way == "vmap":
             path = all_tasks_at_once(network, loss_fn, episode.support_x, episode.support_y, **walk)

@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from course_lib import interrupts
 from course_lib.episodes import Episode
 from course_lib.learners import inner_loop
-from course_lib.networks.normalisation import support_first
 
 Parameters = dict[str, Tensor]
 Product = Callable[[Callable, Parameters, Parameters, Tensor], Parameters]
@@ -173,7 +172,7 @@ class Recomputed(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, slope: Tensor):
         walk, theta = ctx.walk, dict(zip(ctx.names, ctx.saved_tensors, strict=True))
-        with both(walk.network, walk.asked.device, len(walk.support_x)):
+        with inner_loop.ready(walk.network, walk.asked.device, len(walk.support_x)):
             v = walk.back(theta, slope)
         return None, None, *(v[name] for name in ctx.names)
 
@@ -193,20 +192,13 @@ def query_predictions(
     """
     theta, names = dict(network.named_parameters()), inner_loop.not_frozen(network)
     items, found = episode.support_x.shape[1], []
-    with both(network, episode.query_x.device, items) as first:
+    with inner_loop.ready(network, episode.query_x.device, items) as first:
         asked = torch.cat([episode.support_x[:, :first], episode.query_x], dim=1)
         for x, (support_x, support_y, _, _) in zip(asked, episode, strict=True):
             interrupts.now()
             task = Walk(network, loss_fn, support_x, support_y, x, PRODUCTS[way], adapted, **walk)
             found.append(Recomputed.apply(task, names, *(theta[name] for name in names))[first:])
     return torch.stack(found)
-
-
-@contextmanager
-def both(network: nn.Module, device: torch.device, items: int) -> Iterator[int]:
-    """`inner_loop.twice_differentiable` and `support_first`, for the way there and the way back."""
-    with inner_loop.twice_differentiable(network, device), support_first(network, items) as first:
-        yield first
 
 
 def copies(phi: Parameters) -> Parameters:

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from course_lib.episodes import Episode, at_least_one
 from course_lib.learners.base import right_shape
-from course_lib.learners.inner_loop import for_all_tasks, predict_with, slopes, twice_differentiable
+from course_lib.learners.inner_loop import for_all_tasks, predict_with, ready, slopes
 from course_lib.learners.maml import MAML
-from course_lib.networks.normalisation import support_first, update_averages
+from course_lib.networks.normalisation import update_averages
 
 
 class Reptile(MAML):
@@ -71,8 +71,7 @@ class Reptile(MAML):
         }
         with (
             torch.enable_grad(),
-            twice_differentiable(self.network, x.device),
-            support_first(self.network, x.shape[1]),  # every batch is its own support set here
+            ready(self.network, x.device, x.shape[1]),  # every batch is its own support set here
         ):
             for step in range(self.steps):
                 phi |= {name: phi[name].detach().requires_grad_() for name in names}
