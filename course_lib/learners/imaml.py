@@ -2,6 +2,7 @@
 Levine 2019)."""
 
 import math
+from collections import deque
 
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ class IMAML(MAML):
             update_averages(self.network, episode.support_x)
         differentiable = torch.is_grad_enabled()
         with torch.enable_grad():
-            phi = self.path(episode, self.steps)[-1]
+            phi = self.path(episode, self.steps, last=True)[-1]
             phi |= {name: phi[name].detach().requires_grad_() for name in self.adapted}
             predictions = right_shape(
                 self, self.answers(episode, phi), episode.query_y, episode.ways
@@ -93,14 +94,15 @@ class IMAML(MAML):
 
         return conjugate_gradients(times, b, self.solver_steps)
 
-    def path(self, episode: Episode, steps: int) -> list[Parameters]:
-        """phi of every task after 0, 1, ..., k steps on the leashed support loss, without a
-        graph."""
+    def path(self, episode: Episode, steps: int, last: bool = False) -> deque[Parameters]:
+        """phi of every task after 0, 1, ..., k steps on the leashed support loss, without a graph;
+        with ``last`` only the end is kept."""
         theta = {
             name: p.detach().expand(episode.tasks, *p.shape)
             for name, p in self.network.named_parameters()
         }
-        phi, path, names = dict(theta), [dict(theta)], self.adapted
+        phi, names = dict(theta), self.adapted
+        path = deque([dict(theta)], maxlen=1 if last else None)
         device, items = episode.support_x.device, episode.support_x.shape[1]
         with torch.enable_grad(), ready(self.network, device, items):
             for _ in range(steps):
@@ -128,8 +130,7 @@ class IMAML(MAML):
             return predict_all_with(self.network, phi, asked)[:, first:]
 
     def _walk(self, episode: Episode, steps: int, every_step: bool, graph: bool) -> Tensor:
-        path = self.path(episode, steps)
-        stations = path if every_step else path[-1:]
+        stations = self.path(episode, steps, last=not every_step)
         found = torch.stack([self.answers(episode, phi).detach() for phi in stations])
         return found if every_step else found[0]
 

@@ -14,6 +14,7 @@ from course_lib.learners.imaml import conjugate_gradients
 from course_lib.networks import BatchNorm, conv4
 from course_lib.training.evaluation import evaluate, evaluate_each_step
 from course_lib.training.outer_loop import Plan, meta_train
+from course_lib.training.peak_memory import peak_memory
 
 
 def gradient(learner, tasks):
@@ -356,3 +357,12 @@ def test_two_steps_of_reptile_hold_the_agreement_of_gradients_within_a_task():
         third = (flat(g[0]) + flat(g[1]) - sum(found) / 2) / alpha
         off.append(((third - agreement / 2).norm() / third.norm()).item())
     assert off[1] < 1e-3 and 8 < off[0] / off[1] < 12
+
+
+def test_implicit_maml_holds_no_more_after_many_steps_than_after_few():
+    """In bytes of all tensors: the walk keeps its end only."""
+    few, many = (
+        peak_memory(lambda k=k: gradient(IMAML(smooth(), alpha=0.01, steps=k), episode(tasks=20)))
+        for k in (4, 64)
+    )
+    assert many == few
