@@ -18,6 +18,7 @@ COMMANDS = {  # command: module of course_lib/commands
     "list": "train",
     "benchmark": "benchmark",
     "slides": "slides",
+    "lecture": "lecture",
     "fetch": "fetch",
     "runs": "one_shot_runs",
 }

@@ -26,6 +26,7 @@
     navigationMode: "linear", totalTime: 60 * minutes(), controlsLayout: "edges", slideNumber: "c/t", pdfSeparateFragments: false, plugins: [RevealNotes],
   });
   document.documentElement.dataset.lecture = "ready";
+  document.dispatchEvent(new Event("course-lecture-ready"));
 
   // The speaker's view has a clock that runs against the minutes of the chapter.
   function minutes() {
@@ -61,7 +62,7 @@
   // A question ends its slide and what happens begins one: the audience answers in between.
   // Beside a picture there is no room for what is said to other predictions; it follows on a slide of its own.
   function keepQuestionsApart() {
-    document.querySelectorAll(".course-question").forEach((question) => splitBefore(afterNotes(cellOf(question))));
+    document.querySelectorAll(".course-question[data-id]").forEach((question) => splitBefore(afterNotes(cellOf(question))));
     document.querySelectorAll(".course-reveal").forEach((reveal) => splitBefore(cellOf(reveal)));
     document.querySelectorAll(".course-reveal:has(img) > details > p:has(+ ul:last-child)").forEach((words) => {
       const others = Object.assign(document.createElement("div"), { className: "course-reveal" });
@@ -80,7 +81,7 @@
       const words = question.querySelector("strong").innerHTML, last = answer.closest("section");
       for (let slide = last; slide && slide !== question.closest("section"); slide = slide.previousElementSibling) {
         const first = slide.querySelector(":scope > :not(aside)");
-        if (slide !== last && !first?.matches(".jp-CodeCell")) continue;
+        if (slide !== last && (!first?.matches(".jp-CodeCell") || first.querySelector("img"))) continue; // a picture needs the room
         slide.prepend(Object.assign(document.createElement("p"), { className: "asked", innerHTML: words }));
       }
     });
