@@ -7,8 +7,8 @@ from pathlib import Path
 from course_lib.commands.slides import find, lecture
 
 HOW = (
-    "Space goes on, B makes the screen black, F fills it, S opens the notes and the clock, Esc shows "
-    "all slides. Esc also leaves a control. Ctrl-C here ends the lecture."
+    "Space goes on, B makes the screen black, F fills it, S opens the notes and the clock, Esc "
+    "shows all slides. Esc also leaves a control. Ctrl-C here ends the lecture."
 )
 
 
@@ -23,9 +23,8 @@ def give(options) -> int:
     page = lecture(notebook, positions=0)
     print(HOW)
     with tempfile.TemporaryDirectory(prefix="course_lecture_") as folder:
-        serve(
-            page, notebook, options.port, not options.no_browser, Path(folder) / "progress.json"
-        )
+        progress = Path(folder) / "progress.json"
+        serve(page, notebook, options.port, not options.no_browser, progress, options.votes)
     return 0
 
 
@@ -36,5 +35,10 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--port", type=int, default=8890, help="8890 unless told")
     parser.add_argument(
         "--no-browser", action="store_true", help="print the address and open no browser"
+    )
+    parser.add_argument(
+        "--votes",
+        action="store_true",
+        help="open a page to this machine's networks, where phones answer the predictions",
     )
     parser.set_defaults(run=give)

@@ -25,6 +25,11 @@
     width: WIDTH, height: HEIGHT, margin: 0, minScale: 0.1, maxScale: 4, center: false, hash: true, transition: "none", backgroundTransition: "none",
     navigationMode: "linear", totalTime: 60 * minutes(), controlsLayout: "edges", slideNumber: "c/t", pdfSeparateFragments: false, plugins: [RevealNotes],
   });
+  window.courseFit = (slide) => { // when something came onto the slide in view
+    slide.style.height = "auto";
+    [LARGE, SMALL, sizes([0.7, 0.62, 0.55], [260, 220])].some((tries) => fits(slide, tries));
+    slide.style.height = "";
+  };
   document.documentElement.dataset.lecture = "ready";
   document.dispatchEvent(new Event("course-lecture-ready"));
 

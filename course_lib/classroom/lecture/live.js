@@ -80,7 +80,12 @@
       faces.forEach((face) => { face.style.zoom = face.dataset.zoom = Math.max(SMALLEST, face.dataset.zoom - 0.04); });
     }
   }
-  Reveal.on("slidechanged", ({ currentSlide }) => fit(currentSlide, true));
+  function refit(slide) { // only a slide in view can be measured
+    if (!slide.dataset.changed) return;
+    delete slide.dataset.changed;
+    window.courseFit(slide);
+  }
+  Reveal.on("slidechanged", ({ currentSlide }) => { refit(currentSlide); fit(currentSlide, true); });
   Reveal.on("fragmentshown", () => fit(Reveal.getCurrentSlide(), true));
 
   // The answer is locked: what happens speaks to it.
@@ -92,8 +97,10 @@
     const fresh = Object.assign(document.createElement("div"), { innerHTML: page }).querySelector(".course-reveal");
     const old = document.querySelector(`.course-reveal[data-id="${fresh.dataset.id}"]`);
     if (!old || fresh.querySelector("details > summary")) return; // nobody has answered: what stands there is that already
+    const slide = old.closest("section");
     old.replaceWith(fresh);
-    Reveal.layout();
+    slide.dataset.changed = "yes";
+    refit(Reveal.getCurrentSlide());
   }
 
   function asked(model, el) {

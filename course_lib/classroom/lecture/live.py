@@ -7,7 +7,6 @@ and puts each explorer, draw pad and prediction in the place of its picture.
 
 import json
 import os
-import re
 from pathlib import Path
 
 import nbformat
@@ -16,23 +15,31 @@ from jupyter_server.extension.application import ExtensionApp
 from tornado import web
 from traitlets import Unicode
 
+from course_lib.classroom.lecture.votes import Room, address, code, open_room
+
 HERE = Path(__file__).parent
-SCRIPTS = ("kernel.js", "live.js")
+OPEN = (
+    "Votes: everybody in this machine's networks can open {0} and answer the question on the "
+    "slide, and nothing else. Answers have no names and go when the lecture ends. In a network of "
+    "strangers, leave --votes out."
+)
+SCRIPTS = ("kernel.js", "room.js", "live.js")
 
 
-def live_page(page: str, notebook: Path, token: str, base: str = "/") -> str:
+def live_page(page: str, notebook: Path, token: str, room: dict | None = None) -> str:
     """The slides of a notebook, with what makes them live.
 
     Args:
         page: what `course_lib.commands.slides.lecture` writes.
         token: of the server, for the kernel behind the page.
+        room: the address where phones vote, and its code as SVG; None when nobody votes.
     """
     cells = [
         {"id": cell.id, "source": cell.source}
         for cell in nbformat.read(notebook, as_version=4).cells
         if cell.cell_type == "code" and cell.source.strip()
     ]
-    settings = {"base": base, "token": token, "folder": "", "cells": cells}
+    settings = {"base": "/", "token": token, "folder": "", "cells": cells, "room": room}
     written = json.dumps(settings).replace("<", "\\u003c")
     style = f"<style>{(HERE / 'live.css').read_text('utf-8')}</style>"
     scripts = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
@@ -51,11 +58,31 @@ class Page(JupyterHandler):
 
     @web.authenticated
     def get(self):
-        page, notebook = self.settings["course_lecture"]
+        page, notebook = self.settings["course_page"]
         if "receiver" not in self.request.arguments:
-            page = live_page(page, notebook, self.settings["identity_provider"].token)
+            token, room = self.settings["identity_provider"].token, self.settings["course_room"]
+            votes = None
+            if room:
+                votes = {"address": room.address, "code": code(room.address)}
+            page = live_page(page, notebook, token, votes)
         self.set_header("Cache-Control", "no-store")
         self.finish(page)
+
+
+class Presenter(JupyterHandler):
+    """The votes, for the lecture alone: phones have a server of their own."""
+
+    @web.authenticated
+    def post(self):
+        room, sent = self.settings["course_room"], self.get_json_body()
+        if room is None:
+            raise web.HTTPError(404, "nobody votes in this lecture")
+        if sent["do"] == "ask":
+            room.ask(sent["identity"], sent["question"], sent["options"], sent["number"])
+        elif sent["do"] == "close":
+            room.close()
+        shown = {"bars": room.bars()} if not room.open else {}
+        self.finish({"answers": room.answers, **shown})
 
 
 class LectureApp(ExtensionApp):
@@ -65,16 +92,21 @@ class LectureApp(ExtensionApp):
     default_url = Unicode("/lecture")
     load_other_extensions = False
     page: tuple[str, Path] = ("", Path())  # the slides, and their notebook
+    votes = False
 
     @classmethod
     def get_extension_package(cls):
         return __name__
 
     def initialize_settings(self):
-        self.settings["course_lecture"] = self.page
+        room = Room() if self.votes else None
+        if room:
+            room.address = address(open_room(room)[1])
+            print(OPEN.format(room.address))
+        self.settings.update(course_page=self.page, course_room=room)
 
     def initialize_handlers(self):
-        self.handlers.append((r"/lecture/?", Page))
+        self.handlers += [(r"/lecture/?", Page), (r"/lecture/room", Presenter)]
 
 
 def _jupyter_server_extension_points():
@@ -82,14 +114,15 @@ def _jupyter_server_extension_points():
     return [{"module": __name__, "app": LectureApp}]
 
 
-def serve(page: str, notebook: Path, port: int, browser: bool, progress: Path) -> None:
+def serve(page: str, notebook: Path, port: int, browser: bool, progress: Path, votes=False):
     """Serve the lecture until it is interrupted.
 
     Args:
         port: the next free one is taken where another program has it.
+        votes: let phones in the same network answer the predictions.
         progress: the file of this lecture's predictions; the teacher's own file stays untouched.
     """
-    LectureApp.page = (page, notebook)
+    LectureApp.page, LectureApp.votes = (page, notebook), votes
     root = str(Path(__file__).resolve().parents[3])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
