@@ -22,7 +22,7 @@ PAD = """from course_lib.classroom.drawpad import DrawPad
 from course_lib.families import hand_drawn
 DrawPad(["one"], hand_drawn, on_change=lambda pad: f"Ink on {int(pad.pictures.sum())} pixels.")"""
 SHOWN = """from course_lib.classroom import predict, reveal
-cosines = {"joint": 1.0, "MAML": 0.5, "first order": 0.4}
+cosines = {"joint training": 1.0, "MAML": 0.5, "first order": 0.4}
 predict("05.one_step")"""
 
 
@@ -77,7 +77,10 @@ class Lecture:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda one: complaints.append(one.text) if one.type == "error" else None)
         page.goto(self.find(r"http://127\.0\.0\.1:\d+/lecture\?token=\w+"))
-        wait(page, "html[data-live=ready]")
+        wait(page, "html:is([data-live=ready], [data-live=failed], [data-live=gone])")
+        assert page.evaluate("document.documentElement.dataset.live") == "ready", (
+            page.locator(".course-state").inner_text()
+        )
         yield page
         assert not complaints, complaints
         context.close()
