@@ -65,6 +65,7 @@ class CourseKernel extends EventTarget {
     const { header: { msg_type: type }, content } = message, asked = this.asked.get(message.parent_header?.msg_id);
     if (type === "comm_open") this.open(message);
     else if (type === "comm_msg") this.models.get(content.comm_id)?.hear(content.data, message.buffers ?? []);
+    else if (type === "update_display_data") this.dispatchEvent(new CustomEvent("updated", { detail: content }));
     else if (type === "status" && ["dead", "restarting", "autorestarting"].includes(content.execution_state)) this.end("Python has stopped");
     else if (asked?.type === type) { asked.reply = message; this.settle(message.parent_header.msg_id); }
     else if (type === "status" && content.execution_state === "idle" && asked) { asked.idle = true; this.settle(message.parent_header.msg_id); }

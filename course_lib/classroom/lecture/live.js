@@ -25,6 +25,7 @@
     mine.addEventListener("gone", ({ detail }) => {
       if (mine === kernel) say(`Python does not answer (${detail}). The pictures stay as they are.`, "gone");
     });
+    mine.addEventListener("updated", ({ detail }) => look(detail));
     try {
       await mine.start();
       for (const [place, cell] of settings.cells.entries()) {
@@ -45,7 +46,10 @@
     if (type !== "execute_result" && type !== "display_data") return;
     const model = mine.models.get(content.data["application/vnd.jupyter.widget-view+json"]?.model_id);
     if (model) return void mount(model, cell);
-    const page = content.data["text/html"] ?? "";
+    look(content);
+  }
+  function look({ data }) {
+    const page = data["text/html"] ?? "";
     if (page.includes("course-reveal")) answer(page);
   }
 
@@ -63,10 +67,7 @@
     still.hidden = true;
     new ResizeObserver(() => fit(el.closest("section"))).observe(el);
     fit(el.closest("section"), true);
-    if (model.get("identity") && model.get("question")) {
-      asked(model, el);
-      model.on("change:locked", () => judge(model.get("identity")));
-    }
+    if (model.get("identity") && model.get("question")) asked(model, el);
   }
 
   // As large as the slide allows.
@@ -89,10 +90,6 @@
   Reveal.on("fragmentshown", () => fit(Reveal.getCurrentSlide(), true));
 
   // The answer is locked: what happens speaks to it.
-  function judge(identity) {
-    const cell = settings.cells.find(({ source }) => source.includes(`reveal("${identity}"`));
-    if (cell) kernel.execute(cell.source, (message) => hear(kernel, cell, message)).catch(() => {});
-  }
   function answer(page) {
     const fresh = Object.assign(document.createElement("div"), { innerHTML: page }).querySelector(".course-reveal");
     const old = document.querySelector(`.course-reveal[data-id="${fresh.dataset.id}"]`);
