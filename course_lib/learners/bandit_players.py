@@ -23,7 +23,7 @@ class Player(Learner):
     it would like to pull each arm that is asked about (queries).
     """
 
-    def begin(self, tasks: int, arms: int) -> Tensor:
+    def begin(self, tasks: int, arms: int, device=None) -> Tensor:
         """The memory before the first pull: (T, ...)."""
         raise NotImplementedError
 
@@ -46,7 +46,7 @@ class Player(Learner):
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
         """One task: support_x (S, k) the arms pulled, support_y (S, 1) what they paid, query_x
         (Q, k) the arms asked about -> (Q, 1), how much each is preferred after this past."""
-        memory = self.begin(1, support_x.shape[-1])
+        memory = self.begin(1, support_x.shape[-1], support_x.device)
         for pulled, paid in zip(support_x, support_y, strict=True):
             memory = self.see(memory, pulled[None], paid)
         return query_x @ self.preferences(memory).mT
@@ -55,8 +55,8 @@ class Player(Learner):
 class Counter(Player):
     """A player who counts: its memory is (T, 2, k), how often each arm paid and how often not."""
 
-    def begin(self, tasks: int, arms: int) -> Tensor:
-        return torch.zeros(tasks, 2, arms)
+    def begin(self, tasks: int, arms: int, device=None) -> Tensor:
+        return torch.zeros(tasks, 2, arms, device=device)
 
     def see(self, memory: Tensor, pulled: Tensor, paid: Tensor) -> Tensor:
         outcome = torch.stack([paid, 1 - paid], 1)  # (T, 2)
@@ -172,8 +172,8 @@ def play(
         )
     tasks, arms = chances.shape
     with seeded(seed):
-        luck = torch.rand(pulls, tasks, device=chances.device)
-        memory, kept, pulled, paid = player.begin(tasks, arms), [], [], []
+        luck = torch.rand(pulls, tasks).to(chances)
+        memory, kept, pulled, paid = player.begin(tasks, arms, chances.device), [], [], []
         for t in range(pulls):
             if remember:
                 kept.append(memory)
@@ -182,7 +182,7 @@ def play(
             told = torch.zeros_like(reward) if blind else reward
             memory = player.see(memory, F.one_hot(arm, arms).float(), told)
             if forgets:
-                memory = player.begin(tasks, arms)
+                memory = player.begin(tasks, arms, chances.device)
             pulled.append(arm)
             paid.append(reward)
     memories = torch.stack(kept, 1) if remember else None

@@ -131,7 +131,9 @@ class PolicyMAML(Learner):
             place = after
         return Walks(*(torch.stack(part, 2) for part in zip(*kept, strict=True)))
 
-    def inner_step(self, phi: dict[str, Tensor], past: Walks, goals: Tensor) -> dict[str, Tensor]:
+    def inner_step(
+        self, phi: dict[str, Tensor], past: Walks, goals: Tensor, alpha: float
+    ) -> dict[str, Tensor]:
         """phi - alpha * gradient of the surrogate on walks of phi, for each task by itself."""
 
         def loss(own, places, actions, gain, goal):
@@ -140,14 +142,15 @@ class PolicyMAML(Learner):
         slopes = vmap(grad(loss))(phi, past.places, past.actions, gains(past), goals)
         if self.first_order:
             slopes = {name: slope.detach() for name, slope in slopes.items()}
-        return {name: phi[name] - self.alpha * slopes[name] for name in phi}
+        return {name: phi[name] - alpha * slopes[name] for name in phi}
 
     def adapted(self, goals: Tensor, walks: int, steps: int) -> tuple[dict, list[Walks]]:
-        """phi after the steps, and the walks before each of them."""
+        """phi after the steps, and the walks before each of them. From the second step on the rate
+        is half as large: the first goes most of the way."""
         phi, pasts = self.start(len(goals)), []
-        for _ in range(steps):
+        for step in range(steps):
             pasts.append(self.walk(phi, goals, walks))
-            phi = self.inner_step(phi, pasts[-1], goals)
+            phi = self.inner_step(phi, pasts[-1], goals, self.alpha / (2 if step else 1))
         return phi, pasts
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:

@@ -52,8 +52,8 @@ class RL2(Player):
             self.read = nn.GRUCell(arms + 1, width)
             self.actor, self.critic = nn.Linear(width, arms), nn.Linear(width, 1)
 
-    def begin(self, tasks: int, arms: int) -> Tensor:
-        """A hidden state of zeros: (T, width).
+    def begin(self, tasks: int, arms: int, device=None) -> Tensor:
+        """A hidden state of zeros, where the weights are: (T, width).
 
         Raises:
             ValueError: the bandits have another number of arms than the network was built for.
