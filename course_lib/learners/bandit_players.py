@@ -142,6 +142,12 @@ class Games:
         return self.paid.sum(1)
 
 
+def luck_of(pulls: int, tasks: int) -> Tensor:
+    """One number from 0 to 1 for each pull of each bandit, (n, T): whoever pulls an arm with a
+    chance above it is paid."""
+    return torch.rand(pulls, tasks)
+
+
 @torch.no_grad()
 def play(
     player: Player,
@@ -172,7 +178,7 @@ def play(
         )
     tasks, arms = chances.shape
     with seeded(seed):
-        luck = torch.rand(pulls, tasks).to(chances)
+        luck = luck_of(pulls, tasks).to(chances)
         memory, kept, pulled, paid = player.begin(tasks, arms, chances.device), [], [], []
         for t in range(pulls):
             if remember:

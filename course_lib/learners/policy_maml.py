@@ -131,6 +131,11 @@ class PolicyMAML(Learner):
             place = after
         return Walks(*(torch.stack(part, 2) for part in zip(*kept, strict=True)))
 
+    def rate(self, step: int) -> float:
+        """alpha for the first inner step, and half of it after that: the first goes most of the
+        way."""
+        return self.alpha / 2 if step else self.alpha
+
     def inner_step(
         self, phi: dict[str, Tensor], past: Walks, goals: Tensor, alpha: float
     ) -> dict[str, Tensor]:
@@ -145,12 +150,11 @@ class PolicyMAML(Learner):
         return {name: phi[name] - alpha * slopes[name] for name in phi}
 
     def adapted(self, goals: Tensor, walks: int, steps: int) -> tuple[dict, list[Walks]]:
-        """phi after the steps, and the walks before each of them. From the second step on the rate
-        is half as large: the first goes most of the way."""
+        """phi after the steps, and the walks before each of them."""
         phi, pasts = self.start(len(goals)), []
         for step in range(steps):
             pasts.append(self.walk(phi, goals, walks))
-            phi = self.inner_step(phi, pasts[-1], goals, self.alpha / (2 if step else 1))
+            phi = self.inner_step(phi, pasts[-1], goals, self.rate(step))
         return phi, pasts
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ RUNS = [
     ),
     Measurement(
         "points_walkers", "walkers to a goal: MAML with policy gradients, and what it is held "
-        "against", {"outer_steps": 200, "episodes": 400}, measure=measure_points,
+        "against", {"outer_steps": 150, "episodes": 400}, measure=measure_points,
     ),
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ from course_lib.training.runs import TEST_SEED
 HORIZON, WALKS, STEPS = 100, 20, 3
 SEEDS = (0, 1, 2)
 OTHERS = 777  # the seed of goals on which settings are chosen
-RATES = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # inner rates to choose from, for whom none was trained
+RATES = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)  # for walkers that were trained with none
 WALKERS = {  # name: title, what differs from MAML
     "untrained": ("untrained", {"adapts": False}),
     "joint": ("trained on all goals", {"adapts": False}),
