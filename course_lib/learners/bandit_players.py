@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.episodes import at_least_one
+from course_lib.episodes import Episode, at_least_one
 from course_lib.learners.base import Learner
 from course_lib.networks.small import seeded
 
@@ -46,10 +46,18 @@ class Player(Learner):
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
         """One task: support_x (S, k) the arms pulled, support_y (S, 1) what they paid, query_x
         (Q, k) the arms asked about -> (Q, 1), how much each is preferred after this past."""
-        memory = self.begin(1, support_x.shape[-1], support_x.device)
-        for pulled, paid in zip(support_x, support_y, strict=True):
-            memory = self.see(memory, pulled[None], paid)
-        return query_x @ self.preferences(memory).mT
+        return self.read_pasts(support_x[None], support_y[None], query_x[None])[0]
+
+    def forward(self, episode: Episode) -> Tensor:
+        """All tasks side by side: (T, Q, 1)."""
+        return self.read_pasts(episode.support_x, episode.support_y, episode.query_x)
+
+    def read_pasts(self, pulled: Tensor, paid: Tensor, asked: Tensor) -> Tensor:
+        """pulled (T, S, k), paid (T, S, 1), asked (T, Q, k) -> (T, Q, 1)."""
+        memory = self.begin(len(pulled), pulled.shape[-1], pulled.device)
+        for t in range(pulled.shape[1]):
+            memory = self.see(memory, pulled[:, t], paid[:, t, 0])
+        return asked @ self.preferences(memory)[:, :, None]
 
 
 class Counter(Player):

@@ -14,8 +14,10 @@ class RL2(Player):
     """A GRU that reads its own past, one pull at a time: the arm, and what it paid.
 
     Nothing changes in its weights while it plays. The outer loop is a plain actor-critic: it plays
-    fresh bandits, makes pulls likelier after which more was paid than expected, and fits what to
-    expect.
+    fresh bandits, makes pulls likelier after which more was gained than expected, and fits what to
+    expect. The player sees what was paid, 1 or 0. The outer loop drew the bandits and knows better:
+    it counts the chance of the arm pulled minus that of the best arm. That has the same mean up to
+    a constant of the bandit, so it makes the same player best, with far less noise.
 
     Args:
         arms: k.   width: of the hidden state.
@@ -80,31 +82,32 @@ class RL2(Player):
         support items, on bandits with the chances of its queries. The past in the episode is not
         read."""
         chances, pulls = episode.query_y[..., 0], episode.support_x.shape[1]
-        memory, kept, arms, rewards = self.begin(*chances.shape), [], [], []
+        memory, kept, arms = self.begin(*chances.shape), [], []
         for _ in range(pulls):
             arm = sampled(self.preferences(memory).detach())
-            reward = torch.bernoulli(chances.gather(1, arm[:, None]))[:, 0]
+            paid = torch.bernoulli(chances.gather(1, arm[:, None]))[:, 0]
             kept.append(memory)
             arms.append(arm)
-            rewards.append(reward)
-            memory = self.see(memory, F.one_hot(arm, self.arms).float(), reward)
-        memories = torch.stack(kept, 1)  # (T, n, width), each from before its pull
-        return self.loss_of(memories, torch.stack(arms, 1), torch.stack(rewards, 1))
+            memory = self.see(memory, F.one_hot(arm, self.arms).float(), paid)
+        pulled = torch.stack(arms, 1)
+        worth = chances.gather(1, pulled) - chances.max(1, keepdim=True).values
+        return self.loss_of(torch.stack(kept, 1), pulled, worth)
 
-    def loss_of(self, memories: Tensor, arms: Tensor, rewards: Tensor) -> Tensor:
-        """memories (T, n, width), arms (T, n), rewards (T, n) -> a scalar to differentiate."""
+    def loss_of(self, memories: Tensor, arms: Tensor, worth: Tensor) -> Tensor:
+        """memories (T, n, width), each from before its pull, arms (T, n), and what each pull was
+        worth (T, n) -> a scalar to differentiate."""
         logs = self.actor(memories).log_softmax(-1)  # (T, n, k)
         expected = self.critic(memories)[..., 0]  # (T, n)
-        gain = advantages(rewards, expected.detach(), self.discount, self.trace)
+        gain = advantages(worth, expected.detach(), self.discount, self.trace)
         taken = logs.gather(2, arms[:, :, None])[..., 0]
         scaled = (gain - gain.mean(0)) / (gain.std() + 1e-6)  # against other bandits, same pull
         actor = -(taken * scaled).mean()
         critic = (expected - (gain + expected.detach())).square().mean()
         undecided = -(logs.exp() * logs).sum(-1).mean()
-        return actor + 0.5 * critic / self.reach(rewards.shape[1]) - self.entropy * undecided
+        return actor + 0.5 * critic / self.reach(worth.shape[1]) - self.entropy * undecided
 
     def reach(self, pulls: int) -> float:
-        """How many rewards a return sums up, which brings the critic's loss to one scale."""
+        """How many pulls a return sums up, which brings the critic's loss to one scale."""
         return pulls if self.discount == 1 else min(pulls, 1 / (1 - self.discount))
 
     def settings(self) -> dict:

@@ -67,19 +67,14 @@ def stage(pulls: int, before: Run | None = None, **usual) -> Run:
 
 
 TEN = stage(10)
-THIRTY = stage(
-    30, TEN, outer_steps=1200, beta=5e-3, discount=0.98, trace=0.95, entropy=0.01
-)
-HUNDRED = stage(
-    100, THIRTY, outer_steps=3000, beta=5e-3, discount=0.95, trace=0.9, entropy=0.01
-)
-STAGES = {10: TEN, 30: THIRTY, 100: HUNDRED}
+HUNDRED = stage(100, TEN, outer_steps=3000, beta=5e-3, discount=0.99, trace=0.95, entropy=0.01)
+STAGES = {10: TEN, 100: HUNDRED}
 
 
 def measure_seeds(o) -> tuple[dict[str, Tensor], dict]:
     """Rewards of RL2 after three trainings, 10 and 100 pulls, on the bandits that are reported."""
     found = {}
-    for seed in (0, 1, 2):
+    for seed in (1, 2, 0):
         for pulls in (10, 100):
             learner = once(STAGES[pulls], seed)
             score = totals(learner, pulls, o.episodes)

@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.chapters.ch13.players import HUNDRED, TEN, THIRTY, measure_seeds
+from course_lib.chapters.ch13.players import HUNDRED, TEN, measure_seeds
 from course_lib.chapters.ch13.walkers import SEEDS, WALKERS, measure_points, walker
 from course_lib.learners.policy_maml import PolicyMAML
 from course_lib.networks import checkpoints
@@ -11,7 +11,6 @@ from course_lib.training.runs import Measurement
 
 RUNS = [
     TEN,
-    THIRTY,
     HUNDRED,
     Measurement(
         "bandits_seeds", "RL2 after three trainings, on the same bandits", {"episodes": 20_000},
