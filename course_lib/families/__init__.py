@@ -1,5 +1,6 @@
 """Task families: each file is one distribution over tasks."""
 
+from course_lib.families.as_written import AsWritten
 from course_lib.families.bandits import Bandits
 from course_lib.families.intents import Intents, SentenceClasses, own_sentences
 from course_lib.families.omniglot import Omniglot
@@ -12,7 +13,8 @@ from course_lib.families.strokes import Strokes
 from course_lib.families.vocabulary import Vocabulary, tokens
 
 __all__ = [
-    "Bandits", "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError",
-    "Points", "SentenceClasses", "Sinusoids", "Strokes",
+    "AsWritten", "Bandits",
+    "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError", "Points",
+    "SentenceClasses", "Sinusoids", "Strokes",
     "Vocabulary", "own_pictures", "own_sentences", "sine", "tokens",
 ]  # fmt: skip
