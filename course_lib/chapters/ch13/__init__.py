@@ -8,7 +8,7 @@ FACES = {  # what the notebook takes from here, and the file it lives in
     "inside": ["best_arm_named", "decoded", "rewards_by_pull"],
     "walkers": ["WALKERS", "goals", "standing", "straight"],
     "study": ["seeds_of", "shipped_walker", "walked"],
-    "open_one": ["against_greedy"],
+    "open_one": ["Yours", "against_greedy"],
     "meta_world": ["reach"],
 }  # fmt: skip
 __getattr__, __dir__ = faces(__name__, FACES)

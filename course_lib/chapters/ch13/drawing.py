@@ -16,7 +16,7 @@ def draw_game(result: dict, axes: dict) -> None:
     if result["done"]:
         for arm, chance in enumerate(result["chances"], start=1):
             pulls.text(10.7, arm, f"{chance:.2f}", va="center", fontsize=10)
-    title = "Full: it paid. At the right: the chances" if result["done"] else "Full: it paid"
+    title = f"Game {result['game']}. Full: it paid" + "; right: chances" * result["done"]
     pulls.set(
         xlim=(0.3, 12), ylim=(ARMS + 0.6, 0.4), xticks=range(1, PULLS + 1),
         yticks=range(1, ARMS + 1), xlabel="pull", ylabel="arm", title=title,
@@ -38,14 +38,14 @@ def draw_head(result: dict, axes) -> None:
     """For each arm the chance that it is pulled next, and the mean of its posterior."""
     places = range(1, ARMS + 1)
     axes.bar([p - 0.18 for p in places], result["chances"], 0.34, color=COLOURS["after"],
-             label="chance that RL² pulls it")  # fmt: skip
+             label="chance by RL²")  # fmt: skip
     axes.bar([p + 0.18 for p in places], result["means"], 0.34, color=COLOURS["before"],
-             label="mean of the posterior")  # fmt: skip
+             label="posterior mean")  # fmt: skip
     best = [place for place, good in zip(places, result["best"], strict=True) if good]
-    axes.plot(best, [1.04] * len(best), "*", ms=13, color=COLOURS["truth"], label="best next pull")
+    axes.plot(best, [1.04] * len(best), "*", ms=13, color=COLOURS["truth"], label="best pull")
     past = " ".join(f"{arm + 1}{'+' if won else '−'}" for arm, won in result["events"])
     axes.set(
-        ylim=(0, 1.5), xticks=places, yticks=[0, 0.25, 0.5, 0.75, 1], xlabel="arm",
+        ylim=(0, 1.45), xticks=places, yticks=[0, 0.25, 0.5, 0.75, 1], xlabel="arm",
         title=f"After the past: {past or 'nothing'}",
     )  # fmt: skip
     axes.legend(loc="upper right", ncols=3, fontsize=9)
@@ -62,7 +62,7 @@ def draw_walks(result: dict, axes: dict) -> None:
     plane.plot(0, 0, "o", ms=9, color=COLOURS["theta"])
     plane.plot(*result["goal"], "*", ms=18, color=COLOURS["truth"])
     plane.set(
-        xlim=(-2.2 * side, 2.2 * side), ylim=(-side, side), xlabel="x", ylabel="y",
+        xlim=(-side, side), ylim=(-side, side), xlabel="x", ylabel="y",
         title="Drag the star: the goal", aspect="equal",
     )  # fmt: skip
     shown = [max(value, -60) for value in result["returns"]]
