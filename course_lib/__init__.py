@@ -20,8 +20,9 @@ DATA = ROOT / "data"  # what ships with the course
 FACES = {  # what the notebooks take from here, and the room it lives in
     "episodes": ["Episode", "TaskFamily"],
     "families": [
-        "Bandits", "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError", "Points", "Sinusoids",
-        "Strokes", "Vocabulary", "own_pictures", "own_sentences", "sine", "tokens",
+        "Bandits", "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError",
+        "Points", "Sinusoids", "Strokes", "Vocabulary", "own_pictures", "own_sentences", "sine",
+        "tokens",
     ],
     "families.lists_by_heart": ["Practice"],
     "families.pretraining_prompts": ["UNSEEN_WORDINGS", "WORDINGS", "instructed"],

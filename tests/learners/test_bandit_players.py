@@ -158,13 +158,14 @@ def test_the_outer_loss_pushes_towards_arms_that_paid():
     assert learner.preferences(learner.begin(1, 2)).softmax(-1)[0, 0].item() > before + 0.03
 
 
-def test_the_order_of_bandits_in_a_batch_and_the_past_of_the_episode_do_not_reach_the_loss():
+def test_neither_the_past_of_an_episode_nor_what_is_hidden_reaches_the_loss():
     learner, family = RL2(3, width=8, seed=0), Bandits(3)
     one = family.sample(5, shots=4, queries=3, generator=family.generator(0))
     other = family.sample(5, shots=4, queries=3, generator=family.generator(1))
     mixed = type(one)(other.support_x, other.support_y, one.query_x, one.query_y)
+    nonsense = type(one)(*one.four, hidden={"chances": torch.zeros(5, 3) - 9})
     losses = []
-    for episode in (one, mixed):
+    for episode in (one, mixed, nonsense):
         torch.manual_seed(2)
         losses.append(learner.outer_loss(episode))
-    assert losses[0].equal(losses[1])
+    assert losses[0].equal(losses[1]) and losses[0].equal(losses[2])

@@ -54,9 +54,10 @@ def test_the_bonus_was_chosen_on_other_bandits():
     assert OTHERS != TEST_SEED and not torch.isin(bandits(50), bandits(50, OTHERS)).any()
 
 
-def test_the_hand_made_players_earn_what_was_published_within_one_in_a_hundred():
+def test_the_hand_made_players_earn_what_was_published_closely():
     """Duan et al. 2016, five arms, 10 and 100 pulls; greedy and Thompson."""
-    for player, short, long in ((Random(), 5.0, 49.9), (Greedy(), 6.6, 74.8), (Thompson(), 5.7, 74.7)):
+    printed = ((Random(), 5.0, 49.9), (Greedy(), 6.6, 74.8), (Thompson(), 5.7, 74.7))
+    for player, short, long in printed:
         assert abs(earned(player, 10).mean - short) < 0.25
         assert abs(earned(player, 100).mean - long) < 1.3
 
@@ -74,9 +75,7 @@ def test_rl2_is_near_the_best_possible_in_ten_pulls_after_each_of_three_training
 def test_the_scores_of_seed_0_are_those_of_the_shipped_players():
     for run, pulls in ((TEN, 10), (HUNDRED, 100)):
         again = totals(once(run), pulls, 20_000)
-        stored = named("bandits_seeds").tensors()
-        if f"{pulls}/0" in stored:
-            assert abs(again.mean - stored[f"{pulls}/0"].double().mean()) < again.half_width
+        assert abs(again.mean - seeds_of(pulls)[0].mean) < again.half_width
 
 
 def test_without_memory_and_without_rewards_rl2_falls_to_chance():
@@ -111,7 +110,13 @@ def test_it_reads_a_past_of_somebody_else_above_chance_and_behind_counting():
 
 def test_trained_for_ten_pulls_it_is_worse_than_greedy_in_a_hundred_and_trained_for_them_better():
     ten, hundred, greedy = (earned(who, 100) for who in (once(TEN), once(HUNDRED), Greedy()))
-    assert paired(greedy, ten).mean > 1 and ahead(hundred, greedy) and hundred.mean > 77
+    assert paired(greedy, ten).mean > 1 and ahead(hundred, greedy)
+
+
+def test_after_three_trainings_for_a_hundred_pulls_it_is_ahead_of_greedy_and_not_of_ucb():
+    greedy, ucb = (totals(who, 100).mean for who in (Greedy(), UCB(chosen_bonus(100))))
+    means = [score.mean for score in seeds_of(100)]
+    assert min(means) > greedy + 1 and abs(sum(means) / 3 - ucb) < 0.6
 
 
 def test_where_arms_pay_less_than_in_training_it_is_hardly_above_random():
