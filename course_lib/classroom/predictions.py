@@ -34,6 +34,7 @@ HERE = Path(__file__).parent
 FOLDED = (
     "Predict first: lock an answer above and run this cell again. Or open this to see what happens."
 )
+OTHERS = "<p>If you expected</p>"  # what is said to the other answers follows it
 NEAR = ("low", "high", "close")  # what a number may be, beside the one measured
 
 
@@ -239,12 +240,16 @@ def reveal(identity: str, *measured, **named) -> Shown:
     if entry.get("right") is not correct:
         with progress.change() as stored:
             stored["predictions"].setdefault(identity, entry)["right"] = correct
-    said = entry.get("said", entry["answer"])
-    body = paragraph(f"You predicted: **{said}**. {_turn(key, right, asked)}")
-    body += paragraph(asked.says[key]) + picture
+    body = replied(asked, key, right, entry.get("said", entry["answer"])) + picture
     if not correct:
-        body += _happened(asked, right)
+        body += happened(asked, right)
     return Shown(panel("good" if correct else "other", body, attributes))
+
+
+def replied(asked: Prediction, key, right, said) -> str:
+    """What is said to whoever locked an answer, in the words `said`, before the picture."""
+    first = paragraph(f"You predicted: **{said}**. {_turn(key, right, asked)}")
+    return first + paragraph(asked.says[key])
 
 
 def _right(identity: str, asked: Prediction, right):
@@ -280,7 +285,8 @@ def _turn(key, right, asked: Prediction) -> str:
     return "That is what happened." if key == right else "It went another way."
 
 
-def _happened(asked: Prediction, right) -> str:
+def happened(asked: Prediction, right) -> str:
+    """The outcome in a sentence, and what is said to whoever foresaw it."""
     if asked.number:
         unit = f" {asked.unit}" if asked.unit else ""
         return paragraph(f"What happened: **{right:.3g}{unit}**. {asked.says['close']}")
@@ -299,8 +305,7 @@ def _unasked(asked: Prediction, right, picture) -> str:
         for key, text in asked.says.items()
         if key != skipped
     )
-    others = f"<p>If you expected</p><ul>{lines}</ul>"
-    return _happened(asked, right) + picture + others
+    return happened(asked, right) + picture + f"{OTHERS}<ul>{lines}</ul>"
 
 
 def _table(lines) -> str:
