@@ -13,7 +13,8 @@ def site(options) -> int:
     """Build the site, and say where it is and how large."""
     from course_lib.classroom.site.builder import Home, build  # here: it imports nbconvert
 
-    made = build(options.out, Home(options.repository, options.branch))
+    home = Home(options.repository, options.branch)
+    made = build(options.out, home, still=options.still)
     print(
         f"wrote {made['first']}: {made['pages']} pages, {made['bytes'] / 1e6:.1f} MB, "
         f"{made['seconds']:.0f} s"
@@ -40,5 +41,10 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument(
         "--branch", default="main", help="whose notebooks those links open; main unless told"
+    )
+    parser.add_argument(
+        "--still",
+        action="store_true",
+        help="explorers as still pictures: seconds in place of minutes, and smaller",
     )
     parser.set_defaults(run=site)

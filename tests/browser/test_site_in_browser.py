@@ -11,9 +11,10 @@ import pytest
 
 from course_lib import ROOT
 from course_lib import __main__ as commands
+from course_lib.classroom.site.builder import build
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-FIRST, MANY_EQUATIONS = NAMES[0], "03_outer_loop"
+FIRST, MANY_EQUATIONS, MOVING = NAMES[0], "03_outer_loop", "05_other_outer_loops"
 FORM, TOLD = ".course-predict:has([type=radio])", '.course-reveal[data-id="{}"]'
 LIGHT, DARK, PHONE = (1280, 720, "light"), (1280, 720, "dark"), (390, 844, "light")
 FIRST_PAGE = 3_000_000  # bytes of the first chapter with all that it loads
@@ -49,8 +50,16 @@ FOCUSED = """() => {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    words = ["site", "--out", str(folder), "--repository", "someone/course"]
+    words = ["site", "--out", str(folder), "--repository", "someone/course", "--still"]
     assert commands.main(words) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory):
+    """One chapter with explorers that move."""
+    folder = tmp_path_factory.mktemp("moving")
+    build(folder, notebooks=[ROOT / "notebooks" / f"{MOVING}.ipynb"])
     return folder
 
 
@@ -75,7 +84,7 @@ def read(chromium, site):
     def is_bad(message):
         return message.type in ("error", "warning")
 
-    def read(name, kind=LIGHT, before=""):
+    def read(name, kind=LIGHT, before="", folder=site):
         width, height, scheme = kind
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, offline=True
@@ -84,7 +93,7 @@ def read(chromium, site):
         if before:
             context.add_init_script(before)
         page = follow(context)
-        page.goto((site / f"{name}.html").as_uri())
+        page.goto((folder / f"{name}.html").as_uri())
         page.wait_for_selector(READY, state="attached")
         return page
 
@@ -188,21 +197,24 @@ def axe():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
 
 
+def serious(page, axe) -> list[str]:
+    """What axe-core calls serious or critical, in a sentence each."""
+    page.evaluate(axe)
+    options = "{resultTypes: ['violations'], preload: false}"  # files may not be asked for
+    return [
+        f"{one['id']}: {one['help']}: {[node['html'][:120] for node in one['nodes']][:3]}"
+        for one in page.evaluate(f"axe.run(document, {options})")["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 @pytest.mark.parametrize(
     "name, kind",
     [("index", LIGHT), (FIRST, LIGHT), (FIRST, DARK), (MANY_EQUATIONS, PHONE), ("words", LIGHT)],
     ids=lambda value: value if isinstance(value, str) else value[2] if value[0] > 400 else "phone",
 )
 def test_axe_finds_nothing_serious(read, axe, name, kind):
-    page = read(name, kind)
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")["violations"]
-    serious = [
-        f"{one['id']}: {one['help']}: {[node['html'][:120] for node in one['nodes']][:3]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert not serious, "\n".join(["", *serious])
+    assert serious(read(name, kind), axe) == []
 
 
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(read):
@@ -352,3 +364,24 @@ def test_solutions_are_folded_and_open_without_a_kernel(read):
     assert not solution.locator("pre").is_visible()
     solution.locator("summary").click()
     assert solution.locator("pre").is_visible()
+
+
+def test_an_explorer_moves_by_keyboard_and_its_pictures_are_files(read, moving):
+    page = read(MOVING, folder=moving)
+    assert page.evaluate(COMPLAINTS) == []
+    explorer = page.locator("figure.course-moving").first
+    slider = explorer.locator("input[type=range]").first
+    first = explorer.locator("img").get_attribute("src")
+    said = explorer.locator(".course-moving-number").inner_text()
+    slider.focus()
+    page.keyboard.press("ArrowRight" if slider.input_value() == "0" else "ArrowLeft")
+    now = explorer.locator("img").get_attribute("src")
+    assert now != first and (moving / now).is_file() and now.endswith(".webp")
+    assert explorer.locator(".course-moving-number").inner_text() != said
+    assert page.evaluate(COMPLAINTS) == []  # the new picture is there, and has alt text
+    explorer.locator("button", has_text="Reset").click()
+    assert explorer.locator("img").evaluate("one => one.src").endswith(first)
+
+
+def test_axe_finds_nothing_serious_in_explorers_that_move(read, axe, moving):
+    assert serious(read(MOVING, DARK, folder=moving), axe) == []

@@ -14,6 +14,7 @@ from course_lib import ROOT
 from course_lib.classroom.site import notebook, search, words
 from course_lib.classroom.site.page import (
     Page,
+    address,
     let_wide_things_scroll,
     parsed,
     take_pictures_out,
@@ -24,6 +25,8 @@ HERE = Path(__file__).parent
 KATEX = HERE.parent / "lecture" / "vendor" / "katex"
 ASSETS = {  # file of the site: where it comes from
     **{f"assets/{path.name}": path for path in sorted((HERE / "assets").iterdir())},
+    "assets/frames.css": HERE.parent / "frames.css",
+    "assets/frames.js": HERE.parent / "frames.js",
     "assets/katex.css": KATEX / "katex-with-fonts.css",
     "assets/katex.min.js": KATEX / "katex.min.js",
     "assets/auto-render.min.js": KATEX / "auto-render.min.js",
@@ -80,13 +83,16 @@ class Home:
         }
 
 
-def build(folder, home: Home = Home(), notebooks: list[Path] | None = None) -> dict:
+def build(
+    folder, home: Home = Home(), notebooks: list[Path] | None = None, still: bool = False
+) -> dict:
     """Write the site.
 
     Args:
         folder: where to; what else lies in it stays.
         home: see `Home`.
         notebooks: the chapters; those of the course unless told.
+        still: leave explorers as the notebooks show them. To draw their frames takes minutes.
 
     Returns: {"pages": how many, "bytes": of all files, "seconds": taken, "first": address of the
     contents}.
@@ -96,11 +102,18 @@ def build(folder, home: Home = Home(), notebooks: list[Path] | None = None) -> d
     """
     began, folder = time.perf_counter(), Path(folder)
     check_place(folder / "index.html")
-    pages = course(notebooks or sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
+    files: dict[str, bytes] = {}
+
+    def put(picture: bytes) -> str:
+        files[place := address(picture, "webp")] = picture
+        return place
+
+    notebooks = notebooks or sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    pages = course(notebooks, None if still else put)
     lost = [one for page in pages for one in notebook.redirect(page, by_source(pages), home.files)]
     if lost:
         raise ValueError("links that lead nowhere: " + "; ".join(lost))
-    files = {path: source.read_bytes() for path, source in ASSETS.items()}
+    files |= {path: source.read_bytes() for path, source in ASSETS.items()}
     files["assets/search-index.js"] = search.index(pages).encode()
     for page in pages:
         files |= take_pictures_out(page.body)
@@ -121,9 +134,10 @@ def build(folder, home: Home = Home(), notebooks: list[Path] | None = None) -> d
     }
 
 
-def course(notebooks: list[Path]) -> list[Page]:
-    """All pages in the order of the contents: the contents, the chapters, what else there is."""
-    chapters = [notebook.chapter(path) for path in notebooks]
+def course(notebooks: list[Path], put=None) -> list[Page]:
+    """All pages in the order of the contents: the contents, the chapters, what else there is.
+    See `notebook.chapter` for ``put``."""
+    chapters = [notebook.chapter(path, put) for path in notebooks]
     more = [notebook.text(ROOT / text, text) for text in TEXTS if (ROOT / text).is_file()]
     for page in more:
         page.name = NAMES.get(page.source, page.name)
@@ -177,6 +191,7 @@ def framed(page: Page, pages: list[Page], place: int, home: Home) -> str:
         before=before,
         after=heading + after,
         math="$" in text,
+        moves="course-moving" in text,
         ways=home.ways_to_run(page.source),
         home=home,
         **around,

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urldefrag
 
 import nbformat
 from bs4 import BeautifulSoup
 
+from course_lib.classroom import frames
 from course_lib.classroom.explorer import STATIC
 from course_lib.classroom.site import predictions
 from course_lib.classroom.site.page import Page, name_headings, parsed, words
 
 HERE = Path(__file__).parent
 MINUTES = re.compile(r"About (\d+) minutes")
+MOST = 700_000  # bytes of an explorer's frames; a page loads them as they are asked for
 TO_RUN = 'To move it, <a href="#run">run this chapter</a>.'
 TO_CHECK = (
     '<p class="to-run">Your lines are checked where Python runs: <a href="#run">run this '
@@ -23,8 +26,12 @@ TO_CHECK = (
 )
 
 
-def chapter(path: Path) -> Page:
+def chapter(path: Path, put: Callable[[bytes], str] | None = None) -> Page:
     """The page of a notebook, with its stored outputs.
+
+    Args:
+        put: keeps a picture (WebP) and returns its address, for explorers that move. Without it
+            they stay as the notebook shows them.
 
     Raises:
         ValueError: a stored answer does not fit its prediction any more.
@@ -34,7 +41,8 @@ def chapter(path: Path) -> Page:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "text/html" in output.get("data", {}):
-                output.data["text/html"] = shown(output.data["text/html"], cell.source, asked)
+                data = output.data
+                data["text/html"] = shown(data["text/html"], path.stem[:2], asked, put)
     body = to_html(notebook)
     heading = body.h1
     paragraph = heading.find_next("p")
@@ -62,8 +70,9 @@ def text(path: Path, source: str) -> Page:
     return Page(name=path.stem, title=words(body.h1), body=body, source=source)
 
 
-def shown(stored: str, source: str, asked: list[str]) -> str:
-    """What the page shows in the place of a stored output; ids of predictions join `asked`."""
+def shown(stored: str, number: str, asked: list[str], put=None) -> str:
+    """What the page of chapter ``number`` shows in the place of a stored output; ids of
+    predictions join `asked`. See `chapter` for ``put``."""
     if identity := predictions.question_in(stored):
         asked.append(identity)
         return predictions.form(identity)
@@ -71,11 +80,8 @@ def shown(stored: str, source: str, asked: list[str]) -> str:
         return predictions.answer(identity, stored)
     if 'data-name="not_tried"' in stored:
         return TO_CHECK
-    return explorer(stored, source)
-
-
-def explorer(stored: str, source: str) -> str:
-    """The place of an explorer: its picture, until it can be moved without Python."""
+    if put and STATIC in stored and (explorer := frames.explorer_of(stored, number)):
+        return frames.moving(explorer, most=MOST, put=put)
     return stored.replace(STATIC, TO_RUN)
 
 

@@ -68,19 +68,23 @@ def name_headings(body: BeautifulSoup) -> None:
         heading["id"] = f"{name}-{seen[name]}" if seen[name] else name
 
 
+def address(picture: bytes, ending: str) -> str:
+    """Where a picture lies, from the root of the site: equal pictures share a file."""
+    return f"pictures/{hashlib.sha256(picture).hexdigest()[:16]}.{ending}"
+
+
 def take_pictures_out(body: BeautifulSoup) -> dict[str, bytes]:
     """Put each picture that lies in the page into a file of its own; the page names it.
 
-    Returns: {path from the root of the site: its bytes}. Equal pictures share a file.
+    Returns: {path from the root of the site: its bytes}.
     """
     files = {}
     for image in body.find_all("img"):
+        image["loading"] = "lazy"
         if match := PICTURE.match(image.get("src", "")):
             data = base64.b64decode(match[2])
-            ending = match[1].removesuffix("+xml")
-            path = f"pictures/{hashlib.sha256(data).hexdigest()[:16]}.{ending}"
-            files[path] = data
-            image["src"], image["loading"] = path, "lazy"
+            image["src"] = place = address(data, match[1].removesuffix("+xml"))
+            files[place] = data
     return files
 
 

@@ -7,12 +7,14 @@ else. search.js reads it when the box is first used.
 from __future__ import annotations
 
 import json
+import re
 
 from bs4 import Tag
 
 from course_lib.classroom.site.page import Page, words
 
 HEADINGS = ["h1", "h2", "h3", "h4"]
+TEX = re.compile(r"\$\$.*?\$\$ ?|\$[^$]+\$", re.DOTALL)
 LEAVE_OUT = ("script", "style", "noscript", ".replies", "details.source", ".reply")
 
 
@@ -35,7 +37,9 @@ def sections(page: Page) -> list[dict[str, str]]:
                 walk(child)
 
     walk(page.body)
-    return [one | {"text": " ".join(one["text"]), "page": page.title} for one in found]
+    for one in found:
+        one |= {"text": TEX.sub("", " ".join(one["text"])), "page": page.title}
+    return found
 
 
 def index(pages: list[Page]) -> str:

@@ -29,7 +29,8 @@
     for (const entry of entries) {
       const [, page, heading, , all] = entry;
       if (!asked.every((word) => all.includes(word))) continue;
-      let score = 0;
+      const phrase = asked.join(" ");
+      let score = 40 * plain(heading).includes(phrase) + 10 * all.includes(phrase);
       for (const word of asked) {
         score += 20 * plain(heading).includes(word) + 5 * plain(page).includes(word);
         score += Math.min(6, all.split(word).length - 1);
@@ -43,8 +44,9 @@
   function around(text, asked) { // the words near the first hit
     const low = text.toLowerCase();
     const at = Math.max(0, Math.min(...asked.map((word) => low.indexOf(word)).filter((place) => place >= 0).concat(low.length)));
-    const begin = at === low.length ? 0 : Math.max(0, at - AROUND);
-    return `${begin ? "… " : ""}${text.slice(begin, begin + 2 * AROUND + 20)}${begin + 2 * AROUND + 20 < text.length ? " …" : ""}`;
+    const begin = at === low.length || at < AROUND ? 0 : text.indexOf(" ", at - AROUND) + 1;
+    const end = begin + 2 * AROUND + 20 < text.length ? text.lastIndexOf(" ", begin + 2 * AROUND + 20) : text.length;
+    return `${begin ? "… " : ""}${text.slice(begin, Math.max(end, at + 20))}${end < text.length ? " …" : ""}`;
   }
 
   function marked(text, asked) { // a fragment in which the words asked for stand in <mark>

@@ -49,6 +49,14 @@
   document.addEventListener("toggle", reach, true);
   document.fonts.ready.then(reach);
 
+  // The pictures of an explorer are fetched when a hand comes near, so that none is waited for.
+  for (const figure of document.querySelectorAll(".course-moving")) {
+    const fetchAll = () => {
+      for (const { src } of JSON.parse(figure.querySelector("script").textContent).frames) if (src) new Image().src = src;
+    };
+    for (const event of ["pointerenter", "focusin"]) figure.addEventListener(event, fetchAll, { once: true });
+  }
+
   // A link to what is folded opens it.
   const open = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
