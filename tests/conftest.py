@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from memory_of_kernels import PEAK
 
 os.environ["MPLBACKEND"] = "Agg"
 if (
@@ -86,9 +87,6 @@ def pytest_report_header() -> str:
 
 
 # --- their memory ---------------------------------------------------------------------------------
-
-PEAK = "peak memory of a notebook"
-
 
 def pytest_terminal_summary(terminalreporter):
     """One line for each notebook that ran: the most that its kernel ever held."""

@@ -5,6 +5,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+PEAK = "peak memory of a notebook"  # what a test calls it in its report
 EVERY = 0.1  # seconds between looks; what a kernel takes after the last one is missed
 
 

@@ -10,7 +10,9 @@ import pytest
 from course_lib.classroom.predictions import Outcome, Question, find, reveal
 from course_lib.classroom.site import notebook, predictions, search, words
 from course_lib.classroom.site.builder import Home, course
+from course_lib.classroom.site.notebook import chapter as chapter_page
 from course_lib.classroom.site.page import Page, anchor, name_headings, parsed, take_pictures_out
+from tools import colab
 
 CHOICE, NUMBER = "02.alpha", "00.one_shot"
 
@@ -104,6 +106,13 @@ def test_code_of_a_picture_is_folded_below_it_and_hidden_source_stays_out(tmp_pa
     assert drawn.find("details", class_="source").text.strip().endswith("draw()")
     assert drawn.find("details").find_previous("img")
     assert "secret" not in page.body.text and "plain()" in page.body.text
+
+
+def test_the_cell_for_colab_stays_out(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 99\n\nWhy?")])
+    colab.put(notebook, "someone/course")
+    nbformat.write(notebook, tmp_path / "99_toy.ipynb")
+    assert "colab" not in str(chapter_page(tmp_path / "99_toy.ipynb").body).lower()
 
 
 def test_a_check_that_nobody_tried_and_a_still_explorer_say_how_to_run(tmp_path):

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-
-from conftest import PEAK
-from memory_of_kernels import kernels_watched
+from memory_of_kernels import PEAK, kernels_watched
 
 from course_lib import ROOT
 from course_lib.classroom import progress_file as progress
