@@ -11,6 +11,7 @@ import pytest
 
 from course_lib import ROOT
 from course_lib import __main__ as commands
+from course_lib.classroom.predictions import FAR, NEARLY
 from course_lib.classroom.site.builder import build
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -276,8 +277,10 @@ def test_a_prediction_is_locked_by_keyboard_answers_and_is_kept(read, site):
     assert page.locator("#own-answers").inner_text().startswith("None is locked yet")
 
 
-@pytest.mark.parametrize("answer, key", [(1, "low"), (40, "close"), (99, "high")])
-def test_a_number_is_told_from_too_low_and_too_high(read, answer, key):
+@pytest.mark.parametrize(
+    "answer, key, near", [(1, "low", ""), (40, "close", ""), (46, "high", NEARLY), (99, "high", FAR)]
+)
+def test_a_number_is_told_from_too_low_and_too_high(read, answer, key, near):
     page = read(FIRST)
     form = page.locator(".course-predict:has([type=range])").first
     identity = form.get_attribute("data-id")
@@ -287,7 +290,8 @@ def test_a_number_is_told_from_too_low_and_too_high(read, answer, key):
     form.locator(".lock").click()
     told = page.locator(TOLD.format(identity)).locator(".reply:visible")
     assert told.get_attribute("data-key") == key
-    assert f"You predicted: {answer} %." in told.inner_text()
+    assert f"You predicted: {answer} %. {near}" in told.inner_text()
+    assert (NEARLY in told.inner_text(), FAR in told.inner_text()) == (near == NEARLY, near == FAR)
 
 
 @pytest.mark.parametrize("stored", ["[]", "{", '{"predictions": {"ID": {"answer": 7}}}'])

@@ -7,13 +7,25 @@ import html
 import re
 
 from course_lib.classroom.panel import inline
-from course_lib.classroom.predictions import FOLDED, OTHERS, Prediction, find, happened, replied
+from course_lib.classroom.predictions import (
+    FAR,
+    FOLDED,
+    NEARLY,
+    OTHERS,
+    Prediction,
+    find,
+    happened,
+    replied,
+)
 
 QUESTION = re.compile(r'<div class="course-question" data-id="([^"]+)"')
 ANSWER = re.compile(r'<div class="course-reveal" data-id="([^"]+)"')
 MEASURED = re.compile(r"What happened: <strong>(-?[\d.e+-]+)")
 PREDICT_FIRST = "Predict first: lock an answer above. Or open this to see what happens."
-SAID = "\N{OBJECT REPLACEMENT CHARACTER}"  # where the words of the reader's answer go
+PLACES = {  # where predict.js puts the reader's answer, and how far off it is
+    "\N{OBJECT REPLACEMENT CHARACTER}": '<span class="said"></span>',
+    "\N{REPLACEMENT CHARACTER}": '<span class="near"></span>',
+}
 
 
 def question_in(stored: str) -> str | None:
@@ -69,17 +81,29 @@ def answer(identity: str, stored: str) -> str:
     replies = "".join(
         f'<div class="reply {"good" if key == correct(asked, right) else "other"}" '
         f'data-key="{html.escape(key, quote=True)}" hidden>'
-        + replied(asked, key, right, SAID).replace(SAID, '<span class="said"></span>')
+        + with_places(replied(asked, key, right, *PLACES))
         + "</div>"
         for key in keys
     )
-    near = f' data-right="{right}" data-tolerance="{asked.tolerance}"' if asked.number else ""
+    near = ""
+    if asked.number:
+        near = (
+            f' data-right="{right}" data-tolerance="{asked.tolerance}" data-nearly="{NEARLY}" '
+            f'data-far="{FAR}"'
+        )
     return (
         f'<div class="course-reveal" id="reveal-{slug(identity)}" data-id="{identity}"{near}>'
         f'<div role="status">{replies}</div><details><summary>{PREDICT_FIRST}</summary>'
         f'<div class="happened">{told}</div>{picture}'
         f'<div class="others">{OTHERS}{others}</div></details></div>'
     )
+
+
+def with_places(text: str) -> str:
+    """A reply with an element at each place that the page fills in."""
+    for mark, element in PLACES.items():
+        text = text.replace(mark, element)
+    return text
 
 
 def correct(asked: Prediction, right) -> str:

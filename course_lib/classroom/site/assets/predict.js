@@ -95,7 +95,7 @@
     if (reveal) {
       const link = Object.assign(document.createElement("a"), { href: `#${reveal.id}`, textContent: "What happens" });
       note.append(link, " stands below.");
-      speak(reveal, entry, wordsOf(form, entry.answer));
+      speak(reveal, entry, wordsOf(form, entry.answer), range);
       if (fresh) link.focus();
     }
   }
@@ -112,11 +112,20 @@
     return Math.abs(off) <= Number(reveal.dataset.tolerance) ? "close" : off < 0 ? "low" : "high";
   }
 
-  function speak(reveal, entry, said) {
+  function nearOf(reveal, answer, range) { // nearly right and far off are not the same mistake
+    if (!range) return "";
+    const off = Math.abs(answer - Number(reveal.dataset.right)), near = Number(reveal.dataset.tolerance);
+    if (off <= near) return "";
+    if (off <= 2 * near) return reveal.dataset.nearly;
+    return off > (Number(range.max) - Number(range.min)) / 2 ? reveal.dataset.far : "";
+  }
+
+  function speak(reveal, entry, said, range) {
     const key = keyOf(reveal, entry.answer);
     const reply = [...reveal.querySelectorAll(".reply")].find((one) => one.dataset.key === key);
     const right = reply.matches(".good");
     reply.querySelector(".said").textContent = said;
+    reply.querySelector(".near").textContent = nearOf(reveal, entry.answer, range);
     reply.hidden = false;
     reveal.classList.add("answered", right ? "good" : "other");
     reveal.querySelector("details").open = true;
