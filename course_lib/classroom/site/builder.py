@@ -32,7 +32,7 @@ ASSETS = {  # file of the site: where it comes from
     "assets/auto-render.min.js": KATEX / "auto-render.min.js",
     "assets/katex-licence.txt": KATEX / "LICENSE",
 }
-TEXTS = ("docs/teaching.md", "docs/questions.md", "docs/scaling.md", "data/README.md")
+TEXTS = ("docs/words.md", "docs/teaching.md", "docs/questions.md", "docs/scaling.md", "data/README.md")
 NAMES = {"data/README.md": "data"}  # of a page, where it is not that of the file
 HEXED = re.compile(r"[0-9a-f]{16}\.\w+")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -141,8 +141,9 @@ def course(notebooks: list[Path], put=None) -> list[Page]:
     more = [notebook.text(ROOT / text, text) for text in TEXTS if (ROOT / text).is_file()]
     for page in more:
         page.name = NAMES.get(page.source, page.name)
-    rest = [words.page(chapters), *more]
-    return [contents(chapters, rest), *chapters, *rest]
+    if "words" not in [page.name for page in more]:
+        more = [words.page(chapters), *more]
+    return [contents(chapters, more), *chapters, *more]
 
 
 def by_source(pages: list[Page]) -> dict[str, Page]:
