@@ -47,9 +47,12 @@ def first_key(identity):
 
 
 def test_a_chapter_becomes_a_page(tmp_path):
-    page = chapter(tmp_path, nbformat.v4.new_markdown_cell("## A part\n\nSome words."))
+    begin = "**Begin now:** press Shift and Enter together."
+    cells = map(nbformat.v4.new_markdown_cell, [begin, "## A part\n\nSome words."])
+    page = chapter(tmp_path, *cells)
     assert (page.title, page.question, page.minutes) == ("99 · Toy", "What is a toy?", 5)
     assert page.sections == [("a-part", "A part")] and page.address == "99_toy.html"
+    assert "Shift" not in page.body.text  # nothing runs here
 
 
 def test_a_question_becomes_a_form_and_its_answer_says_something_to_each(tmp_path, stored):

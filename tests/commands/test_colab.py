@@ -4,6 +4,7 @@ Codespaces."""
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 import types
@@ -12,6 +13,7 @@ import nbformat
 import pytest
 
 from course_lib import ROOT
+from course_lib import __main__ as commands
 from course_lib.commands import colab as runtime
 from tools import colab as cell
 
@@ -163,3 +165,11 @@ def test_the_container_installs_the_course_with_a_python_that_it_supports():
 def test_binder_can_run_what_follows_its_environment():
     done = subprocess.run(["bash", "-n", str(ROOT / "postBuild")], capture_output=True)
     assert done.returncode == 0 and (ROOT / "postBuild").stat().st_mode & 0o111
+
+
+def test_the_workflow_builds_the_site_with_words_that_the_command_knows():
+    text = (ROOT / ".github" / "workflows" / "site.yml").read_text("utf-8")
+    line = re.search(r"run: python -m course_lib (.*?)(?: #.*)?$", text, re.M)[1]
+    words = shlex.split(line.replace("$GITHUB_REF_NAME", "main"))
+    options = commands.parser(words).parse_args(words)
+    assert re.search(rf"^ +path: {options.out}$", text, re.M) and not options.still

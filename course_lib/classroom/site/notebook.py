@@ -19,6 +19,7 @@ from course_lib.classroom.site.page import Page, name_headings, parsed, words
 HERE = Path(__file__).parent
 MINUTES = re.compile(r"About (\d+) minutes")
 MOST = 700_000  # bytes of an explorer's frames; a page loads them as they are asked for
+TO_BEGIN = "Begin now: press Shift and Enter"  # for those who run the notebook
 TO_RUN = 'To move it, <a href="#run">run this chapter</a>.'
 TO_CHECK = (
     '<p class="to-run">Your lines are checked where Python runs: <a href="#run">run this '
@@ -44,6 +45,9 @@ def chapter(path: Path, put: Callable[[bytes], str] | None = None) -> Page:
                 data = output.data
                 data["text/html"] = shown(data["text/html"], path.stem[:2], asked, put)
     body = to_html(notebook)
+    for sentence in body.find_all("p"):
+        if words(sentence).startswith(TO_BEGIN):
+            sentence.decompose()
     heading = body.h1
     paragraph = heading.find_next("p")
     first = paragraph.strong or paragraph
