@@ -234,7 +234,7 @@ class Revealed(Shown):
     """What `reveal` shows. While it is folded, the lock of its question opens it, without another
     run of its cell."""
 
-    folded: ClassVar[dict[str, "Revealed"]] = {}  # the last of each id that is on show
+    folded: ClassVar[dict[str, Revealed]] = {}  # the last of each id that is on show
 
     def __init__(self, identity: str, page: str, again: Callable[[], Shown] | None = None):
         super().__init__(page)

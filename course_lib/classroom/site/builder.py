@@ -32,7 +32,13 @@ ASSETS = {  # file of the site: where it comes from
     "assets/auto-render.min.js": KATEX / "auto-render.min.js",
     "assets/katex-licence.txt": KATEX / "LICENSE",
 }
-TEXTS = ("docs/words.md", "docs/teaching.md", "docs/questions.md", "docs/scaling.md", "data/README.md")
+TEXTS = (
+    "docs/words.md",
+    "docs/teaching.md",
+    "docs/questions.md",
+    "docs/scaling.md",
+    "data/README.md",
+)
 NAMES = {"data/README.md": "data"}  # of a page, where it is not that of the file
 HEXED = re.compile(r"[0-9a-f]{16}\.\w+")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
