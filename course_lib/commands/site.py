@@ -14,7 +14,7 @@ def site(options) -> int:
     from course_lib.classroom.site.builder import Home, build  # here: it imports nbconvert
 
     home = Home(options.repository, options.branch)
-    made = build(options.out, home, still=options.still)
+    made = build(options.out, home, still=options.still, tell=lambda name: print(name, flush=True))
     print(
         f"wrote {made['first']}: {made['pages']} pages, {made['bytes'] / 1e6:.1f} MB, "
         f"{made['seconds']:.0f} s"

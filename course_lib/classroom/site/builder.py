@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,11 @@ class Home:
 
 
 def build(
-    folder, home: Home = Home(), notebooks: list[Path] | None = None, still: bool = False
+    folder,
+    home: Home = Home(),
+    notebooks: list[Path] | None = None,
+    still: bool = False,
+    tell: Callable[[str], None] = lambda words: None,
 ) -> dict:
     """Write the site.
 
@@ -99,6 +104,7 @@ def build(
         home: see `Home`.
         notebooks: the chapters; those of the course unless told.
         still: leave explorers as the notebooks show them. To draw their frames takes minutes.
+        tell: hears the name of each chapter when its turn comes.
 
     Returns: {"pages": how many, "bytes": of all files, "seconds": taken, "first": address of the
     contents}.
@@ -115,7 +121,7 @@ def build(
         return place
 
     notebooks = notebooks or sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    pages = course(notebooks, None if still else put)
+    pages = course(notebooks, None if still else put, tell)
     lost = [one for page in pages for one in notebook.redirect(page, by_source(pages), home.files)]
     if lost:
         raise ValueError("links that lead nowhere: " + "; ".join(lost))
@@ -140,10 +146,13 @@ def build(
     }
 
 
-def course(notebooks: list[Path], put=None) -> list[Page]:
+def course(notebooks: list[Path], put=None, tell=lambda words: None) -> list[Page]:
     """All pages in the order of the contents: the contents, the chapters, what else there is.
-    See `notebook.chapter` for ``put``."""
-    chapters = [notebook.chapter(path, put) for path in notebooks]
+    See `notebook.chapter` for ``put`` and `build` for ``tell``."""
+    chapters = []
+    for path in notebooks:
+        tell(path.stem)
+        chapters.append(notebook.chapter(path, put))
     more = [notebook.text(ROOT / text, text) for text in TEXTS if (ROOT / text).is_file()]
     for page in more:
         page.name = NAMES.get(page.source, page.name)
