@@ -33,6 +33,14 @@
     window.renderMathInElement(document.getElementById("main"), options);
   }
 
+  // A picture as wide as a page would be too small to read on a phone: there it is larger than the screen, in a box that scrolls.
+  for (const image of document.querySelectorAll("main img")) {
+    if (Number(image.getAttribute("width")) < 600) continue;
+    const box = Object.assign(document.createElement("div"), { className: "wide picture" });
+    image.replaceWith(box);
+    box.append(image);
+  }
+
   // A box that scrolls sideways can be reached and moved by keyboard; the others are no stops.
   const boxes = [...document.querySelectorAll(".wide, .katex-display")];
   const reach = () => boxes.forEach((box) => {
