@@ -18,6 +18,7 @@ COMMANDS = {  # command: module of course_lib/commands
     "list": "train",
     "benchmark": "benchmark",
     "slides": "slides",
+    "site": "site",
     "fetch": "fetch",
     "runs": "one_shot_runs",
 }
