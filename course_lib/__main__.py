@@ -19,6 +19,7 @@ COMMANDS = {  # command: module of course_lib/commands
     "benchmark": "benchmark",
     "slides": "slides",
     "site": "site",
+    "lecture": "lecture",
     "fetch": "fetch",
     "runs": "one_shot_runs",
 }
