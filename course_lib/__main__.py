@@ -20,6 +20,7 @@ COMMANDS = {  # command: module of course_lib/commands
     "slides": "slides",
     "fetch": "fetch",
     "runs": "one_shot_runs",
+    "capstone": "capstone",
 }
 
 
