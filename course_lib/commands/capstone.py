@@ -5,8 +5,8 @@ import argparse
 
 import torch
 
-from course_lib.chapters.ch14.own_data import own_data
 from course_lib.chapters.ch14.report import places, write_report
+from course_lib.chapters.ch14.sources import own_data
 from course_lib.chapters.ch14.table import EPISODES, SEED, compare
 from course_lib.commands.train import seed
 

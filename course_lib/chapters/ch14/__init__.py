@@ -4,7 +4,7 @@ from course_lib import faces
 
 FACES = {  # what the notebook takes from here, and the file it lives in
     "explorers": ["best_of_many", "luck", "which_methods"],
-    "own_data": ["drawn", "of_stacks", "own_data"],
+    "sources": ["drawn", "of_stacks", "own_data"],
     "pads": ["two_pads"],
     "table": ["compare"],
     "faces": ["picture_of"],

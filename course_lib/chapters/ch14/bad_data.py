@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from course_lib.chapters.ch14.own_data import own_data
 from course_lib.chapters.ch14.projects import HELP_DESK, write_pictures
+from course_lib.chapters.ch14.sources import own_data
 from course_lib.chapters.ch14.table import compare
 from course_lib.families import Strokes
 

@@ -17,7 +17,7 @@ from course_lib.chapters import load_or_train
 from course_lib.chapters.ch08 import study as pictures
 from course_lib.chapters.ch09 import study as requests
 from course_lib.chapters.ch14 import study
-from course_lib.chapters.ch14.own_data import OwnData
+from course_lib.chapters.ch14.sources import OwnData
 from course_lib.families.prompt_tokens import LABELS
 from course_lib.families.prompt_worlds import ID
 from course_lib.language_models.opening import TinyModel, open_model
@@ -31,13 +31,15 @@ from course_lib.learners import (
     Prototypical,
     Template,
 )
+from course_lib.learners.answering import Answering
 from course_lib.learners.metric import one_hot
 from course_lib.networks import conv4
 
 SIDE = 28  # pixels
 GROUPS = ("nothing learned", "distances", "plain transfer", "inner loop", "prompting")
 SINE_SCALE = 2.06  # standard deviation of the sine waves that the shipped learners know
-SHOWN, WORDS = 12, 6  # in a prompt to the course's own model, which reads 128 words: examples, words of each
+# examples in a prompt to the course's own model, and words of each: it reads 128
+SHOWN, WORDS = 12, 6
 
 
 @dataclass(frozen=True)
@@ -162,16 +164,8 @@ class SharedWords(Learner):
         return shared @ (counts / counts.sum(0))
 
 
-def reader_of(data: OwnData) -> Callable:
-    """From a row of ids in the file's own vocabulary to the sentence as it was written."""
-    family = data.others["text"]
-    written = [sentence for name in family.names for sentence in family.sentences(name)]
-    by_row = {tuple(row): s for row, s in zip(family.rows.tolist(), written, strict=True)}
-    return lambda row: by_row[tuple(row)]
-
-
 def known_words(read: Callable) -> Callable:
-    """The words of a sentence that the course's small model has seen, and "it" where there is none."""
+    """The words of a sentence that the course's small model has seen; "it" where there is none."""
 
     def told(row) -> str:
         words = read(row).lower().split()
@@ -191,7 +185,7 @@ def own_model(data: OwnData) -> Learner:
     """The course's small model: made-up labels, and only the words that it has seen."""
     model = TinyModel(shipped_model())
     labels = list(LABELS[: data.ways])
-    return InWays(model, labels=labels, read=known_words(reader_of(data)), shots=SHOWN)
+    return InWays(model, labels=labels, read=known_words(data.others["text"].text), shots=SHOWN)
 
 
 def real_model(model) -> Callable[[OwnData], Learner]:
@@ -200,7 +194,9 @@ def real_model(model) -> Callable[[OwnData], Learner]:
     def make(data: OwnData) -> Learner:
         template = Template("Request: {x}\nLabel: {y}\n\n", "Request: {x}\nLabel:", label=" {y}\n")
         names = [name.replace("_", " ") for name in data.family.names]
-        return Prompting(model, template, names, read=reader_of(data))
+        # a model behind an address gives no probabilities: it writes, and its answer is read
+        kind = Prompting if hasattr(model, "log_probs") else Answering
+        return kind(model, template, names, read=data.others["text"].text)
 
     return make
 

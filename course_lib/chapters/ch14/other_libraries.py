@@ -146,7 +146,8 @@ LIBRARIES = {
     ),
     "easyfsl": Library(
         "easyfsl.methods",
-        "pip install easyfsl, and the torchvision that belongs to your torch", "prototypes of a drawn task",
+        "pip install easyfsl, and the torchvision that belongs to your torch",
+        "prototypes of a drawn task",
         "metric learners on photographs, with large backbones", with_easyfsl,
     ),
     "peft": Library(
@@ -155,8 +156,8 @@ LIBRARIES = {
     ),
     "learn2learn": Library(
         "learn2learn",
-        "its source release does not build on Python 3.11 and later: use Python 3.9, or read "
-        "learn2learn/algorithms/maml.py beside chapter 03",
+        "its last release is source that does not build on Python 3.11 and later: try an older "
+        "Python, or read its algorithms/maml.py beside chapter 03",
         "MAML's meta-gradient, two inner steps", "its data sets and ready tasks of vision and RL",
         with_learn2learn,
     ),
@@ -173,7 +174,7 @@ def beside(name: str) -> str:
         raise ValueError(f"{name!r}: choose one of {', '.join(LIBRARIES)}")
     library = LIBRARIES[name]
     if library.missing:
-        return f"{name}: {library.missing}"
+        return library.missing
     ours, theirs = library.pair()
     gap = (ours - theirs).abs().max().item()
     return f"{name}: {library.what}, {ours.numel()} numbers, largest difference {gap:.0e}"

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -42,12 +42,18 @@ class Project:
     shots: tuple[int, ...]
 
 
-def alphabet(place: Path, seed: int = 1914) -> Path:
+def alphabet(place: Path, seed: int = 1914, even: bool = False) -> Path:
     """An alphabet that no learner has seen, as scanned: 20 letters, 12 drawings of each by other
-    hands, in other sizes, places and pens. Dark ink on light paper, one folder a letter."""
+    hands, in other sizes, places and pens. Dark ink on light paper, one folder a letter.
+
+    Args:
+        even: the control: the very same drawings, by one clean pen and all of one size.
+    """
     family = Strokes(ways=2, scripts=1, characters=LETTERS, seed=seed)
     dice = family.generator(seed)
     ink = family.draw(torch.arange(LETTERS).repeat_interleave(DRAWINGS), generator=dice)
+    if even:
+        return write_pictures(place / "even_alphabet", ink, DRAWINGS, "letter")
     scans = Altered(family, size=1.25, place=0.06, blur=0.8, coarse=0.2, faint=0.2).alter(ink, dice)
     return write_pictures(place / "alphabet", scans, DRAWINGS, "letter")
 
@@ -112,13 +118,18 @@ PROJECTS = {
 }  # fmt: skip
 
 
+MAKERS = {name: project.make for name, project in PROJECTS.items()} | {
+    "even_alphabet": partial(alphabet, even=True)  # the control of the first project
+}
+
+
 @lru_cache(maxsize=8)
 def made(name: str) -> Path:
-    """The data of a project in a temporary folder, made once a process.
+    """The data of a project, or "even_alphabet", in a temporary folder, made once a process.
 
     Raises:
         ValueError: there is no such project.
     """
-    if name not in PROJECTS:
-        raise ValueError(f"{name!r}: there is no such project; there are {', '.join(PROJECTS)}")
-    return PROJECTS[name].make(Path(tempfile.mkdtemp(prefix="course_")))
+    if name not in MAKERS:
+        raise ValueError(f"{name!r}: there is no such project; there are {', '.join(MAKERS)}")
+    return MAKERS[name](Path(tempfile.mkdtemp(prefix="course_")))

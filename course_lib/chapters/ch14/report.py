@@ -58,9 +58,10 @@ def write_report(found: Comparison, out, title: str = "", decision: str = "") ->
     title = title or f"Few-shot learners on {found.data.name}"
     shown = picture_of(found)
     write(where[".png"], shown.png)
-    write(where[".html"], as_html(found, title, decision, shown).encode("utf-8", "replace"))
-    beside = where[".png"].name
-    write(where[".md"], as_markdown(found, title, decision, shown, beside).encode("utf-8", "replace"))
+    page = as_html(found, title, decision, shown)
+    text = as_markdown(found, title, decision, shown, where[".png"].name)
+    write(where[".html"], page.encode("utf-8", "replace"))
+    write(where[".md"], text.encode("utf-8", "replace"))
     return list(where.values())
 
 

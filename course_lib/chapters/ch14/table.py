@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 
 from course_lib.chapters.ch14.methods import GROUPS, Method, methods_for, trained_before
-from course_lib.chapters.ch14.own_data import OwnData
+from course_lib.chapters.ch14.sources import OwnData
 from course_lib.episodes import Episode, at_least_one
 from course_lib.learners.base import Learner
 from course_lib.training.evaluation import Score, evaluate, paired

@@ -22,6 +22,7 @@ def test_what_is_missing_is_one_line(name, monkeypatch):
 
     monkeypatch.setattr("importlib.import_module", gone)
     said = beside(name)
-    assert said.startswith(name) and "is not installed: " in said and "\n" not in said
+    module = LIBRARIES[name].module
+    assert said.startswith(f"{module} is not installed: ") and "\n" not in said
     with pytest.raises(ValueError, match="choose one of"):
         beside("another")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from PIL import Image
 
-from course_lib.chapters.ch14.own_data import drawn, is_curves, of_stacks, own_data
 from course_lib.chapters.ch14.projects import HELP_DESK, PROJECTS, made, write_pictures
+from course_lib.chapters.ch14.sources import drawn, is_curves, of_stacks, own_data
 from course_lib.chapters.ch14.table import compare
 from course_lib.classroom.drawpad import DrawPad
 from course_lib.families import Strokes, hand_drawn
@@ -41,14 +41,10 @@ def test_a_folder_a_file_of_sentences_and_one_of_curves_are_told_apart(tmp_path)
 
 def test_both_forms_of_sentences_show_the_same_items_in_the_same_order():
     data = own_data(HELP_DESK)
-    text, usual = data.others["text"], data.family
-    written = {tuple(row.tolist()): i for i, row in enumerate(text.rows)}
     for piece in data.pieces(60, shots=2, queries=2, seed=3):
-        for part in ("support_x", "query_x"):
-            ids = getattr(piece["text"], part).flatten(0, 1)
-            numbers = torch.tensor([written[tuple(row.tolist())] for row in ids])
-            assert usual.rows[numbers].equal(getattr(piece["usual"], part).flatten(0, 1))
-        assert piece["text"].query_y.equal(piece["usual"].query_y)
+        as_ids = data.others["text"].as_ids(piece["text"])
+        for part in ("support_x", "support_y", "query_x", "query_y"):
+            assert getattr(as_ids, part).equal(getattr(piece["usual"], part))
 
 
 def test_symbols_of_two_pads_are_classes_of_two():

@@ -12,9 +12,9 @@ from course_lib import __main__ as program
 from course_lib.chapters import named_run
 from course_lib.chapters.ch14 import study
 from course_lib.chapters.ch14.methods import GROUPS, PICTURES, TABLES, MeanOfSupport, WaveFit
-from course_lib.chapters.ch14.own_data import of_stacks, own_data
 from course_lib.chapters.ch14.projects import HELP_DESK, made
 from course_lib.chapters.ch14.report import as_html, as_markdown, plain, write_report
+from course_lib.chapters.ch14.sources import of_stacks, own_data
 from course_lib.chapters.ch14.table import Row, compare
 from course_lib.episodes import Episode
 from course_lib.learners import Nearest

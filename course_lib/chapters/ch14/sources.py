@@ -14,8 +14,14 @@ from torch import Tensor
 
 from course_lib import expanded
 from course_lib.episodes import Episode, TaskFamily, at_least_one
-from course_lib.families import Intents, PictureClasses, own_pictures, own_sentences
-from course_lib.families.curve_files import Curves, numbers, own_curves
+from course_lib.families import (
+    AsWritten,
+    Intents,
+    PictureClasses,
+    own_pictures,
+    own_sentences,
+)
+from course_lib.families.curve_files import numbers, own_curves
 
 PIECE = 2_000_000  # numbers in the items of a piece: 8 MB, whatever the number of tasks
 MOST_TASKS = 50  # in a piece
@@ -30,8 +36,8 @@ class OwnData:
         name: for the report.   kind: "pictures", "sentences" or "curves".
         family: the tasks, as most learners read them.
         says: one sentence about size.
-        others: the same items in another form, by name, such as "text": sentences with a vocabulary
-            of their own. The same seed draws the same items from all of them.
+        others: the same items in another form, by name, such as "text": sentences as they were
+            written. The same seed draws the same items from all of them.
         smallest: how many items the smallest class or curve has.
     """
 
@@ -98,13 +104,11 @@ def own_data(place, ways: int | None = None, device="cpu") -> OwnData:
         curves = own_curves(path, device)
         said = f"{len(curves.names)} curves, {int(curves.counts.sum())} points"
         return OwnData(path.name, "curves", curves, said, int(curves.counts.min()))
-    text = own_sentences(path, ways=2 if ways is None else ways, device=device)
-    ways = min(WAYS, text.classes) if ways is None else ways
-    usual = own_sentences(path, ways, Intents().vocabulary, device)
-    text.ways = ways
-    said = f"{usual.classes} labels, {int(usual.counts.sum())} sentences"
+    family = own_sentences(path, 2 if ways is None else ways, Intents().vocabulary, device)
+    family.ways = min(WAYS, family.classes) if ways is None else ways
+    said = f"{family.classes} labels, {int(family.counts.sum())} sentences"
     return OwnData(
-        path.name, "sentences", usual, said, int(usual.counts.min()), others={"text": text}
+        path.name, "sentences", family, said, int(family.counts.min()), {"text": AsWritten(family)}
     )
 
 
@@ -150,7 +154,7 @@ def is_curves(path) -> bool:
     try:
         with open(path, encoding="utf-8-sig", errors="replace") as file:
             first = next((line for line in file if line.strip()), "")
-    except OSError:
+    except (OSError, ValueError):
         return False  # whoever reads it next says so
     fields = [part.strip() for part in first.split("\t")]
     return len(fields) == 3 and None not in (numbers(fields[2:]), numbers(fields[1:2]))
