@@ -8,15 +8,15 @@ import torch
 from course_lib.chapters.ch14.report import places, write_report
 from course_lib.chapters.ch14.sources import own_data
 from course_lib.chapters.ch14.table import EPISODES, SEED, compare
-from course_lib.commands.train import seed
+from course_lib.commands.train import check_device, seed
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the table, and write the report where one was asked for."""
     if options.out is not None:
         places(options.out)  # refused before the work, not after it
-    torch.set_num_threads(1)
-    data = own_data(options.place, options.ways)
+    check_device(options.device)
+    data = own_data(options.place, options.ways, options.device)
     print(f"{data.name}: {data.kind}, {data.says}", flush=True)
     found = compare(
         data,
@@ -41,6 +41,8 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--queries", type=int, help="of a class; up to 5 unless told")
     parser.add_argument("--episodes", type=int, default=EPISODES, help="tasks, the same for all")
     parser.add_argument("--seed", type=seed, default=SEED, help="of the tasks")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=device, help="where the learners work")
     parser.add_argument("--model", help="folder or hub name of a language model, for sentences")
     parser.add_argument("--out", help="NAME of a report: NAME.html, NAME.md and NAME.png")
     parser.set_defaults(run=main)

@@ -40,7 +40,7 @@ def advise(kind: str, labels: str, change: str, leave: str, related: str) -> lis
     found = [
         Advice(
             f"First {YARDSTICK[kind]}",
-            "It costs an afternoon, and whatever you build must beat it.",
+            "It costs next to nothing, and whatever you build must beat it.",
             MEASURED[kind],
         )
     ]

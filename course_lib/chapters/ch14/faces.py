@@ -44,7 +44,9 @@ def picture_of(found: Comparison) -> Picture:
     )
     axes["score"].set_xlim(left=0)
     axes["cost"].set(xscale="log", xlabel="milliseconds a task")
-    figure.legend(loc="outside upper center", ncols=len(GROUPS), fontsize=9)
+    figure.legend(
+        loc="outside upper center", ncols=len(GROUPS), fontsize=9, frameon=False, reverse=True
+    )
     return picture(figure, alt_of(found))
 
 

@@ -240,7 +240,8 @@ class WaveFit(Learner):
         def features(x):
             return torch.cat([torch.ones_like(x), x.sin(), x.cos()], 1)
 
-        X, penalty = features(support_x), 1e-2 * torch.eye(3)
+        X = features(support_x)
+        penalty = 1e-2 * torch.eye(3, dtype=X.dtype, device=X.device)
         return features(query_x) @ torch.linalg.solve(X.T @ X + penalty, X.T @ support_y)
 
 
