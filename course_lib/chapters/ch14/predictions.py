@@ -43,9 +43,9 @@ def lucky(found):
 
 PREDICTIONS = {
     "requests": Prediction(
-        "A help desk: 8 kinds of requests, 18 sentences each, five of a kind shown. The learners "
-        "were trained on requests of other domains. The course's small language model has read "
-        "word lists only. Which row comes first?",
+        "With one request of a kind shown, trained prototypes and counting could not be told apart. "
+        "Now five of a kind are shown, of the same 8 kinds. The learners are the same, trained on "
+        "requests of other domains. Which row comes first?",
         {
             "prompt": (
                 "The prompt: language models know language",
@@ -64,8 +64,8 @@ PREDICTIONS = {
             ),
             "means": (
                 "A trained encoder: prototypes or Baseline++",
-                "They carry word weights over from other domains. That helped at one shot. At five "
-                "the support set itself says which words count.",
+                "They carry word weights over from other domains. At one shot that made no "
+                "difference that could be told. At five the support set says which words count.",
             ),
         },
         requests,

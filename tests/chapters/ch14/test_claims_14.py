@@ -38,9 +38,9 @@ def gap(found, one, other):
 # --- the help desk --------------------------------------------------------------------------------
 
 
-def test_trained_word_weights_help_at_one_shot_and_counting_leads_at_five(desk):
+def test_at_one_shot_two_cannot_be_told_apart_and_counting_leads_at_five(desk):
     one, five = gap(desk[1], MEANS, BAG), gap(desk[5], BAG, MEANS)
-    assert one.mean > one.half_width and five.mean > five.half_width
+    assert abs(one.mean) < one.half_width and five.mean > five.half_width
 
 
 def test_the_help_desk_does_not_reach_its_bar(desk):
@@ -69,13 +69,15 @@ def test_always_answering_costs_most_and_answering_when_sure_a_little_less_than_
 # --- the alphabet ---------------------------------------------------------------------------------
 
 
-def test_with_a_clean_pen_the_order_of_the_two_encoders_turns_over():
+def test_with_a_clean_pen_the_long_trained_encoder_gains_forty_points_and_the_two_are_close():
     both = ["Prototypical, altered pictures", "Prototypical, long training"]
     scans, even = (
-        gap(compare(own_data(made(name)), episodes=20, only=both), *both)
+        compare(own_data(made(name)), episodes=30, only=both)
         for name in ("alphabet", "even_alphabet")
     )
-    assert scans.mean > 0.2 and scans.mean > scans.half_width and even.mean < 0
+    assert gap(scans, *both).mean > 0.3
+    assert abs(gap(even, *both).mean) < 0.06
+    assert even.rows[1].score.mean - scans.rows[1].score.mean > 0.4
 
 
 # --- luck -----------------------------------------------------------------------------------------
