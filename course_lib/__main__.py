@@ -22,6 +22,7 @@ COMMANDS = {  # command: module of course_lib/commands
     "lecture": "lecture",
     "fetch": "fetch",
     "runs": "one_shot_runs",
+    "capstone": "capstone",
 }
 
 
