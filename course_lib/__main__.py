@@ -20,6 +20,9 @@ COMMANDS = {  # command: module of course_lib/commands
     "slides": "slides",
     "fetch": "fetch",
     "runs": "one_shot_runs",
+    "class": "teaching",
+    "handout": "teaching",
+    "mark": "teaching",
 }
 
 
