@@ -38,7 +38,7 @@ class Split:
 
     Args:
         answers: (the answer, how many gave it, whether it came true: True, False or None where
-            nobody has seen it), the most frequent first.
+            nobody has seen it), the most frequent first, numbers in their order.
         apart: of all pairs of students, the share who disagree. Two numbers agree when they are
             within the tolerance of the question.
         right: how many of those who have seen the outcome were right.   seen: how many have.
@@ -114,7 +114,9 @@ def split(identity: str, entries: list[dict]) -> Split:
             times,
             2 * sum(truth[answer]) > len(truth[answer]) if answer in truth else None,
         )
-        for answer, times in Counter(given).most_common()
+        for answer, times in (
+            sorted(Counter(given).items()) if asked.number else Counter(given).most_common()
+        )
     ]
     seen = [entry["right"] for entry in entries if entry.get("right") is not None]
     apart = sum(not agree(a, b) for a, b in pairs) / len(pairs)

@@ -31,9 +31,10 @@ def text(path: Path, most: float) -> str:
         number = os.open(path, flags | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise Refused(f"it cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise Refused("it is no regular file")
     with os.fdopen(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise Refused("it is no regular file")
         data = file.read(int(most) + 1)
     if len(data) > most:
         raise Refused(f"it is larger than {most / MEGABYTE:g} MB")

@@ -68,8 +68,9 @@ def verdict_on(submission: slices.Submission, exercise, usual: str) -> tuple[str
     Args:
         usual: the name that the function has in the chapter.
     """
-    wanted = submission.checked.get(exercise.id) or ast.Name(usual, ast.Load())
-    lines = slices.needed(submission, wanted)
+    usually = ast.Name(usual, ast.Load()), None
+    wanted, place = submission.checked.get(exercise.id, usually)
+    lines = slices.needed(submission, wanted, place)
     if not lines and not isinstance(wanted, ast.Lambda):
         if submission.broken:
             return "syntax", f"Python cannot read it: {submission.broken[0]}"

@@ -125,13 +125,9 @@ def judge_file(
                 "megabytes": limits.megabytes, "token": secrets.token_hex(16),
             }  # fmt: skip
             why = run_once(request, Path(scratch), limits, marked)
-            if why and todo[0] not in marked.verdicts:
-                left = next(i for i in todo if i not in marked.verdicts)
-                marked.verdicts[left] = why
-            elif why:
-                left = next((i for i in todo if i not in marked.verdicts), None)
-                if left:
-                    marked.verdicts[left] = why
+            left = [identity for identity in todo if identity not in marked.verdicts]
+            if why and left:  # the exercise at which it was stopped
+                marked.verdicts[left[0]] = why
 
 
 def run_once(request: dict, scratch: Path, limits: Limits, marked: Marked) -> tuple | None:
