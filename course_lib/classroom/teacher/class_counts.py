@@ -3,6 +3,7 @@ misconceptions were met, where it takes long."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ from course_lib.classroom import exercises, predictions
 from course_lib.classroom.exercises.judging import judge
 from course_lib.classroom.teacher.class_files import Student
 
+KIND = re.compile(r"[A-Za-z0-9_ .:%]{1,40}")
 UNNAMED = {  # verdicts that name no misconception, in a teacher's words
     "raised": "stopped with an error",
     "time": "did not end in time",
@@ -156,6 +158,8 @@ def words(identity: str, verdict: str) -> tuple[str, bool]:
         return f"lacks what was asked for: {name}" if name in dict(exercise.properties) else (
             "lacks what was asked for"
         ), True
+    if kind == "kind" and KIND.fullmatch(name):
+        return f"a kind of mistake: {name}", True
     return UNNAMED.get(kind, "another verdict"), False
 
 
