@@ -23,6 +23,9 @@ COMMANDS = {  # command: module of course_lib/commands
     "fetch": "fetch",
     "runs": "one_shot_runs",
     "capstone": "capstone",
+    "class": "teaching",
+    "handout": "teaching",
+    "mark": "teaching",
 }
 
 
