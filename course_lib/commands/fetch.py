@@ -1,5 +1,5 @@
 """`python -m course_lib fetch omniglot`: download the real drawings once, verified, into the
-course's cache.
+course's cache. (`fetch smollm`: see fetch_smollm.py.)
 
 A file stands in the cache only after its checksum was right. What an interrupted download left is
 continued by the next one.
@@ -325,8 +325,10 @@ def check_names(partial: Path) -> None:
 
 
 def add_parser(subparsers) -> None:
-    parser = subparsers.add_parser("fetch", help="download Omniglot's drawings into the cache")
-    parser.add_argument("what", choices=["omniglot"])
+    parser = subparsers.add_parser(
+        "fetch", help="download Omniglot's drawings, or a real language model, into the cache"
+    )
+    parser.add_argument("what", choices=["omniglot", "smollm"])
     parser.add_argument(
         "--small",
         action="store_true",
@@ -336,6 +338,10 @@ def add_parser(subparsers) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
+    if options.what == "smollm":
+        from course_lib.commands import fetch_smollm  # torch is imported only where it is needed
+
+        return fetch_smollm.main()
     folder = cache_folder() / "omniglot"
     for what in SMALL if options.small else OMNIGLOT:
         new = fetch(what, folder)

@@ -1,5 +1,6 @@
 """Task families: each file is one distribution over tasks."""
 
+from course_lib.families.as_written import AsWritten
 from course_lib.families.intents import Intents, SentenceClasses, own_sentences
 from course_lib.families.omniglot import Omniglot
 from course_lib.families.picture_files import PictureError, own_pictures
@@ -10,6 +11,7 @@ from course_lib.families.strokes import Strokes
 from course_lib.families.vocabulary import Vocabulary, tokens
 
 __all__ = [
+    "AsWritten",
     "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError", "SentenceClasses",
     "Sinusoids", "Strokes",
     "Vocabulary", "own_pictures", "own_sentences", "sine", "tokens",

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from course_lib import expanded
 from course_lib.episodes import at_least_one
 from course_lib.language_models.label_scores import (
+    WORTH,
     Cut,
     ModelError,
+    common,
     cut_together,
     ended,
     room,
@@ -24,6 +26,7 @@ HOW_TO_INSTALL = (
     "this needs the package transformers, which the course does not install by itself: pip "
     'install "transformers==5.23.0"'
 )
+ROLES = ("user", "assistant")
 CANNOT_LOAD = "give a folder with config.json, weights and a tokenizer, or a name on the hub"
 
 
@@ -36,8 +39,8 @@ class TransformersModel(nn.Module):
     text, such as ``<s>``, are put before every prompt: the model was trained with them.
 
     Args:
-        name: a folder that holds model and tokenizer, or a name on the hub, which is then
-            downloaded.
+        name: a folder that holds model and tokenizer, a GGUF file of llama.cpp (this needs the
+            package gguf), or a name on the hub, which is then downloaded.
         device: where it runs.   batch: texts at a time.   dtype: of the weights, such as
             torch.bfloat16; None: as they were saved.
 
@@ -53,7 +56,9 @@ class TransformersModel(nn.Module):
         except ImportError:
             raise ModelError(HOW_TO_INSTALL) from None
         folder = expanded(name)
-        where = str(folder) if folder.exists() else str(name)
+        where, one_file = str(folder) if folder.exists() else str(name), {}
+        if folder.is_file() and folder.suffix == ".gguf":
+            where, one_file = str(folder.parent), {"gguf_file": folder.name}
         if not folder.exists() and not re.fullmatch(
             r"[\w.-]+(/[\w.-]+)?", where
         ):  # no name of the hub looks like that
@@ -63,7 +68,7 @@ class TransformersModel(nn.Module):
         try:
             with quiet(transformers):
                 # never run code that comes with a model, and never ask whether to
-                safe = {"trust_remote_code": False}
+                safe = {"trust_remote_code": False} | one_file
                 tokenizer = transformers.AutoTokenizer.from_pretrained(where, **safe)
                 load = transformers.AutoModelForCausalLM.from_pretrained
                 kind = "auto" if dtype is None else dtype
@@ -106,6 +111,10 @@ class TransformersModel(nn.Module):
             getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
         ) - vectors
         self.front = front_marks(tokenizer)
+        self.read: tuple[list[int], list | None] = ([], None)  # by the last `generate`
+        self.keeps: bool | None = None  # whether keys and values are all it keeps; None: not known
+        if getattr(network, "dtype", torch.float32).itemsize < 4:
+            exact_scores(network)
 
     def around(self, network, vectors: int = 0) -> "TransformersModel":
         """The same tokenizer and settings with another network, which puts so many trained vectors
@@ -114,6 +123,12 @@ class TransformersModel(nn.Module):
         nn.Module.__init__(other)
         other.prepare(network, self.tokenizer, self.batch, vectors)
         return other
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the network gives scores at chosen places alone."""
+        asked = getattr(self.network, "forward", self.network)
+        return "logits_to_keep" in inspect.signature(asked).parameters
 
     @property
     def device(self) -> torch.device:
@@ -136,30 +151,111 @@ class TransformersModel(nn.Module):
 
     def cut(self, prompt: str, labels: list[str]) -> list[Cut]:
         """See `cut_together`."""
-        return cut_together(self.tokens, self.front, prompt, labels)
+        return cut_together(self.tokens, self.front_of(prompt), prompt, labels)
 
-    def scores(self, rows: Tensor, lengths: Tensor, places: Tensor) -> Tensor:
-        seen = (torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]).long()
+    def front_of(self, prompt: str) -> list[int]:
+        """The marks before a prompt: none where a chat template has written them already."""
+        mark = self.tokenizer.bos_token
+        return [] if mark and prompt.startswith(mark) else self.front
+
+    def marked(self, prompt: str) -> list[int]:
+        return self.front_of(prompt) + self.tokens(prompt)
+
+    @property
+    def chats(self) -> bool:
+        """Whether the model's tokenizer knows how a conversation is written."""
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
+    def conversation(self, turns, query: str, instruction: str = "") -> tuple[str, str]:
+        """Examples as turns of a conversation, and the query as its last: the text up to where the
+        answer begins, and what ends an answer.
+
+        Args:
+            turns: pairs (said by the user, answered by the model).
+            instruction: for the system's turn; before the first turn where a template has none.
+
+        Raises:
+            ModelError: there is no chat template, or it refuses these turns.
+        """
+        if not self.chats:
+            raise ModelError("this model has no chat template: use chat=False")
+        said = [(role, text) for pair in turns for role, text in zip(ROLES, pair, strict=True)]
+        said.append(("user", query))
+        told = [("system", instruction.strip())] if instruction.strip() else []
+        try:
+            text = self.rendered(told + said, open_end=True)
+        except Exception:  # some templates know no system
+            first = (said[0][0], f"{instruction.strip()}\n\n{said[0][1]}")
+            try:
+                text = self.rendered([first, *said[1:]], open_end=True)
+            except Exception as error:
+                why = f"the chat template refuses ({reason(error)}): use chat=False"
+                raise ModelError(why) from None
+        sign = "\u2603"  # stands nowhere in a template
+        tail = self.rendered([("user", "a"), ("assistant", sign)], open_end=False)
+        return text, tail.partition(sign)[2].rstrip()
+
+    def rendered(self, said, open_end: bool) -> str:
+        """Turns as text; a model that would think aloud first is told not to."""
+        messages = [{"role": role, "content": text} for role, text in said]
+        form = {"tokenize": False, "add_generation_prompt": open_end, "enable_thinking": False}
+        return self.tokenizer.apply_chat_template(messages, **form)
+
+    def scores(self, rows: Tensor, lengths: Tensor, places: Tensor, memory=None) -> Tensor:
+        before = 0 if memory is None else memory[0][0].shape[2]
+        columns = torch.arange(before + rows.shape[1], device=rows.device)
+        seen = (columns < before + lengths[:, None]).long()
+        past: dict = {"use_cache": False}
+        if memory is not None:  # one row's keys and values stand before every row
+            kept = [tuple(part.expand(len(rows), -1, -1, -1) for part in layer) for layer in memory]
+            past = {"use_cache": True, "past_key_values": self.cache(kept)}
         # a row of scores has as many numbers as there are tokens
-        if "logits_to_keep" in inspect.signature(self.network.forward).parameters:
+        if self.chooses:
             return self.network(
-                input_ids=rows, attention_mask=seen, use_cache=False, logits_to_keep=places
+                input_ids=rows, attention_mask=seen, logits_to_keep=places, **past
             ).logits
-        return self.network(input_ids=rows, attention_mask=seen, use_cache=False).logits[
+        return self.network(input_ids=rows, attention_mask=seen, **past).logits[
             :, places + self.vectors
         ]
 
-    def log_probs(self, prompts: list[str], labels: list[list[str]]) -> Tensor:
+    def remember(self, ids: list[int]) -> list[tuple[Tensor, Tensor]] | None:
+        """Keys and values of tokens that many rows begin with, each (1, heads, P, D), a pair a
+        layer. None for a network that keeps anything else, such as states or a window."""
+        if self.vectors or self.keeps is False:
+            return None
+        few = {"logits_to_keep": 1} if self.chooses else {}
+        row = torch.tensor([ids], device=self.device)
+        answer = self.network(input_ids=row, use_cache=True, **few)
+        return self.kept(getattr(answer, "past_key_values", None))
+
+    def kept(self, cache) -> list[tuple[Tensor, Tensor]] | None:
+        """Keys and values of a cache, a pair a layer, if it holds these and nothing else."""
+        from transformers.cache_utils import DynamicCache, DynamicLayer
+
+        self.keeps = type(cache) is DynamicCache and all(
+            type(layer) is DynamicLayer for layer in cache.layers
+        )
+        return [(layer.keys, layer.values) for layer in cache.layers] if self.keeps else None
+
+    def cache(self, pairs: list[tuple[Tensor, Tensor]]):
+        from transformers.cache_utils import DynamicCache
+
+        return DynamicCache(pairs)
+
+    def log_probs(
+        self, prompts: list[str], labels: list[list[str]], per_token: bool = False
+    ) -> Tensor:
         """See `LanguageModel.log_probs`. Prompt and label are cut into tokens together: see
         `cut_together`."""
-        return score_labels(self, prompts, labels, self.device, self.batch)
+        return score_labels(self, prompts, labels, self.device, self.batch, per_token)
 
     @torch.no_grad()
     def generate(self, prompt: str, words: int = 40, stop: str | None = "\n") -> str:
         """See `LanguageModel.generate`. Spaces at the end of the prompt are left out: the next word
-        brings its own."""
-        ids, begin = room(self, self.front + self.tokens(prompt.rstrip(" ")), words)
-        ends, cache, shown, text = end_marks(self.network, self.tokenizer), None, ids, ""
+        brings its own. What the prompt shares with the one before it is not read again."""
+        ids, begin = room(self, self.marked(prompt.rstrip(" ")), words)
+        ends, text = end_marks(self.network, self.tokenizer), ""
+        shown, cache = self.going_on(ids)
         while len(ids) < begin + words and len(ids) < self.context and not ended(text, stop):
             past = {} if cache is None else {"past_key_values": cache}
             answer = self.network(
@@ -169,6 +265,8 @@ class TransformersModel(nn.Module):
                 getattr(answer, "past_key_values", None),
                 int(answer.logits[0, -1].argmax()),
             )
+            if len(shown) == len(ids) == begin:  # the whole prompt was read
+                self.read = ids[:begin], self.kept(cache)
             if following in ends:
                 break
             ids.append(following)
@@ -176,10 +274,36 @@ class TransformersModel(nn.Module):
             text = self.decode(ids)[len(self.decode(ids[:begin])) :]
         return upto(text, stop)
 
+    def going_on(self, ids: list[int]) -> tuple:
+        """What of a prompt is still to be read, and the cache of what it shares with the last."""
+        before, memory = self.read
+        shared = min(common(before, ids), len(ids) - 1)
+        if memory is None or shared < max(WORTH, len(ids) // 2):
+            return ids, None
+        return ids[shared:], self.cache([(k[:, :, :shared], v[:, :, :shared]) for k, v in memory])
+
     def decode(self, ids: list[int]) -> str:
         return self.tokenizer.decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+
+
+def exact_scores(network) -> None:
+    """Let a network of half precision multiply its last layer out in single precision: labels are
+    compared by differences that bfloat16, with its 8 bits, would round away.
+
+    In pieces of the vocabulary, so that no second copy of the layer is ever held.
+    """
+    last = network.get_output_embeddings()
+    if not isinstance(last, nn.Linear):
+        return
+
+    def forward(hidden: Tensor) -> Tensor:
+        pieces = last.weight.split(8192)
+        scores = torch.cat([hidden.float() @ piece.float().T for piece in pieces], -1)
+        return scores if last.bias is None else scores + last.bias.float()
+
+    last.forward = forward
 
 
 def is_causal(network) -> bool:

@@ -2,7 +2,7 @@
 that it can serve, and where a text ends."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from course_lib.episodes import at_least_one
 Cut = tuple[
     list[int], int
 ]  # the tokens of a prompt with a label, and the place of the first token that is scored
+
+
+WORTH = 8  # tokens: below that, reading them again costs less than keeping them
 
 
 class ModelError(ValueError):
@@ -82,18 +85,26 @@ def check_cuts(cuts: list[Cut], prompt: str, labels: Sequence[str], context: int
 
 
 def score_labels(
-    model, prompts: Sequence[str], labels: Sequence[Sequence[str]], device, batch: int
+    model,
+    prompts: Sequence[str],
+    labels: Sequence[Sequence[str]],
+    device,
+    batch: int,
+    per_token: bool = False,
 ) -> Tensor:
     """log P(label | prompt) of n prompts with N labels each, in single precision at least: (n, N).
+    It is the sum over the label's tokens, or with ``per_token`` their mean.
 
     A causal model never looks ahead. So one row of tokens serves all labels whose text before the
-    last token it begins with: labels of one token cost one row a prompt, whatever their number. And
-    rows can be filled up on the right without changing anything.
+    last token it begins with: labels of one token cost one row a prompt, whatever their number.
+    Rows can be filled up on the right without changing anything. And what many prompts begin with,
+    the examples of a task, is read once: see `together`.
 
     Args:
         model: has ``context``, ``cut(prompt, labels)`` -> a `Cut` for each label, and ``scores(rows
             (B, L), lengths (B,), places (P,))`` -> (B, P, V), the scores of the next token at these
-            places.
+            places. One that also has ``remember(ids)`` gets what that returned as ``memory=`` with
+            rows that go on from these ids.
 
     Raises:
         ModelError: a prompt has more labels than another, or `check_cuts` refuses one.
@@ -124,34 +135,74 @@ def score_labels(
                 (n * len(own) + i, place - 1, ids[place]) for place in range(first, len(ids))
             ]  # foretold one place earlier
     jobs, values = [], []
-    order = sorted(range(len(rows)), key=lambda r: len(rows[r]))  # rows of like length together
-    for start in range(0, len(order), batch):
-        part = order[start : start + batch]
-        tokens = torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(rows[r], device=device) for r in part], batch_first=True
-        )
-        lengths = torch.tensor([len(rows[r]) for r in part], device=device)
-        places = sorted({place for r in part for _, place, _ in asked[r]})
-        scores = model.scores(tokens, lengths, torch.tensor(places, device=device))
-        spots = sorted({(b, place) for b, r in enumerate(part) for _, place, _ in asked[r]})
-        number = {spot: i for i, spot in enumerate(spots)}
-        across = [bisect_left(places, place) for _, place in spots]
-        chosen = scores[[b for b, _ in spots], across]  # (spots, V)
-        log_p = (chosen.float() if chosen.dtype.itemsize < 4 else chosen).log_softmax(-1)
-        found = [
-            (job, number[b, place], token)
-            for b, r in enumerate(part)
-            for job, place, token in asked[r]
-        ]
-        job, spot, token = torch.tensor(found, device=device).T
-        jobs.append(job)
-        values.append(log_p[spot, token])
-    each = torch.cat(values)
-    return (
-        each.new_zeros(len(prompts) * len(labels[0]))
-        .index_add(0, torch.cat(jobs), each)
-        .view(len(prompts), -1)
-    )
+    for numbers, shared in together(rows, asked):
+        begin = rows[numbers[0]][:shared]
+        memory = remember(model, begin)
+        read = 0 if memory is None else shared  # what need not be read again
+        order = sorted(numbers, key=lambda r: len(rows[r]))  # rows of like length together
+        for start in range(0, len(order), batch):
+            part = order[start : start + batch]
+            tokens = torch.nn.utils.rnn.pad_sequence(
+                [torch.tensor(rows[r][read:], device=device) for r in part], batch_first=True
+            )
+            lengths = torch.tensor([len(rows[r]) - read for r in part], device=device)
+            places = sorted({place for r in part for _, place, _ in asked[r]})
+            behind = torch.tensor(places, device=device) - read
+            past = {} if memory is None else {"memory": memory}
+            scores = model.scores(tokens, lengths, behind, **past)
+            spots = sorted({(b, place) for b, r in enumerate(part) for _, place, _ in asked[r]})
+            number = {spot: i for i, spot in enumerate(spots)}
+            across = [bisect_left(places, place) for _, place in spots]
+            chosen = scores[[b for b, _ in spots], across]  # (spots, V)
+            log_p = (chosen.float() if chosen.dtype.itemsize < 4 else chosen).log_softmax(-1)
+            found = [
+                (job, number[b, place], token)
+                for b, r in enumerate(part)
+                for job, place, token in asked[r]
+            ]
+            job, spot, token = torch.tensor(found, device=device).T
+            jobs.append(job)
+            values.append(log_p[spot, token])
+    each, job = torch.cat(values), torch.cat(jobs)
+    total = each.new_zeros(len(prompts) * len(labels[0])).index_add(0, job, each)
+    if per_token:
+        total = total / job.bincount(minlength=len(total))
+    return total.view(len(prompts), -1)
+
+
+def together(rows: list[list[int]], asked: list[list]) -> Iterator[tuple[list[int], int]]:
+    """Neighbouring rows that begin alike, as the queries of a task do behind its examples: their
+    numbers, and how many tokens they share.
+
+    The place that is asked about first is never among the shared ones. A row joins as long as at
+    least half of what was shared so far, and `WORTH` tokens, stay shared; otherwise it begins
+    anew.
+    """
+    group: list[int] = []
+    shared = 0
+    for r, row in enumerate(rows):
+        most = min(place for _, place, _ in asked[r])
+        if group:
+            both = min(common(rows[group[0]][:shared], row), most)
+            if both >= WORTH and 2 * both >= shared:
+                group.append(r)
+                shared = both
+                continue
+            yield group, shared if len(group) > 1 else 0
+        group, shared = [r], most
+    if group:
+        yield group, shared if len(group) > 1 else 0
+
+
+def remember(model, ids: list[int]):
+    """What a model keeps of tokens that it has read (keys and values), or None where there is
+    nothing to keep, the model keeps nothing, or gradients are wanted."""
+    keeps = getattr(model, "remember", None)
+    if not ids or keeps is None:
+        return None
+    if torch.is_grad_enabled() and any(weight.requires_grad for weight in model.parameters()):
+        return None
+    return keeps(ids)
 
 
 def room(model, ids: list[int], words: int) -> tuple[list[int], int]:

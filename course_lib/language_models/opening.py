@@ -8,7 +8,9 @@ on?
 import torch
 from torch import Tensor, nn
 
+from course_lib import expanded
 from course_lib.families import prompt_worlds as worlds
+from course_lib.language_models import smollm
 from course_lib.language_models.hugging_face import HOW_TO_INSTALL, TransformersModel
 from course_lib.language_models.label_scores import Cut, ModelError, ended, room, score_labels, upto
 from course_lib.language_models.tiny_gpt import TinyGPT, shipped_model
@@ -50,12 +52,19 @@ class TinyModel(nn.Module):
         before = self.tokens(prompt)
         return [(before + self.tokens(label), len(before)) for label in labels]
 
-    def scores(self, rows: Tensor, lengths: Tensor, places: Tensor) -> Tensor:
-        return self.network(rows)[:, places]
+    def scores(self, rows: Tensor, lengths: Tensor, places: Tensor, memory=None) -> Tensor:
+        past = {} if memory is None else {"memory": memory}
+        return self.network(rows, **past)[:, places]
 
-    def log_probs(self, prompts: list[str], labels: list[list[str]]) -> Tensor:
+    def remember(self, ids: list[int]):
+        """See `TinyGPT.remember`."""
+        return self.network.remember(torch.tensor([ids], device=self.device))
+
+    def log_probs(
+        self, prompts: list[str], labels: list[list[str]], per_token: bool = False
+    ) -> Tensor:
         """See `LanguageModel.log_probs`."""
-        return score_labels(self, prompts, labels, self.device, self.batch)
+        return score_labels(self, prompts, labels, self.device, self.batch, per_token)
 
     @torch.no_grad()
     def generate(self, prompt: str, words: int = 40, stop: str | None = "\n") -> str:
@@ -91,18 +100,33 @@ class TinyModel(nn.Module):
         ]
 
 
-def open_model(name=None, device=None) -> TinyModel | TransformersModel:
-    """The model of the course, or with a folder or hub name one of Hugging Face, on the best device
-    there is. Prints what was opened.
+def open_model(
+    name=None, device=None, *, dtype: torch.dtype | None = None, batch: int | None = None
+) -> TinyModel | TransformersModel:
+    """A model to be prompted, on the best device there is. Prints what was opened.
+
+    Args:
+        name: None, the small model of the course; "smollm", SmolLM2-135M-Instruct once it was
+            fetched; a folder, a GGUF file, or a name on the hub, one of Hugging Face.
+        dtype: of the weights. None: as the model was saved, but single precision on a CPU for
+            "smollm".
+        batch: texts that run through the model together.
 
     Raises:
         ModelError: see `TransformersModel`; a notebook shows its sentence alone.
     """
     device = device or best_device()
+    asked = {} if batch is None else {"batch": batch}
     if name is None:
-        model, called = TinyModel(shipped_model().to(device)), "the small model of this course"
+        model = TinyModel(shipped_model().to(device, dtype), **asked)
+        called = "the small model of this course"
+    elif name == "smollm" and not expanded(name).exists():
+        if dtype is None:
+            dtype = torch.float32 if str(device) == "cpu" else torch.bfloat16
+        folder = smollm.whole(smollm.smollm_folder())
+        model, called = TransformersModel(folder, device, dtype=dtype, **asked), smollm.NAME
     else:
-        model, called = TransformersModel(name, device), str(name)
+        model, called = TransformersModel(name, device, dtype=dtype, **asked), str(name)
     numbers = sum(weights.numel() for weights in model.network.parameters())
     size = (
         f"{numbers / 1e9:.1f} billion"
@@ -112,6 +136,8 @@ def open_model(name=None, device=None) -> TinyModel | TransformersModel:
         else f"{numbers:,}"
     )
     print(f"{called}: {size} weights on {model.device}, reads up to {model.context} tokens")
+    if getattr(model, "chats", False):
+        print("it has a chat template: Prompting writes examples as turns (chat=False: as text)")
     return model
 
 

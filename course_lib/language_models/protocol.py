@@ -13,9 +13,12 @@ class LanguageModel(Protocol):
     def tokens(self, text: str) -> list[int]:
         """The ids of the tokens of a text."""
 
-    def log_probs(self, prompts: list[str], labels: list[list[str]]) -> Tensor:
+    def log_probs(
+        self, prompts: list[str], labels: list[list[str]], per_token: bool = False
+    ) -> Tensor:
         """log P(label | prompt), summed over the label's tokens: n prompts with N labels each ->
-        (n, N)."""
+        (n, N). With ``per_token`` the mean over them instead, so that a long label costs no more
+        than a short one."""
 
     def generate(self, prompt: str, words: int = 40, stop: str | None = "\n") -> str:
         """How the prompt goes on when the most probable token is taken each time.

@@ -62,6 +62,25 @@ def in_order(length: int, device=None) -> tuple[Tensor, Tensor]:
     return distance, distance < 0
 
 
+class Memory:
+    """Keys and values of tokens that were read once, for all rows that go on from them.
+
+    The first pass fills it, with one row of P tokens; every later pass puts them before its own.
+    """
+
+    def __init__(self):
+        self.kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self.tokens = 0  # P
+
+    def join(self, layer: nn.Module, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, H, L, D) with those that were kept before them: (B, H, P + L, D)."""
+        if not self.tokens:
+            self.kept[layer] = k, v
+            return k, v
+        old_k, old_v = (kept.expand(len(k), -1, -1, -1) for kept in self.kept[layer])
+        return torch.cat([old_k, k], 2), torch.cat([old_v, v], 2)
+
+
 class Attention(nn.Module):
     """Each token gathers from itself and the tokens before it (Vaswani et al. 2017, equation 1,
     with ALiBi)."""
@@ -74,7 +93,9 @@ class Attention(nn.Module):
         )
         self.register_buffer("slopes", torch.tensor(size.slopes), persistent=False)
 
-    def forward(self, x: Tensor, distance: Tensor, unseen: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, distance: Tensor, unseen: Tensor, memory: Memory | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Gather for every token from those that it sees.
 
         Args:
@@ -89,6 +110,8 @@ class Attention(nn.Module):
             project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for project in (self.q, self.k, self.v)
         )  # (B, H, L, D)
+        if memory is not None:
+            k, v = memory.join(self, k, v)
         scores = q @ k.mT / q.shape[-1] ** 0.5 - self.slopes[:, None, None] * distance
         looks = scores.masked_fill(unseen, -torch.inf).softmax(-1)
         return self.out((looks @ v).transpose(1, 2).flatten(2)), looks
@@ -112,10 +135,12 @@ class Block(nn.Module):
             nn.Linear(4 * size.width, size.width, bias=False),
         )
 
-    def forward(self, x: Tensor, distance: Tensor, unseen: Tensor, change) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, distance: Tensor, unseen: Tensor, change, memory: Memory | None = None
+    ) -> tuple[Tensor, Tensor]:
         """(B, L, W) -> (B, L, W) and the attention (B, H, L, L). ``change(part, added)``: see
         `TinyGPT.forward`."""
-        gathered, looks = self.attention(self.norm1(x), distance, unseen)
+        gathered, looks = self.attention(self.norm1(x), distance, unseen, memory)
         x = x + change("attention", gathered)
         return x + change("feed_forward", self.down(F.gelu(self.up(self.norm2(x))))), looks
 
@@ -140,7 +165,12 @@ class TinyGPT(nn.Module):
             self.norm = nn.RMSNorm(size.width)
 
     def forward(
-        self, tokens: Tensor, soft_prompt: Tensor | None = None, change=as_is, scores: bool = True
+        self,
+        tokens: Tensor,
+        soft_prompt: Tensor | None = None,
+        change=as_is,
+        scores: bool = True,
+        memory: Memory | None = None,
     ) -> Tensor:
         """tokens (B, L) -> scores (B, L, V) of the token that follows each place.
 
@@ -151,12 +181,21 @@ class TinyGPT(nn.Module):
                 to add, (B, P + L, W), with a name such as "0.attention" or "2.feed_forward", and
                 returns what is added instead.
             scores: False returns the last hidden vectors (B, L, W) instead.
+            memory: of tokens that were read before and that these tokens follow, see `remember`.
 
         Raises:
             ValueError: prompt and tokens together are longer than the context.
         """
-        hidden = self.hidden(tokens, soft_prompt, change)[0]
+        hidden = self.hidden(tokens, soft_prompt, change, memory)[0]
         return self.next_token(hidden) if scores else hidden
+
+    def remember(self, tokens: Tensor, soft_prompt: Tensor | None = None) -> Memory:
+        """Read what many rows begin with, (1, P) tokens, once: ``model(rest, memory=...)`` then
+        takes the rest of each row alone."""
+        memory = Memory()
+        self.hidden(tokens, soft_prompt, memory=memory)
+        memory.tokens = tokens.shape[1] + (0 if soft_prompt is None else soft_prompt.shape[-2])
+        return memory
 
     def look(
         self, tokens: Tensor, soft_prompt: Tensor | None = None
@@ -166,26 +205,34 @@ class TinyGPT(nn.Module):
         hidden, attention = self.hidden(tokens, soft_prompt)
         return self.next_token(hidden), attention
 
-    def hidden(self, tokens: Tensor, soft_prompt: Tensor | None = None, change=as_is):
+    def hidden(
+        self,
+        tokens: Tensor,
+        soft_prompt: Tensor | None = None,
+        change=as_is,
+        memory: Memory | None = None,
+    ):
         """The last hidden vectors of the tokens (B, L, W), and the attention of every layer."""
         x = self.embedding(tokens)
         if soft_prompt is not None:
             x = torch.cat([soft_prompt.expand(len(x), -1, -1), x], dim=1)
-        if x.shape[1] > self.size.context:
+        before = 0 if memory is None else memory.tokens
+        if (length := before + x.shape[1]) > self.size.context:
             raise ValueError(
-                f"the prompt has {x.shape[1]} tokens and the model reads {self.size.context}: use "
+                f"the prompt has {length} tokens and the model reads {self.size.context}: use "
                 "fewer or shorter examples"
             )
-        x, attention = self.through(x, *in_order(x.shape[1], x.device), change)
+        distance, unseen = (place[before:] for place in in_order(length, x.device))
+        x, attention = self.through(x, distance, unseen, change, memory)
         return x[:, -tokens.shape[1] :], attention
 
-    def through(self, x: Tensor, distance: Tensor, unseen: Tensor, change=as_is):
+    def through(self, x: Tensor, distance: Tensor, unseen: Tensor, change=as_is, memory=None):
         """Embedded tokens (B, L, W) through all blocks: the last hidden vectors, and the attention
         of every layer."""
         attention = []
         for i, block in enumerate(self.blocks):
             named = lambda part, added, i=i: change(f"{i}.{part}", added)  # noqa: E731
-            x, looks = block(x, distance, unseen, named)
+            x, looks = block(x, distance, unseen, named, memory)
             attention.append(looks)
         return self.norm(x), attention
 

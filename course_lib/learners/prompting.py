@@ -118,10 +118,15 @@ class Prompting(Learner):
         neutral: queries without content for contextual calibration (Zhao et al. 2021), such as
             ("N/A", "[MASK]", ""): what the model answers to those, on average, is divided out of
                 its probabilities. Without them there is no calibration.
+        batch: calibrate with the queries of the task instead (Zhou et al. 2024, Batch Calibration):
+            their mean answer is divided out. The answer to a query then depends on the others.
+        chat: examples as turns of a conversation, in the words of the model's own chat template.
+            "auto": where it has one. A label is then scored with the mark that ends a turn.
+        per_token: score a label by the mean over its tokens instead of their sum.
 
     Raises:
-        ValueError: a label cannot be used (see `checked`), neutral is one text and no list, or
-            nothing says how ids are read.
+        ValueError: a label cannot be used (see `checked`), neutral is one text and no list, both
+            calibrations are asked for, there is no chat template, or nothing says how ids are read.
     """
 
     loss_fn = staticmethod(F.cross_entropy)
@@ -135,8 +140,17 @@ class Prompting(Learner):
         read: Callable[[Sequence[int]], str] | None = None,
         shots: int | None = None,
         neutral: Sequence[str] = (),
+        batch: bool = False,
+        chat: bool | str = "auto",
+        per_token: bool = False,
     ):
         super().__init__()
+        if chat not in (True, False, "auto"):
+            raise ValueError(f'chat={chat!r}: choose True, False or "auto"')
+        if chat is True and not getattr(model, "chats", False):
+            raise ValueError('chat=True: this model has no chat template, use chat="auto" or False')
+        if batch and neutral:
+            raise ValueError("batch=True and neutral=...: calibrate in one way, not in both")
         if shots is not None and shots < 0:
             raise ValueError(f"shots={shots}: show 0 examples or more")
         if isinstance(neutral, str):
@@ -154,6 +168,8 @@ class Prompting(Learner):
             shots,
             tuple(neutral),
         )
+        self.batch, self.per_token = batch, per_token
+        self.chat = bool(getattr(model, "chats", False)) if chat == "auto" else bool(chat)
         self.labels = None if labels is None else checked(labels, template)
 
     def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
@@ -202,24 +218,44 @@ class Prompting(Learner):
         """Scores of several tasks, each (support_x, support_y, query_x, labels) -> (Q, N)."""
         prompts, labels, blank, blank_labels = [], [], [], []
         for support_x, support_y, query_x, words in tasks:
-            shown = len(support_y) if self.shots is None else self.shots
-            xs = [self.read(row) for row in support_x[:shown].tolist()]
-            ys = [word(words, number) for number in support_y[:shown].tolist()]
-            mine = [self.template.write(xs, ys, self.read(row)) for row in query_x.tolist()]
-            prompts += mine
-            labels += [[fill(self.template.label, y=label) for label in words]] * len(mine)
-            blank += [self.template.write(xs, ys, text) for text in self.neutral]
-            blank_labels += [labels[-1]] * len(self.neutral)
+            xs, ys = self.shown(support_x, support_y, words)
+            asked = [self.read(row) for row in query_x.tolist()]
+            written = [self.write(xs, ys, text) for text in (*asked, *self.neutral)]
+            mine = [prompt for prompt, _ in written]
+            own = [fill(written[0][1], y=label) for label in words]
+            prompts += mine[: len(asked)]
+            blank += mine[len(asked) :]
+            labels += [own] * len(asked)
+            blank_labels += [own] * len(self.neutral)
         device = tasks[0][2].device  # the model may be elsewhere
-        scores = (
-            self.model.log_probs(prompts, labels)
-            .to(device)
-            .split([len(query_x) for _, _, query_x, _ in tasks])
-        )
+        mean = {"per_token": True} if self.per_token else {}
+        every = self.model.log_probs(prompts, labels, **mean).to(device)
+        scores = every.split([len(query_x) for _, _, query_x, _ in tasks])
+        if self.batch:
+            return [calibrated(score, score) for score in scores]
         if not self.neutral:
             return list(scores)
-        empty = self.model.log_probs(blank, blank_labels).to(device).split(len(self.neutral))
-        return [calibrated(score, without) for score, without in zip(scores, empty, strict=True)]
+        empty = self.model.log_probs(blank, blank_labels, **mean).to(device)
+        pairs = zip(scores, empty.split(len(self.neutral)), strict=True)
+        return [calibrated(score, without) for score, without in pairs]
+
+    def shown(self, support_x: Tensor, support_y: Tensor, words: list[str]):
+        """The texts and the label words of the examples that the prompt shows."""
+        shown = len(support_y) if self.shots is None else self.shots
+        xs = [self.read(row) for row in support_x[:shown].tolist()]
+        return xs, [word(words, number) for number in support_y[:shown].tolist()]
+
+    def write(self, xs: Sequence[str], ys: Sequence[str], x: str) -> tuple[str, str]:
+        """The prompt of a query, and the pattern of a label behind it."""
+        form = self.template
+        if not self.chat:
+            return form.write(xs, ys, x), form.label
+        turns = [
+            (fill(form.query, x=one), fill(form.label, y=label).strip())
+            for one, label in zip(xs, ys, strict=True)
+        ]
+        text, end = self.model.conversation(turns, fill(form.query, x=x), form.instruction)
+        return text, form.label.strip() + end
 
     def settings(self) -> dict:
         """The template, the labels, how many examples are shown, and what calibrates."""
@@ -227,6 +263,7 @@ class Prompting(Learner):
             super().settings()
             | asdict(self.template)
             | {"labels": self.labels, "shown": self.shots, "neutral": list(self.neutral)}
+            | {"batch": self.batch, "chat": self.chat, "per_token": self.per_token}
         )
 
 
