@@ -24,7 +24,10 @@ FACES = {  # what the notebooks take from here, and the room it lives in
         "Strokes", "Vocabulary", "own_pictures", "own_sentences", "sine", "tokens",
     ],
     "families.lists_by_heart": ["Practice"],
-    "families.pretraining_prompts": ["UNSEEN_WORDINGS", "WORDINGS", "instructed"],
+    "families.pretraining_prompts": [
+        "MIXTURE", "UNSEEN_WORDINGS", "WORDINGS", "PromptMixture", "instructed",
+    ],
+    "families.two_words": ["TwoWords"],
     "families.prompt_worlds": ["ID", "KINDS", "TOKENS", "Worlds", "covered", "encode", "text"],
     "networks": [
         "BatchNorm", "CountEncoder", "SentenceEncoder", "SineModel", "conv4", "idf", "mlp",
@@ -38,6 +41,7 @@ FACES = {  # what the notebooks take from here, and the room it lives in
         "distance", "inner_loop", "linear_attention", "pairs_of", "predict_with", "prototypes",
         "squared", "written_out",
     ],
+    "learners.look_up": ["LookUp"],
     "learners.none_of_these": ["best_scores", "threshold", "with_foreign_queries"],
     "learners.token_prompts": ["as_prompts", "questions"],
     "learners.tuning": ["Adapter", "FineTune", "LoRA", "PeftTuning", "SoftPrompt"],

@@ -86,64 +86,6 @@ def four(curves, ceilings, SHOTS):
     )
 
 
-def phase():
-    step, loss, accuracy = torch.tensor(history()).T
-    flat, done = step[accuracy < 0.6].max().item(), step[accuracy > 0.9].min().item()
-    figure, axes = new_figure(8.5, 3.0, mosaic=[["loss", "accuracy"]])
-    axes["loss"].plot(step, loss, color=COLOURS["before"])
-    axes["accuracy"].plot(step, 100 * accuracy, color=COLOURS["after"])
-    axes["accuracy"].axhline(50, color=COLOURS["chance"], ls="--", label="chance")
-    axes["accuracy"].legend(loc="lower right")
-    for name, label in (
-        ("loss", "training loss (nats a token)"),
-        ("accuracy", "accuracy with 8 examples (%)"),
-    ):
-        axes[name].axvspan(flat, done, color=COLOURS["theta"], alpha=0.3, lw=0)
-        axes[name].set(xlabel="training step", ylabel=label)
-    early_rise = accuracy[step <= 100].max().item() > 0.9
-    return Outcome(
-        "early" if early_rise else "sudden" if done - flat <= 150 else "steady",
-        lines=[
-            (
-                f"last step below 60 %: {flat:.0f}   first step above 90 %: {done:.0f}   loss "
-                f"there: {loss[step == flat].item():.2f} and {loss[step == done].item():.2f}"
-            )
-        ],
-        show=figure,
-        alt=(
-            "Left, the training loss falls and drops once more in a shaded band; right, accuracy "
-            "stays near 50 percent and jumps to almost 100 percent in the same band."
-        ),
-    )
-
-
-def heads(without, needed, costs, whole):
-    figure, axes = new_figure(8.5, 2.8)
-    names = [f"{layer + 1}.{head + 1}" for layer, head in without]
-    colours = [COLOURS["support" if place in needed else "before"] for place in without]
-    mean, half = zip(*((100 * s.mean, 100 * s.half_width) for s in without.values()), strict=True)
-    axes.bar(range(12), mean, yerr=half, color=colours, capsize=3)
-    axes.axhline(50, color=COLOURS["chance"], ls="--")
-    axes.set(
-        xticks=range(12),
-        ylim=(0, 105),
-        xlabel="silenced head (layer.head); dashed: chance",
-        ylabel="accuracy (%)",
-    )
-    axes.set_xticklabels(names)
-    small = all(cost.mean < 0.05 for cost in costs.values())
-    return Outcome(
-        "few" if needed else "none" if small else "each",
-        lines=[f"all heads: {whole}"]
-        + [f"without {layer + 1}.{head + 1}: {without[layer, head]}" for layer, head in needed],
-        show=figure,
-        alt=(
-            "Twelve bars, accuracy without each head: most are near 100 percent, a few fall far "
-            "below."
-        ),
-    )
-
-
 def wrong(found):
     mean = found["end of training"]["8 of 8 labels wrong"].mean
     return Outcome(
@@ -246,52 +188,6 @@ def instruction(found, asked_again):
     )
 
 
-def steps(ERRORS, COUNTS):
-    figure, axes = new_figure(8.5, 3.3)
-    for (name, scores), form, colour in zip(
-        ERRORS.items(), ("-o", "--s", "-^", ":d"), ("after", "truth", "theta", "joint"), strict=True
-    ):
-        axes.plot(
-            COUNTS,
-            [s.per_episode.median().item() for s in scores],
-            form,
-            color=COLOURS[colour],
-            label=name,
-        )
-    axes.set(
-        xscale="log",
-        xticks=COUNTS,
-        yscale="log",
-        xlabel="examples",
-        ylabel="squared error, median of 500 tasks",
-    )
-    axes.set_xticklabels(COUNTS)
-    axes.set_yticks([0.03, 0.1, 0.3, 1])
-    axes.set_yticklabels(["0.03", "0.1", "0.3", "1"])
-    axes.minorticks_off()
-    axes.legend(loc="lower left")
-    in_context, ridge, steps, least = (scores[2].mean for scores in ERRORS.values())
-    gaps = {
-        "step": abs(in_context - steps),
-        "ridge": abs(in_context - ridge),
-        "least": abs(in_context - least),
-    }
-    lines = ["mean squared error" + "".join(f"{f'k = {k}':>17}" for k in (4, 8, 16))]
-    for name, scores in ERRORS.items():
-        lines.append(
-            f"{name:24}" + "".join(f"{s.mean:8.3f} ± {s.half_width:6.3f}" for s in scores[2:])
-        )
-    return Outcome(
-        min(gaps, key=gaps.get),
-        lines=lines,
-        show=figure,
-        alt=(
-            "Median error against the number of examples: the transformer lies close above ridge, "
-            "one gradient step stays far higher, and least squares is poor at four examples."
-        ),
-    )
-
-
 PREDICTIONS = {
     "one_shot": Prediction(
         "Two labels, one example, over many held-out tasks. How often does the model choose "
@@ -336,48 +232,6 @@ PREDICTIONS = {
         number=(0, 100, 1),
         unit="%",
         tolerance=6,
-    ),
-    "phase": Prediction(
-        "How does the accuracy with 8 examples rise from chance during training?",
-        {
-            "steady": (
-                "Steadily, as the loss falls",
-                "The loss falls from the start, because form is easy to learn: after a word "
-                "comes a separator, then a label. Reading the examples is a skill of its own, "
-                "and it comes late and at once.",
-            ),
-            "early": (
-                "At once, in the first hundred steps, before the loss has fallen far",
-                "What comes early is form: after a word a separator, then some label. The loss "
-                "falls, and the answers are still guesses.",
-            ),
-            "sudden": (
-                "Hardly at all for a long time, then within about a hundred steps",
-                "A phase change. Form comes first and lowers the loss; then, within a few steps, "
-                "reading is there and the loss drops a second time.",
-            ),
-        },
-        phase,
-    ),
-    "heads": Prediction(
-        "Silence one of the twelve heads at a time. What happens to the accuracy with 8 "
-        "examples, which is near 100 %?",
-        {
-            "none": (
-                "Nothing: the other eleven make up for any one",
-                "For most heads that is so. A few are missed at once.",
-            ),
-            "each": (
-                "Each head costs a few points: reading is spread over all",
-                "The reading is not spread. Most heads can go without a trace, and a few cannot.",
-            ),
-            "few": (
-                "Most cost nothing, and a few cost more than twenty points each",
-                "The reading is done by a chain of a few heads. Break one link, and much of it "
-                "is gone.",
-            ),
-        },
-        heads,
     ),
     "wrong": Prediction(
         "Eight examples, and in all of them the two made-up labels are exchanged. How often does "
@@ -562,26 +416,5 @@ PREDICTIONS = {
             ),
         },
         instruction,
-    ),
-    "steps": Prediction(
-        "Four examples in four dimensions. Which error is closest to that of the transformer?",
-        {
-            "step": (
-                "One gradient step from w = 0, with its best step size",
-                "One linear layer *can* be one step, but this network has four layers and a "
-                "softmax, and training found something better.",
-            ),
-            "least": (
-                "Least squares: the w that fits the four examples exactly",
-                "Four equations for four unknowns: the fit is exact, noise included, and now and "
-                "then enormous. The transformer does not fall into that trap.",
-            ),
-            "ridge": (
-                "Ridge: least squares with a penalty on large w",
-                "At four examples the penalty is what matters, and the transformer behaves as if "
-                "it had one. Nobody told it a formula or the noise.",
-            ),
-        },
-        steps,
     ),
 }

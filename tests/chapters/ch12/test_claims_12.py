@@ -1,4 +1,4 @@
-"""What chapter 11 says about prompting and tuning, each sentence as a test."""
+"""What chapter 12 says about prompting and tuning, each sentence as a test."""
 
 import math
 from dataclasses import replace
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from course_lib import ROOT
-from course_lib.chapters.ch11.explorers import bill, compare, cost, path
-from course_lib.chapters.ch11.study import (
+from course_lib.chapters.ch12.explorers import bill, compare, cost, path
+from course_lib.chapters.ch12.study import (
     FAMILIES,
     GRID,
     METHODS,
@@ -191,7 +191,7 @@ def test_the_cell_for_your_own_model_runs_with_one(tmp_path, capsys):
         "peft", reason="peft is not installed: the cell for the reader's own model was NOT tested"
     )
     folder = own_models.gpt2(tmp_path, context=1024)
-    notebook = ROOT / "notebooks" / "11_prompt_or_tune.ipynb"
+    notebook = ROOT / "notebooks" / "12_prompt_or_tune.ipynb"
     cells = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
     space = {}
     exec(next(source for source in cells if "open_model" in source), space)
