@@ -197,26 +197,30 @@ CHATTER = (
 )
 
 
-def written(cell: Cell, tokenizer=None) -> tuple[list[str], list[str], list[int]]:
+def written(cell: Cell, model=None) -> tuple[list[str], list[str], list[int]]:
     """The prompts of all queries and then of `NEUTRAL`, the label texts, and the right classes.
 
     Args:
-        tokenizer: with the template of a chat, for a cell that is one.
+        model: whose chat template writes a cell that is a chat.
     """
     this = task(cell.task)
     asked = this.queries[: cell.queries]
     xs = [x for x, _ in asked] + list(NEUTRAL)
-    return (*with_examples(cell, examples(cell), xs, tokenizer), [n for _, n in asked])
+    return (*with_examples(cell, examples(cell), xs, model), [n for _, n in asked])
 
 
-def with_examples(cell: Cell, shown, xs: Sequence[str], tokenizer=None):
-    """The prompts that show ``shown``, (sentence, class) each, and ask ``xs``; the label texts."""
+def with_examples(cell: Cell, shown, xs: Sequence[str], model=None):
+    """The prompts that show ``shown``, (sentence, class) each, and ask ``xs``; the label texts. In
+    a chat a label is scored without the mark that ends a turn."""
     wording = task(cell.task).wordings[cell.wording]
     if cell.form == "lower":
         shown, xs = [(x.lower(), n) for x, n in shown], [x.lower() for x in xs]
     pairs = [(x, wording.labels[n]) for x, n in shown]
     if cell.chat:
-        return turns(tokenizer, wording, pairs, xs), list(wording.labels)
+        ask = wording.template.query
+        turns = [(fill(ask, x=x), y) for x, y in pairs]
+        said = [model.conversation(turns, fill(ask, x=x), wording.instruction)[0] for x in xs]
+        return said, list(wording.labels)
     if cell.form == "mixed formats":
         forms = ("{x} -> {y}\n", "* {y} | {x}\n", wording.example, '"{x}" = {y};\n')
         before = "".join(fill(forms[i % 4], x=x, y=y) for i, (x, y) in enumerate(pairs))
@@ -228,20 +232,3 @@ def with_examples(cell: Cell, shown, xs: Sequence[str], tokenizer=None):
         [before + fill(form.query, x=x) for x in xs],
         [fill(form.label, y=label) for label in wording.labels],
     )
-
-
-def turns(tokenizer, wording: Wording, pairs, xs: Sequence[str]) -> list[str]:
-    """Examples as turns of a chat, in the tokenizer's own template, up to where an answer begins."""
-    query = wording.template.query
-    said = [{"role": "system", "content": wording.instruction.strip()}] * bool(wording.instruction)
-    for x, y in pairs:
-        said.append({"role": "user", "content": fill(query, x=x)})
-        said.append({"role": "assistant", "content": y})
-    return [
-        tokenizer.apply_chat_template(
-            [*said, {"role": "user", "content": fill(query, x=x)}],
-            tokenize=False,
-            add_generation_prompt=True,
-        )
-        for x in xs
-    ]

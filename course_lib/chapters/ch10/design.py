@@ -45,5 +45,7 @@ def all_cells() -> list[Cell]:
 def many_queries() -> list[Cell]:
     """The 12 prompts among which the best is chosen: four wordings, three example sets each."""
     return [
-        Cell("subject", wording, shots=5, seed=s, queries=280) for wording in SUBJECT for s in range(3)
+        Cell("subject", wording, shots=5, seed=s, queries=280)
+        for wording in SUBJECT
+        for s in range(3)
     ]

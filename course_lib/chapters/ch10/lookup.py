@@ -1,4 +1,4 @@
-"""Looking up instead of reading: sentences as frozen vectors, and the nearest examples by cosine."""
+"""Looking up instead of reading: sentences as vectors, and the nearest examples by cosine."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.families.vocabulary import tokens
-from course_lib.families.vocabulary import Vocabulary
+from course_lib.families.vocabulary import Vocabulary, tokens
 
 
 def count_vectors(sentences: Sequence[str], known: Sequence[str]) -> Tensor:
@@ -23,7 +22,7 @@ def counts(sentence: str, vocabulary: Vocabulary) -> Tensor:
     return torch.bincount(ids, minlength=len(vocabulary)).float()
 
 
-def nearest(queries: Tensor, examples: Tensor, count: int = 1) -> Tensor:
+def most_like(queries: Tensor, examples: Tensor, count: int = 1) -> Tensor:
     """The numbers of the ``count`` examples (S, d) most like each query (Q, d), by cosine, the most
     alike first: (Q, count)."""
     alike = F.normalize(queries, dim=-1) @ F.normalize(examples, dim=-1).T
@@ -49,4 +48,4 @@ def prototypes_answer(queries: Tensor, examples: Tensor, labels: Tensor) -> Tens
     """The class whose mean example is most like each query, by cosine: (Q,)."""
     classes = labels.unique()
     means = torch.stack([examples[labels == n].mean(0) for n in classes])
-    return classes[nearest(queries, means)[:, 0]]
+    return classes[most_like(queries, means)[:, 0]]

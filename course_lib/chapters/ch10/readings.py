@@ -2,7 +2,7 @@
 calibration or without it, and the choice of a prompt on few labelled queries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -103,8 +103,12 @@ def repaired(log_p: Tensor, neutral: Tensor, repair: str) -> Tensor:
 
 
 def answers(cell: Cell, repair: str = "as it is") -> Tensor:
-    """The class that is answered for each query: (Q,)."""
-    return repaired(*said(cell), repair).argmax(-1)
+    """The class that is answered for each query: (Q,). ``repair`` may also be "mean", which divides
+    the score of a label by its tokens."""
+    log_p, neutral = said(cell)
+    if repair == "mean":
+        return (log_p / stored()[f"lengths/{cell.task}"]).argmax(-1)
+    return repaired(log_p, neutral, repair).argmax(-1)
 
 
 def right(cells: Sequence[Cell], repair: str = "as it is") -> Tensor:
@@ -113,10 +117,11 @@ def right(cells: Sequence[Cell], repair: str = "as it is") -> Tensor:
 
 
 def by_sets(cell: Cell, sets: int = 8) -> list[Cell]:
-    """The same cell with each example set; without examples there is one."""
+    """The same cell with each example set that was measured; without examples there is one."""
     if not cell.shots:
         return [cell]
-    return [Cell(**{**vars(cell), "seed": s}) for s in range(sets)]
+    every = [replace(cell, seed=s) for s in range(sets)]
+    return [one for one in every if one in place()]
 
 
 def score(cell: Cell, repair: str = "as it is", sets: int = 8) -> Share:
@@ -178,15 +183,17 @@ def best_and_worst_order(right: Tensor, halves: Tensor) -> dict[str, Tensor]:
     return {name: torch.stack(both).mean(0) for name, both in found.items()}
 
 
+def all_orders() -> list[Cell]:
+    """The cells of sentiment with the same four examples in another order."""
+    return [Cell("sentiment", shots=4, seed=s, order=o) for s in design.SETS for o in design.ORDERS]
+
+
 def in_all_orders(repair: str = "as it is") -> tuple[Tensor, Tensor]:
-    """Sentiment with the same four examples in twelve orders: right answers (8 sets, 12 orders, Q),
+    """Sentiment with the same four examples in eight orders: right answers (8 sets, 8 orders, Q),
     and the half of the queries that each belongs to, (8, Q). Twins are in one half."""
-    grid = [
-        right([Cell("sentiment", shots=4, seed=s, order=o) for o in design.ORDERS], repair)
-        for s in design.SETS
-    ]
-    halves = torch.arange(grid[0].shape[-1]) // 2 % 2
-    return torch.stack(grid), halves.expand(len(grid), -1)
+    grid = right(all_orders(), repair).unflatten(0, (len(design.SETS), len(design.ORDERS)))
+    halves = torch.arange(grid.shape[-1]) // 2 % 2
+    return grid, halves.expand(len(grid), -1)
 
 
 # --- choosing a prompt with few labels (Perez et al. 2021) ----------------------------------------

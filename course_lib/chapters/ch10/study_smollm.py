@@ -1,7 +1,7 @@
 """What chapter 10 measured on SmolLM2-135M-Instruct: log probabilities of the labels for every
 prompt of `design`, examples looked up instead of read, chosen demonstrations, and summaries.
 
-    python -m course_lib train smollm_prompts     measures all of it again, about 15 minutes of a core
+    python -m course_lib train smollm_prompts     measures it again, about 12 minutes of a core
 
 The file holds what the model said, and no verdict: accuracies, calibration and the choice of
 prompts are computed from it when they are asked for.
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_lib.chapters.ch10 import design, summaries
 from course_lib.chapters.ch10.cells import Cell, examples, task, with_examples, written
-from course_lib.chapters.ch10.lookup import nearest, prototypes_answer
+from course_lib.chapters.ch10.lookup import most_like, prototypes_answer
 from course_lib.training.runs import Measurement
 
 TASKS = ("sentiment", "question", "subject")
@@ -38,7 +38,7 @@ def groups() -> dict[str, list[Cell]]:
 def ask(model, cell: Cell) -> Tensor:
     """What the model says to all queries of a cell and the neutral ones after them: (Q + 3, N) log
     probabilities of the labels."""
-    prompts, labels, _ = written(cell, getattr(model, "tokenizer", None))
+    prompts, labels, _ = written(cell, model)
     return model.log_probs(prompts, [labels] * len(prompts))
 
 
@@ -76,7 +76,7 @@ def looked_up(model, name: str) -> dict[str, Tensor]:
                     x = stored[[place[sentence] for sentence, _ in shown]]
                     y = torch.tensor([n for _, n in shown])
                     if how == "nearest":
-                        answers[s, j] = y[nearest(asked, x)[:, 0]]
+                        answers[s, j] = y[most_like(asked, x)[:, 0]]
                     else:
                         answers[s, j] = prototypes_answer(asked, x, y)
             found[f"{how}/{name}/{layer}"] = answers
@@ -95,7 +95,7 @@ def chosen(model, name: str, how: str) -> Tensor:
     store = [(x, n) for n, own in enumerate(this.shown) for x in own]
     labels = torch.tensor([n for _, n in store])
     asked = this.queries[:50]
-    like = nearest(
+    like = most_like(
         vectors(model, [x for x, _ in asked], "last"),
         vectors(model, [x for x, _ in store], "last"),
         len(store),
@@ -124,8 +124,10 @@ def measure(o) -> tuple[dict[str, Tensor], dict]:
     for name in TASKS:
         tensors |= looked_up(model, name)
         tensors |= {f"chosen/{name}/{how}": chosen(model, name, how) for how in CHOOSING}
-    texts = summaries.summarised(model)
-    return tensors | {"summaries": as_bytes(texts)}, {}
+    words = task("intents").wordings["base"].labels
+    tensors["lengths/intents"] = torch.tensor([len(model.tokens(f" {word}")) for word in words])
+    tensors["summaries"] = as_bytes(summaries.summarised(model))
+    return tensors, {}
 
 
 RUN = Measurement(

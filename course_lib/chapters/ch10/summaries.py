@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from course_lib import DATA
 
 FOLDER = DATA / "articles"
@@ -49,20 +51,44 @@ def examples() -> list[Article]:
     ]
 
 
-def plain(text: str, shown: Sequence[Article]) -> str:
-    """The prompt as one text: the examples and their summaries, then the article."""
+def written(model, text: str, shown: Sequence[Article], chat: bool) -> str:
+    """The prompt: the examples and their summaries, then the article. As one text, or as turns of a
+    chat."""
+    if chat:
+        turns = [(f"{one.text}\n\n{ASKED}", one.summary) for one in shown]
+        return model.conversation(turns, f"{text}\n\n{ASKED}")[0]
     before = "".join(f"{one.text}\n\n{ASKED} {one.summary}\n\n\n" for one in shown)
     return f"{before}{text}\n\n{ASKED}"
 
 
-def chat(tokenizer, text: str, shown: Sequence[Article]) -> str:
-    """The same as turns of a chat."""
-    said = []
-    for one in shown:
-        said.append({"role": "user", "content": f"{one.text}\n\n{ASKED}"})
-        said.append({"role": "assistant", "content": one.summary})
-    said.append({"role": "user", "content": f"{text}\n\n{ASKED}"})
-    return tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+def conditions() -> list[tuple[bool, int]]:
+    """(as a chat, examples) of each way to ask."""
+    return [(chat, shots) for chat in (False, True) for shots in (0, 1, 2)]
+
+
+@torch.no_grad()
+def summarised(model) -> list[str]:
+    """A summary of every article for every condition, the most probable token each time: all
+    articles of one condition side by side, filled up on the left."""
+    found, tokenizer = [], model.tokenizer
+    for chat, shots in conditions():
+        shown = examples()[:shots]
+        rows = [model.tokens(written(model, one.text, shown, chat)) for one in articles()]
+        longest = max(map(len, rows))
+        fill = tokenizer.pad_token_id or 0
+        ids = torch.tensor([[fill] * (longest - len(row)) + row for row in rows])
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+        said = model.network.generate(
+            input_ids=ids.to(model.device),
+            attention_mask=mask.to(model.device),
+            max_new_tokens=WORDS,
+            do_sample=False,
+            pad_token_id=fill,
+        )
+        for row in said[:, longest:].tolist():
+            text = tokenizer.decode(row, skip_special_tokens=True).strip()
+            found.append(text if chat else text.partition("\n")[0].strip())
+    return found
 
 
 def sentences(summary: str) -> int:

@@ -61,22 +61,24 @@ def threshold(model: TinyGPT) -> float:
 
 
 @torch.no_grad()
-def orders_within_tasks(model: TinyGPT, tasks: int = 60, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Two kinds a label, one example of each kind, in all 24 orders: right answers (T, 24, Q), and
-    the half that each query word belongs to (T, Q): no word is in both."""
+def orders_within_tasks(model: TinyGPT, tasks: int = 40, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Two kinds a label, one example of each kind, in all 24 orders. Six other words of each kind
+    are asked: three belong to one half of the queries, three to the other.
+
+    Returns:
+        Right answers (T, 24, 24), and the half of each query (T, 24): no word is in both.
+    """
     family = Worlds(2, 2)
-    episode = family.sample(tasks, shots=96, queries=32, generator=family.generator(seed))
+    episode = family.sample(tasks, shots=96, queries=1, generator=family.generator(seed))
     episode = with_examples(episode, torch.arange(4).expand(tasks, -1))
+    every = 1 + episode.hidden["kinds"][..., None] * WORDS + torch.arange(WORDS)  # (T, 4, 12)
+    free = every != episode.support_x  # all but the word that is shown
+    picked = (free.float() + 0.01 * torch.arange(WORDS, 0, -1)).topk(6).indices  # (T, 4, 6)
+    words = every.gather(2, picked).flatten(1)
+    labels = (torch.arange(4) % 2).repeat_interleave(6).expand(tasks, -1)
+    episode = replace(episode, query_x=words[..., None], query_y=labels)
     found = []
     for order in itertools.permutations(range(4)):
         one = pick(episode, torch.tensor(order).expand(tasks, -1))
         found.append((InContext(model, 4)(one).argmax(-1) == one.query_y).float())
-    halves = (episode.query_x[..., 0] - 1) % WORDS % 2
-    return torch.stack(found, 1), halves
-
-
-def random_labels(episode: Episode, seed: int = 0) -> Episode:
-    """The same examples, each with a label drawn from all labels (Min et al. 2022)."""
-    dice = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(episode.ways, episode.support_y.shape, generator=dice)
-    return replace(episode, support_y=drawn.to(episode.support_y.device))
+    return torch.stack(found, 1), (torch.arange(24) % 2).expand(tasks, -1)
