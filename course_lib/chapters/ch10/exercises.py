@@ -87,6 +87,7 @@ def match_cases(generator: torch.Generator) -> list[tuple]:
         ("Positive.", two),
         ("The sentiment is negative, not positive.", two),
         ("I like it very much", two),
+        ("Positive\n\nReview: awful\nSentiment: negative", two),
         ("It is about travel.\nRequest: my phone is slow", three),
         ("nonpositive things, so: negative", two),
         ("negative", two),

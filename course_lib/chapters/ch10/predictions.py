@@ -218,18 +218,18 @@ PREDICTIONS = {
         {
             "much": (
                 "More than ten points: wrong labels teach the wrong task",
-                "So one would think of a learner. For this model the label words matter, and the "
-                "pairing of sentence and label matters little.",
+                "So one would think of a learner. For sentiment no such loss is to be seen, even "
+                "with all labels flipped: the model goes by what it believed before.",
             ),
             "little": (
                 "Fewer than ten points",
-                "As in Min et al. (2022). The examples show which labels there are and what an "
-                "answer looks like. What sentiment is, the model had learned long before.",
+                "As in Min et al. (2022). As it is, the interval is wide; divided out, it is "
+                "narrow and holds zero, and even flipped labels cost nothing. Question or "
+                "statement is another matter: there, divided out, right labels are worth points.",
             ),
             "helps": (
                 "It gains: random labels mix more",
-                "A coin removes no preference: with eight examples it leaves one label in the "
-                "majority more often than fair sharing does.",
+                "No gain is to be seen beyond the interval, as it is or divided out.",
             ),
         },
         random_labels,
@@ -246,22 +246,23 @@ PREDICTIONS = {
             ),
             "within": (
                 "By more than five points",
-                "As Lu et al. (2022) found: the same examples, and the order decides. The last "
-                "line adds what they found too: there is no order to copy to the next task.",
+                "As Lu et al. (2022) found: the same examples, and the order decides. In the real "
+                "model all of it goes through the preference: divided out, nothing is left. And "
+                "the last line says that there is no order to copy to the next task.",
             ),
         },
         order,
     ),
     "choose": Prediction(
-        "Twelve prompts for one task. You try all on the same 8 labelled queries, take the best, "
+        "Six prompts for one task. You try all on the same 8 labelled queries, take the best, "
         "and report what it had there. By how many points do you flatter it, on average?",
         {
             "low": (
-                "More than that. The best of twelve noisy numbers is far too good: eight queries "
+                "More than that. The best of six noisy numbers is far too good: eight queries "
                 "can differ by one answer in eight, 12.5 points, by luck."
             ),
             "high": (
-                "Less than that: some of the twelve are truly better, so part of what you saw "
+                "Less than that: some of the six are truly better, so part of what you saw "
                 "was no luck. Luck is the rest."
             ),
             "close": (

@@ -130,9 +130,13 @@ def score(cell: Cell, repair: str = "as it is", sets: int = 8) -> Share:
 
 
 def difference(one: Cell, other: Cell, repair: str = "as it is", sets: int = 8) -> Share:
-    """Accuracy of one minus another, the same example sets and queries; a prompt without examples
-    is compared with every set of the other."""
-    a, b = right(by_sets(one, sets), repair), right(by_sets(other, sets), repair)
+    """Accuracy of one minus another, the same queries and the example sets that both have; a prompt
+    without examples is compared with every set of the other."""
+    a, b = by_sets(one, sets), by_sets(other, sets)
+    if one.shots and other.shots:
+        shared = {cell.seed for cell in a} & {cell.seed for cell in b}
+        a, b = ([cell for cell in own if cell.seed in shared] for own in (a, b))
+    a, b = right(a, repair), right(b, repair)
     return share(a.expand(max(len(a), len(b)), -1) - b)
 
 

@@ -56,19 +56,23 @@ def why() -> list[str]:
         heading("", ("right", "one answer", "ranks", "divided out"), 13),
         row("", ("%", "% of answers", "rightly, %", "right, %"), 13),
     ]
-    for name, chat in (("sentiment", False), ("question", False), ("sentiment", True)):
-        for k in (0, 1, 4, 8):
-            cell = Cell(name, shots=k, chat=chat)
-            if not readings.by_sets(cell) or readings.by_sets(cell)[0] not in readings.place():
-                continue
-            called = f"{name}{', chat' if chat else ''}, {k} examples"
-            cells = (
-                score(cell),
-                f"{readings.one_sided(cell):.0f}",
-                f"{readings.ranks_rightly(cell):.0f}",
-                score(cell, "batch"),
-            )
-            lines.append(row(called, cells, 13))
+    asked = {f"{name}, {k} examples": Cell(name, shots=k) for name in ("sentiment", "question")
+             for k in (0, 1, 4, 8)}  # fmt: skip
+    asked |= {
+        "sentiment, lower case, 0": Cell("sentiment", form="lower"),
+        "sentiment, instruction, 0": Cell("sentiment", "instruction"),
+        "sentiment, chat, 0": Cell("sentiment", chat=True),
+        "sentiment, chat, 4": Cell("sentiment", chat=True, shots=4),
+        "foreign sentences, 4": Cell("sentiment", shots=4, form="other sentences"),
+    }
+    for called, cell in asked.items():
+        cells = (
+            score(cell),
+            f"{readings.one_sided(cell):.0f}",
+            f"{readings.ranks_rightly(cell):.0f}",
+            score(cell, "batch"),
+        )
+        lines.append(row(called, cells, 13))
     return lines
 
 
@@ -137,7 +141,6 @@ ADVICE = {
     "be concise": (base(), base(form="chatter")),
     "choose diverse examples": (base(form="spread"), base(form="alike")),
     "use the chat template": (base(chat=True), base()),
-    "keep capitals": (base(), base(form="lower")),
     "give right labels": (base(), base(labels="random")),
     "balance the labels": (base(), base(first=4)),
     "show 4 examples": (base(), Cell("sentiment")),
@@ -194,12 +197,12 @@ def spread() -> list[str]:
 
 
 def candidates(repair: str = "as it is") -> torch.Tensor:
-    """Right answers of the 12 prompts for the subject of a request: (12, 280)."""
+    """Right answers of the 6 prompts for the subject of a request: (6, 280)."""
     return readings.right(many_queries(), repair)
 
 
 def choosing() -> list[str]:
-    """The best of 12 prompts, chosen on 8, 32 or 200 labelled queries, over 1000 draws."""
+    """The best of 6 prompts, chosen on 8, 32 or 200 labelled queries, over 1000 draws."""
     right = candidates()
     columns = ("on those", "on fresh", "95 % of draws", "any", "best")
     lines = [heading("labelled queries", columns, 14)]
@@ -209,7 +212,7 @@ def choosing() -> list[str]:
             f"{found['on the labelled']:.1f}", f"{found['on fresh ones']:.1f}",
             f"{found['lowest']:.0f} to {found['highest']:.0f}", f"{found['any prompt']:.1f}",
             f"{found['the best there is']:.1f}"), 14))  # fmt: skip
-    return [*lines, "12 prompts: 4 wordings x 3 example sets; 280 queries, chance 20"]
+    return [*lines, "6 prompts: 3 wordings x 2 example sets; 280 queries, chance 20"]
 
 
 def label_scoring() -> list[str]:
