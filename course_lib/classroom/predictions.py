@@ -17,8 +17,9 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import traitlets
 
@@ -34,6 +35,7 @@ HERE = Path(__file__).parent
 FOLDED = (
     "Predict first: lock an answer above and run this cell again. Or open this to see what happens."
 )
+BACK = 'To take it back: `forget("{}")` in a new cell, then run this one again.'
 NEAR = ("low", "high", "close")  # what a number may be, beside the one measured
 
 
@@ -179,6 +181,8 @@ class Question(Listening):
                     "right": None,
                 }
         self.refresh()
+        if waiting := Revealed.folded.pop(self.identity, None):
+            waiting.open()
 
     def refresh(self) -> None:
         entry = progress.read()["predictions"].get(self.identity)
@@ -186,7 +190,10 @@ class Question(Listening):
             return
         self.answer, self.said = entry["answer"], self.words(entry["answer"])
         day = str(entry.get("locked_at", ""))[:16].replace("T", " at ")
-        self.locked = f"Locked on {inline(day)}. Now run the next cells to see what happens."
+        self.locked = (
+            f"Locked on {inline(day)}. Now run the next cells to see what happens; where they have "
+            f"run, the answer has opened. {inline(BACK.format(self.identity))}"
+        )
 
     def static(self) -> str:
         """The question for readers without a kernel: GitHub, an exported page, paper."""
@@ -221,30 +228,60 @@ def prediction(identity: str):
     return progress.read()["predictions"].get(identity, {}).get("answer")
 
 
-def reveal(identity: str, *measured, **named) -> Shown:
+class Revealed(Shown):
+    """What `reveal` shows. While it is folded, the lock of its question opens it, without another
+    run of its cell."""
+
+    folded: ClassVar[dict[str, "Revealed"]] = {}  # the last of each id that is on show
+
+    def __init__(self, identity: str, page: str, again: Callable[[], Shown] | None = None):
+        super().__init__(page)
+        self.identity, self.again, self.place = identity, again, None
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        self.place = display(Shown(self.page), display_id=True)
+        if self.again is None:
+            self.folded.pop(self.identity, None)
+        else:
+            self.folded[self.identity] = self
+
+    def open(self) -> None:
+        if self.place is not None:
+            self.place.update(Shown(self.again().page))
+
+
+def reveal(identity: str, *measured, **named) -> Revealed:
     """Show what happens, beginning with what the reader predicted. What was measured goes to the
     rule of the table."""
     asked = find(identity)
     outcome = asked.outcome(*measured, **named)
     right = _right(identity, asked, outcome.right)
     picture = _table(outcome.lines) + _picture(identity, outcome.show, outcome.alt)
+    return _revealed(identity, asked, right, picture)
+
+
+def _revealed(identity: str, asked: Prediction, right, picture: str) -> Revealed:
     entry = progress.read()["predictions"].get(identity)
     key = _judge(entry.get("answer"), right, asked) if entry else None
     attributes = f'class="course-reveal" data-id="{identity}"'
     if key is None:
         unasked = _unasked(asked, right, picture)
         folded = f"<details><summary>{FOLDED}</summary>{unasked}</details>"
-        return Shown(f"<div {attributes}>{folded}</div>")
+        again = partial(_revealed, identity, asked, right, picture)
+        return Revealed(identity, f"<div {attributes}>{folded}</div>", again)
     correct = key == ("close" if asked.number else right)
     if entry.get("right") is not correct:
         with progress.change() as stored:
             stored["predictions"].setdefault(identity, entry)["right"] = correct
     said = entry.get("said", entry["answer"])
-    body = paragraph(f"You predicted: **{said}**. {_turn(key, right, asked)}")
+    near = _near(entry["answer"], right, asked)
+    body = paragraph(f"You predicted: **{said}**. {near}{_turn(key, right, asked)}")
     body += paragraph(asked.says[key]) + picture
     if not correct:
         body += _happened(asked, right)
-    return Shown(panel("good" if correct else "other", body, attributes))
+    return Revealed(identity, panel("good" if correct else "other", body, attributes))
 
 
 def _right(identity: str, asked: Prediction, right):
@@ -278,6 +315,16 @@ def _turn(key, right, asked: Prediction) -> str:
             "close": f"Measured: {right:.3g}.",
         }[key]
     return "That is what happened." if key == right else "It went another way."
+
+
+def _near(answer, right, asked: Prediction) -> str:
+    """How far off a number is: nearly right and far off are not the same mistake."""
+    if not asked.number or (off := abs(answer - right)) <= asked.tolerance:
+        return ""
+    low, high, _ = asked.number
+    if off <= 2 * asked.tolerance:
+        return "That is nearly it. "
+    return "That is far off. " if off > (high - low) / 2 else ""
 
 
 def _happened(asked: Prediction, right) -> str:
