@@ -12,7 +12,6 @@ import torch
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from course_lib.chapters.ch10.prompt_editor import MODELS, model, prompt_editor
-from course_lib.chapters.ch10.study import history
 from course_lib.classroom.explorer import Choice, Explorer, Slider
 from course_lib.classroom.figures import COLOURS
 from course_lib.episodes import Episode

@@ -1,9 +1,7 @@
 """What readers of chapter 10 predict before they see it, and what is said to each answer."""
 
-import torch
 
 from course_lib import paired
-from course_lib.chapters.ch10.study import history
 from course_lib.classroom.figures import COLOURS, new_figure
 from course_lib.classroom.predictions import Outcome, Prediction
 

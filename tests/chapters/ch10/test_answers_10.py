@@ -204,59 +204,11 @@ CALIBRATIONS = {
 }
 
 
-# --- one step -------------------------------------------------------------------------------------
-
-
-def stepped(x, y, x_q, eta, loss):
-    w = torch.zeros(x.shape[1], requires_grad=True)
-    loss(x @ w, y).backward()
-    return (w - eta * w.grad) @ x_q
-
-
-def in_turn(x, y, x_q, eta):
-    w = torch.zeros_like(x_q)
-    for xi, yi in zip(x, y, strict=False):
-        w = w - eta * (w @ xi - yi) * xi
-    return w @ x_q
-
-
-STEPS = {
-    "mean_of_squares": [
-        lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: ((p - y) ** 2).mean()),
-        lambda x, y, x_q, eta: stepped(x, y, x_q, eta, F.mse_loss),
-        lambda x, y, x_q, eta: eta * 2 / len(y) * (y * (x @ x_q)).sum(),
-    ],
-    "sum -> mean": [
-        lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: 0.5 * F.mse_loss(p, y))
-    ],
-    "2 * one_step(x, y, x_q, eta)": [
-        lambda x, y, x_q, eta: stepped(x, y, x_q, eta, lambda p, y: ((p - y) ** 2).sum())
-    ],
-    "example_by_example": [in_turn, lambda x, y, x_q, eta: in_turn(x, y, x_q, 2 * eta)],
-    "torch.zeros(x.shape[1]) @ x_q": [
-        lambda x, y, x_q, eta: torch.zeros(len(x_q)) @ x_q,
-        lambda x, y, x_q, eta: 0.0,
-    ],
-    "-(y @ (x @ x_q))": [lambda x, y, x_q, eta: ((torch.zeros(len(y)) - y) @ x) @ x_q],
-    "eta * y.sum() * (x.sum(0) @ x_q)": [lambda x, y, x_q, eta: eta * y.sum() * (x.sum(0) @ x_q)],
-    "eta * (y @ (x @ x_q)) / x.shape[1] ** 0.5": [
-        lambda x, y, x_q, eta: eta * (y * (x @ x_q) / len(x_q) ** 0.5).sum(),
-        lambda x, y, x_q, eta: y @ (x @ x_q) / math.sqrt(x.shape[1]),
-    ],
-    "y @ (x @ x_q) / (x @ x_q).sum()": [
-        lambda x, y, x_q, eta: y * (x @ x_q) / (x @ x_q).sum(),
-        lambda x, y, x_q, eta: (y * (x @ x_q) / (x @ x_q).sum()).sum(),
-        lambda x, y, x_q, eta: eta * (y @ ((x @ x_q) / (x @ x_q).sum())),
-    ],
-    "eta * x @ (y @ x)": [lambda x, y, x_q, eta: x @ (eta * y @ x)],
-}
-
 TABLES = {
     "10.write_prompt": PROMPTS,
     "10.label_score": SCORES,
     "10.ceiling": CEILINGS,
     "10.calibrate": CALIBRATIONS,
-    "10.one_step": STEPS,
 }
 ANSWERS = [
     (identity, name, form)

@@ -5,7 +5,6 @@ import nbformat
 import own_models
 import pytest
 import torch
-import torch.nn.functional as F
 
 from course_lib import ROOT
 from course_lib.chapters.ch10.advice import (
@@ -18,10 +17,6 @@ from course_lib.chapters.ch10.advice import (
     with_examples,
     worlds,
 )
-from course_lib.chapters.ch10.heads import accuracy_without_each, head_scores, without_head
-from course_lib.chapters.ch10.regressions import FirstExamples, episodes, error_after, trained
-from course_lib.chapters.ch10.study import history
-from course_lib.families import LinearRegressions
 from course_lib.families.pretraining_prompts import (
     UNSEEN_WORDINGS,
     WORDINGS,
@@ -32,11 +27,8 @@ from course_lib.families.prompt_tokens import KINDS, LABELS, SEPARATORS
 from course_lib.families.prompt_worlds import ID, KIND_GROUP, LABEL_GROUP, TOKENS, Worlds, covered
 from course_lib.language_models.opening import TinyModel
 from course_lib.language_models.tiny_gpt import shipped_model
-from course_lib.learners import linear_attention
 from course_lib.learners.in_context import InContext
-from course_lib.learners.least_squares import LeastSquares, Ridge
 from course_lib.learners.prompting import Prompting
-from course_lib.learners.token_prompts import as_prompts
 from course_lib.training.evaluation import evaluate, paired
 
 TASKS, SEED = 150, 31
@@ -135,55 +127,6 @@ def test_from_one_example_on_the_curve_and_its_ceiling_all_but_coincide(model):
 
 
 # --- when it began to read, and which parts do it -------------------------------------------------
-
-
-def test_reading_appears_within_about_a_hundred_steps_long_after_the_loss_has_begun_to_fall():
-    step, loss, accuracy = torch.tensor(history()).T
-    assert len(step) == 60 and step[-1] == 1500 and set(step.diff().tolist()) == {25.0}
-    flat, done = step[accuracy < 0.6].max(), step[accuracy > 0.9].min()
-    assert flat >= 500 and done - flat <= 100
-    assert loss[step == flat] < loss[0] / 3  # form came first
-    assert (
-        loss[step == flat] - loss[step == done] > 0.3 > loss[step == 400] - loss[step == 475]
-    )  # and the loss drops a second time
-
-
-def test_a_few_heads_do_the_reading_and_the_others_can_go_without_a_trace(model):
-    tasks = held_out(tasks=150, shots=8)
-    whole = evaluate(InContext(model, 8), tasks)
-    costs = {
-        place: paired(whole, score).mean
-        for place, score in accuracy_without_each(model, tasks, 8).items()
-    }
-    assert {place for place, cost in costs.items() if cost > 0.15} == {(0, 0), (1, 0), (2, 3)}
-    assert all(
-        cost < 0.03 for place, cost in costs.items() if place not in {(0, 0), (1, 0), (2, 3)}
-    )
-
-
-def test_one_head_notes_the_word_at_its_label_and_two_look_for_labels_like_the_querys_of_which_one_is_needed(  # noqa: E501
-    model,
-):
-    looks = head_scores(model, held_out(tasks=100, shots=8), 8)
-    assert looks["label to its word"][1, 0] > 0.9
-    for head in (2, 3):
-        assert looks["to labels like its own"][2, head] > 5 * looks["to other labels"][2, head]
-
-
-def test_head_1_1_looks_almost_only_at_its_own_token(model):
-    with torch.no_grad():
-        looks = model.look(as_prompts(held_out(tasks=50, shots=8), 8)[:, 0])[1][0][
-            :, 0
-        ]  # (50, L, L)
-    assert looks.diagonal(dim1=1, dim2=2).mean() > 0.8
-
-
-def test_head_3_3_is_a_stand_in_for_3_4(model):
-    tasks = held_out(tasks=200, shots=8)
-    both = evaluate(InContext(without_head(without_head(model, 2, 3), 2, 2), 8), tasks)
-    one = evaluate(InContext(without_head(model, 2, 3), 8), tasks)
-    other = evaluate(InContext(without_head(model, 2, 2), 8), tasks)
-    assert other.mean > 0.95 and paired(one, both).mean > 0.1 and abs(both.mean - 0.5) < 0.12
 
 
 # --- label words ----------------------------------------------------------------------------------
@@ -363,37 +306,6 @@ def test_new_wordings_that_name_the_label_first_are_below_chance_and_with_four_e
 
 
 # --- a prompt beside a gradient step --------------------------------------------------------------
-
-
-def test_at_four_examples_the_transformer_is_near_ridge_and_better_than_one_step_and_at_sixteen_least_squares_beats_it():  # noqa: E501
-    reader, family = trained(), LinearRegressions()
-    tasks = episodes(family, 400, seed=SEED)
-    part = tasks.support_x[:, :4], tasks.support_y[:, :4], tasks.query_x
-    step = min(
-        F.mse_loss(linear_attention(*part, eta / 4), tasks.query_y)
-        for eta in (0.1, 0.2, 0.3, 0.5, 0.7, 1)
-    )
-    in_context, ridge = (
-        error_after(reader, tasks, 4).mean,
-        error_after(Ridge(family.best_penalty), tasks, 4).mean,
-    )
-    assert (
-        in_context - ridge < 0.06
-        and step - in_context > 0.2
-        and error_after(LeastSquares(), tasks, 4).mean > 2 * in_context
-    )
-    late = paired(error_after(reader, tasks, 16), error_after(LeastSquares(), tasks, 16))
-    assert late.mean > late.half_width
-
-
-def test_with_x_three_times_as_large_it_no_longer_follows_ridge():
-    reader, family = trained(), LinearRegressions(scale=3.0)
-    tasks = episodes(family, 300, seed=SEED)
-    assert (
-        error_after(reader, tasks, 8).mean
-        > 5 * error_after(Ridge(family.best_penalty), tasks, 8).mean
-    )
-    assert FirstExamples(reader, 0)(tasks).shape == tasks.query_y.shape
 
 
 # --- on your own language model -------------------------------------------------------------------

@@ -1,5 +1,5 @@
-"""The exercises of chapter 10 say the same as the library that the chapter runs: prompts, ceiling,
-and one step as linear attention."""
+"""The exercises of chapter 10 say the same as the library that the chapter runs: prompts and
+ceiling."""
 
 import torch
 
@@ -8,13 +8,10 @@ from course_lib.chapters.ch10.exercises import (
     calibration_cases,
     ceiling,
     label_score,
-    one_step,
-    step_cases,
     write_prompt,
 )
 from course_lib.families.prompt_worlds import TOKENS, Worlds, covered, encode, text
 from course_lib.language_models.tiny_gpt import shipped_model
-from course_lib.learners import linear_attention
 from course_lib.learners.in_context import InContext
 from course_lib.learners.token_prompts import as_prompts
 
@@ -71,15 +68,6 @@ def test_the_ceiling_is_the_share_of_queries_whose_label_is_shown():
     for ways, k in ((2, 2), (4, 0), (4, 4), (4, 8)):
         episode = episodes(4000, ways, 8)
         assert abs(float(covered(episode, k).float().mean()) - ceiling(k, ways)) < 0.025
-
-
-def test_one_step_is_linear_attention():
-    for x, y, x_q, eta in step_cases(torch.Generator().manual_seed(1)):
-        assert torch.allclose(
-            one_step(x, y, x_q, eta),
-            linear_attention(x, y[:, None], x_q[None], eta)[0, 0],
-            atol=1e-6,
-        )
 
 
 def test_a_query_without_content_is_calibrated_to_even_shares():
