@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,28 @@ def omniglot_root(tmp_path_factory):
     for name in names:
         shutil.copy(Path(named).expanduser() / name, root / name)
     return root
+
+
+@pytest.fixture(scope="session")
+def real_model():
+    """SmolLM2-135M-Instruct in single precision. CI fetches it; elsewhere it is used where it is
+    there."""
+    from course_lib.commands import fetch_smollm
+    from course_lib.commands.fetch import FetchError
+    from course_lib.language_models import smollm
+    from course_lib.language_models.opening import open_model
+
+    began = time.monotonic()
+    while not smollm.fetched():
+        if not os.environ.get("CI"):
+            pytest.skip(f"REAL LANGUAGE MODEL NOT TESTED: {smollm.ADVICE}")
+        try:
+            fetch_smollm.main()
+        except FetchError as error:  # another worker is at it
+            if "another process" not in str(error) or time.monotonic() - began > 300:
+                raise
+            time.sleep(1)
+    return open_model("smollm", "cpu")
 
 
 # --- notebooks that run alone ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_lib.commands import prompt_speed
 from course_lib.commands.meta_gradients import (
     compiled,
     library,
@@ -248,7 +249,7 @@ def run_images(options: argparse.Namespace) -> int:
 
 
 def add_parser(subparsers) -> None:
-    """Add ``python -m course_lib benchmark gradients`` and ``... images``."""
+    """Add ``python -m course_lib benchmark gradients``, ``... images`` and ``... prompts``."""
     parser = subparsers.add_parser(
         "benchmark", help="measure what the parts of the course cost on this machine"
     )
@@ -266,5 +267,6 @@ def add_parser(subparsers) -> None:
     pictures.add_argument("--rounds", type=int, default=5, help="how often each way is timed")
     pictures.add_argument("--threads", type=int, help="for every way alike")
     pictures.set_defaults(run=run_images)
+    prompt_speed.add_words(what)
     for each in (cost, pictures):
         each.add_argument("--steps", type=int, default=5, help="inner steps")

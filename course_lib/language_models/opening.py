@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from course_lib import expanded
 from course_lib.families import prompt_worlds as worlds
 from course_lib.language_models import smollm
+from course_lib.language_models.endpoint import Endpoint
 from course_lib.language_models.hugging_face import HOW_TO_INSTALL, TransformersModel
 from course_lib.language_models.label_scores import Cut, ModelError, ended, room, score_labels, upto
 from course_lib.language_models.tiny_gpt import TinyGPT, shipped_model
 
 __all__ = [
+    "Endpoint",
     "HOW_TO_INSTALL",
     "ModelError",
     "TinyModel",
@@ -102,12 +104,13 @@ class TinyModel(nn.Module):
 
 def open_model(
     name=None, device=None, *, dtype: torch.dtype | None = None, batch: int | None = None
-) -> TinyModel | TransformersModel:
+) -> TinyModel | TransformersModel | Endpoint:
     """A model to be prompted, on the best device there is. Prints what was opened.
 
     Args:
         name: None, the small model of the course; "smollm", SmolLM2-135M-Instruct once it was
-            fetched; a folder, a GGUF file, or a name on the hub, one of Hugging Face.
+            fetched; a folder, a GGUF file, or a name on the hub, one of Hugging Face; an address
+            such as http://127.0.0.1:8080/v1, one behind an `Endpoint`.
         dtype: of the weights. None: as the model was saved, but single precision on a CPU for
             "smollm".
         batch: texts that run through the model together.
@@ -115,6 +118,10 @@ def open_model(
     Raises:
         ModelError: see `TransformersModel`; a notebook shows its sentence alone.
     """
+    if isinstance(name, str) and name.startswith(("http://", "https://")):
+        model = Endpoint(name)
+        print(f"{model.name} at {model.address}: it writes answers, so use Answering")
+        return model
     device = device or best_device()
     asked = {} if batch is None else {"batch": batch}
     if name is None:

@@ -64,7 +64,7 @@ def sha256(file: Path) -> str | None:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def convert(gguf: Path, folder: Path) -> None:
+def convert(file: Path, folder: Path) -> None:
     """Write the model of a GGUF file into ``folder`` as transformers keeps it, in bfloat16.
 
     All numbers of the file are multiplied out to single precision and rounded to bfloat16, whose
@@ -78,8 +78,8 @@ def convert(gguf: Path, folder: Path) -> None:
         import gguf  # noqa: F401, transformers asks for it
         import transformers
     except ImportError:
-        raise ModelError(f"turning {gguf.name} into a model needs two packages: {NEEDS}") from None
-    where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+        raise ModelError(f"turning {file.name} into a model needs two packages: {NEEDS}") from None
+    where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**where)
         load = transformers.AutoModelForCausalLM.from_pretrained
@@ -87,7 +87,7 @@ def convert(gguf: Path, folder: Path) -> None:
     except OSError:
         raise
     except Exception as error:  # whatever the library raises on damaged bytes
-        raise ModelError(f"{gguf} cannot be read ({type(error).__name__}): fetch again") from error
+        raise ModelError(f"{file} cannot be read ({type(error).__name__}): fetch again") from error
     config = read.config
     if hasattr(config, "quantization_config"):  # save_pretrained refuses a model that has one
         del config.quantization_config

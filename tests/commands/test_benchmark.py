@@ -5,8 +5,9 @@ import torch
 from toys import TIMED
 
 from course_lib import __main__ as program
-from course_lib.commands import benchmark
+from course_lib.commands import benchmark, prompt_speed
 from course_lib.commands.benchmark import BASELINE, gradients, images, peak_memory
+from course_lib.language_models.opening import open_model
 
 
 def test_vmap_gives_the_gradient_of_the_plain_loop_in_at_most_0_15_of_its_time():
@@ -130,3 +131,22 @@ def test_torchopt_gives_the_same_gradient_where_it_is_installed(monkeypatch):
     monkeypatch.setattr(benchmark, "compiled", lambda: benchmark.library("vmap"))
     rows = {row.way: row for row in gradients(2, tasks=2, rounds=1, everything=True)}
     assert rows["TorchOpt"].difference < 1e-9
+
+
+def test_reading_the_examples_once_gives_the_same_scores_in_less_time(capsys):
+    model = open_model(device="cpu")
+    learner, episode = prompt_speed.task_for(model, shots=8, queries=16)
+    rows = prompt_speed.prompt_speed(model, learner, episode, rounds=3)
+    assert [row.difference < 1e-4 for row in rows] == [True] * 3 and rows[0].ratio == 1
+    assert rows[2].ratio < 0.5
+    words = ["benchmark", "prompts", "--model", "tiny", "--rounds", "1"]
+    assert program.main(words) == 0
+    assert "8 examples, 16 queries, 2 labels" in capsys.readouterr().out
+
+
+def test_a_wrong_score_would_be_seen(monkeypatch):
+    model = open_model(device="cpu")
+    learner, episode = prompt_speed.task_for(model, shots=4, queries=4)
+    keep = type(model).remember
+    monkeypatch.setattr(type(model), "remember", lambda self, ids: keep(self, ids[::-1]))
+    assert prompt_speed.prompt_speed(model, learner, episode, rounds=1)[1].difference > 0.01

@@ -212,7 +212,7 @@ def test_what_the_library_imports_is_there_on_colab_or_installed_by_that_cell():
     """Found by reading every import statement of the rooms that a notebook uses."""
     there = {"torch", "numpy", "matplotlib", "IPython", "traitlets", "PIL", "safetensors"}
     optional = {"transformers", "peft", "sklearn", "nbconvert", "jupyter_core"}  # in functions
-    optional |= {"torchopt"}
+    optional |= {"torchopt", "gguf"}
     found = set()
     for path in (ROOT / "course_lib").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
