@@ -57,7 +57,7 @@ class NotRun(LanguageRun):
         o = self.settings(seed, device, **changed)
         check_place(out)
         plan = PretrainingPlan(steps=o.steps, rate=o.rate, warm_up=50, seed=seed)
-        watched = {rule: tasks_of(rule, 8, 100, WATCH_SEED) for rule in RULES}
+        watched = {rule: tasks_of(rule, 8, 60, WATCH_SEED) for rule in RULES}
         along: list[list[float]] = []
 
         def look(model: TinyGPT) -> None:
@@ -84,7 +84,7 @@ class NotRun(LanguageRun):
 RUN = NotRun(
     "tiny_gpt_not",
     'the small language model after practice on the rule "not"',
-    usual={"steps": 1500, "rate": 3e-3},
+    usual={"steps": 700, "rate": 3e-3},
 )
 
 
