@@ -102,6 +102,7 @@ def train_language_model(
     look: Callable[[TinyGPT], None] | None = None,
     start: TinyGPT | None = None,
     mixture: PromptMixture | None = None,
+    until: int | None = None,
 ):
     """Train a model from nothing.
 
@@ -111,6 +112,7 @@ def train_language_model(
         look: called with the model whenever accuracy is noted.
         start: go on from a copy of this model, instead of from nothing.
         mixture: where the prompts come from; `PromptMixture` of ``plan.length`` unless told.
+        until: stop after so many steps of the plan; the rates are those of the whole plan.
 
     Returns:
         The model, the early weights (empty if it never did), the history as a list of (step, loss,
@@ -123,9 +125,9 @@ def train_language_model(
     mixture = mixture or PromptMixture(plan.length)
     steppers, history, copy = optimizers(model), [], {}
     began, losses = time.monotonic(), []
-    steps = range(plan.steps)
+    steps = range(plan.steps if until is None else min(until, plan.steps))
     for step in (
-        bar(steps, plan.steps, "training", lambda: f"loss {losses[-1]:.2f}") if progress else steps
+        bar(steps, len(steps), "training", lambda: f"loss {losses[-1]:.2f}") if progress else steps
     ):
         tokens, weights = (
             part.to(device) for part in mixture.batch(plan.batch, seed=f"{plan.seed}-{step}")

@@ -11,7 +11,7 @@ import torch
 from course_lib.chapters import named_run
 from course_lib.chapters.ch08.study import LINE_UP
 from course_lib.chapters.ch12.explorers import path
-from course_lib.chapters.ch12.study import FAMILIES, GRID, METHODS, SHOTS, points
+from course_lib.chapters.ch12.line_up import FAMILIES, GRID, METHODS, SHOTS, points
 from course_lib.training.evaluation import Score, paired
 
 TUNED = [name for name, method in METHODS.items() if not method.scratch]

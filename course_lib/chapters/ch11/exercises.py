@@ -200,7 +200,7 @@ EXERCISES = (
             "range(steps) -> range(steps + 1)": (
                 "One step too many: {got:.3f} instead of {wanted:.3f}."
             ),
-            "w @ x_q -> w": "Those are the weights. The answer to the query is w · x_q, one number.",
+            "w @ x_q -> w": "Those are the weights. The answer is w · x_q, one number.",
         },
     ),
     Exercise(

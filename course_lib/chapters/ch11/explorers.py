@@ -46,7 +46,7 @@ def draw_training(result: dict, axes: dict) -> None:
     curve.plot(steps, 100 * accuracy, color=COLOURS["after"])
     curve.plot(result["step"], result["accuracy"], "o", ms=9, color=COLOURS["query"], mec="black")
     curve.axhline(50, color=COLOURS["chance"], ls=":")
-    curve.set(xlim=(-30, 1530), ylim=(0, 105), xlabel="training step")
+    curve.set(xlim=(-15, phase.UNTIL + 15), ylim=(0, 105), xlabel="training step")
     curve.set(ylabel="accuracy (%)", title="8 examples, 200 held-out tasks")
     names = (f"{result['right']} (right)", result["other"], "any other label", "all other words")
     bars.barh(range(4), result["bars"], height=0.45, color=BAR_COLOURS)
@@ -75,13 +75,13 @@ def when_it_begins_to_read() -> Explorer:
         compute=training_at,
         draw=draw_training,
         controls=[
-            Slider("step", "training step", 25, 1500, 25, value=25, play=True),
+            Slider("step", "training step", 25, phase.UNTIL, 25, value=25, play=True),
             Choice("seed", "seed", tuple(map(str, phase.SEEDS)), "0"),
             Slider("prompt", "prompt", 1, phase.PROMPTS, 1, value=1),
         ],
         number=training_words,
         alt=lambda r: (
-            "Left: accuracy with 8 examples along 1500 training steps, with a marker at step "
+            "Left: accuracy with 8 examples along 750 training steps, with a marker at step "
             f"{r['step']}, where it is {r['accuracy']:.0f} percent; chance is 50. Right: four "
             f"bars for the next word of one prompt. {training_words(r)}"
         ),

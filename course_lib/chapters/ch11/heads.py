@@ -90,8 +90,8 @@ def shares(looks: Tensor, episode: Episode, shots: int) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def votes(model: TinyGPT, episode: Episode, shots: int, layer: int, head: int) -> Tensor:
-    """A head taken for a matching network: each example votes for its class, with the attention that
-    the end of the prompt pays to its label. (T, Q, N), the votes of each class.
+    """A head taken for a matching network: each example votes for its class, with the attention
+    that the end of the prompt pays to its label. (T, Q, N), the votes of each class.
 
     Raises:
         ValueError: the episode does not have that many examples, or shots is 0.

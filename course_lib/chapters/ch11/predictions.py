@@ -4,7 +4,7 @@ from course_lib.chapters.ch11 import phase as training
 from course_lib.classroom.figures import COLOURS, new_figure
 from course_lib.classroom.predictions import Outcome, Prediction
 
-SEED_COLOURS = ("after", "theta", "joint")
+SEED_COLOURS = ("after", "theta")
 
 
 def phase():
@@ -42,7 +42,7 @@ def phase():
         lines=lines,
         show=figure,
         alt=(
-            "Left, accuracy of three seeds stays near 50 percent and jumps to almost 100. Middle, "
+            "Left, accuracy of two seeds stays near 50 percent and jumps to almost 100. Middle, "
             "probability moves from other words to label words early, and to the right label "
             "late. Right, the best head that notes words rises first, the best finder with the "
             "jump."
@@ -143,7 +143,7 @@ PREDICTIONS = {
             ),
             "sudden": (
                 "Hardly at all for a long time, then within two hundred steps",
-                "A phase change, in all three seeds. Form comes first and lowers the loss; a head "
+                "A phase change, in both seeds. Form comes first and lowers the loss; a head "
                 "that notes words is there early; then a head finds them, and reading is there.",
             ),
         },
@@ -187,7 +187,8 @@ PREDICTIONS = {
             "below": (
                 "Both are far below chance",
                 "What is nearest misleads. `any shark` is a fish and `no scarf` says no: both "
-                "have the label that is wrong for `no carp`. The answer is the third label line.",
+                "have the wrong label for `no carp`. Right is blip, which stands in the line least "
+                "like it.",
             ),
         },
         rule,

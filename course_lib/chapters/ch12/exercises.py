@@ -1,154 +1,18 @@
-"""Exercises of chapter 12: numbers to train, a soft prompt, LoRA, the loss of an answer,
-forgetting, and when tuning pays."""
+"""Exercises of chapter 12: the loss of an answer, forgetting, and when tuning pays."""
 
-import itertools
 import math
 
 import torch
 import torch.nn.functional as F
 
-from course_lib.classroom.exercises import Exercise, any_of, told
+from course_lib.classroom.exercises import Exercise
 
 NAMESPACE = {}
 
-COUNT, SOFT, LOW_RANK, LOSS = (
-    "What does each method train?",
-    "Five lines: a soft prompt",
-    "A few lines more: LoRA",
-    "One task, written out",
-)
+LOSS = "One task, written out"
 FORGET, PAYS = "What is forgotten", "When does tuning pay?"
 
-# 11.trainable
-
-
-def trainable(width, layers, length, rank, size):
-    soft = length * width
-    lora = layers * 2 * (rank * width + width * rank)
-    adapter = layers * 2 * (size * width + size + width * size + width)
-    return soft, lora, adapter
-
-
-def trainable_by_shapes(width, layers, length, rank, size):
-    each = {"A": (rank, width), "B": (width, rank)}
-    bottle = {"down": (size, width), "down_bias": (size,), "up": (width, size), "up_bias": (width,)}
-    soft = math.prod((length, width))
-    return (
-        soft,
-        layers * 2 * sum(map(math.prod, each.values())),
-        2 * layers * sum(map(math.prod, bottle.values())),
-    )
-
-
-def counted(soft=1, lora=2, matrices=2, places=2, biases=True):
-    """A count with some of its factors changed."""
-
-    def count(width, layers, length, rank, size):
-        per_adapter = 2 * size * width + (size + width if biases else 0)
-        return (
-            soft * length * width,
-            layers * lora * matrices * rank * width,
-            layers * places * per_adapter,
-        )
-
-    count.__name__ = f"counted({soft}, {lora}, {matrices}, {places}, {biases})"
-    return count
-
-
-def whole_matrices(width, layers, length, rank, size):
-    soft, _, adapter = trainable(width, layers, length, rank, size)
-    return soft, layers * 2 * width * width, adapter
-
-
-def lora_of_one_block(width, layers, length, rank, size):
-    soft, lora, adapter = trainable(width, layers, length, rank, size)
-    return soft, lora // layers, adapter
-
-
-def adapters_of_one_block(width, layers, length, rank, size):
-    soft, lora, adapter = trainable(width, layers, length, rank, size)
-    return soft, lora, adapter // layers
-
-
-def ordered(*places):
-    """The three right numbers in another order."""
-    return lambda *sizes: tuple(trainable(*sizes)[i] for i in places)
-
-
-def model_sizes(_: torch.Generator) -> list[tuple]:
-    """(width, layers, length, rank, size)"""
-    return [(96, 3, 20, 4, 8), (64, 2, 5, 2, 16), (1024, 24, 100, 8, 64)]
-
-
-# 11.soft_prompt
-
-
-def soft_prompt(embedded, place, vectors):
-    x = torch.cat([vectors.expand(len(embedded), -1, -1), embedded], 1)
-    return x, place + len(vectors)
-
-
-def soft_prompt_in_a_loop(embedded, place, vectors):
-    return torch.stack([torch.cat([vectors, row]) for row in embedded]), torch.tensor(
-        [int(p) + vectors.shape[0] for p in place]
-    )
-
-
-def in_place_of_tokens(embedded, place, vectors):
-    x, place = soft_prompt(embedded, place, vectors)
-    return x[:, : embedded.shape[1]], place
-
-
-def added(embedded, place, vectors):
-    return embedded + vectors.mean(0), place
-
-
-def mean_vector(embedded, place, vectors):
-    return soft_prompt(embedded, place, vectors.mean(0, keepdim=True))
-
-
-def prompt_cases(generator: torch.Generator) -> list[tuple]:
-    """(embedded tokens (B, L, W), place of the answer (B,), vectors (P, W)). More tokens than
-    vectors, or fewer."""
-    cases = []
-    for B, L, W, P in ((3, 3, 4, 2), (2, 2, 6, 4), (1, 5, 3, 1)):
-        embedded = torch.randn(B, L, W, generator=generator, requires_grad=True)
-        place = torch.randint(L, (B,), generator=generator)
-        cases.append((embedded, place, torch.randn(P, W, generator=generator, requires_grad=True)))
-    return cases
-
-
-# 11.lora
-
-
-def lora(x, W0, A, B, a):
-    return x @ (W0 + a / len(A) * B @ A).T
-
-
-def lora_beside(x, W0, A, B, a):
-    return F.linear(x, W0) + a / A.shape[0] * F.linear(F.linear(x, A), B)
-
-
-def all_shapes_fail(runs: list) -> bool:
-    """A (r, W) times B (W, r) has another shape than W0."""
-    return all(
-        isinstance(result, RuntimeError) and "size of tensor" in str(result) for _, result in runs
-    )
-
-
-def lora_cases(generator: torch.Generator) -> list[tuple]:
-    """(x, W0, A, B, a): W0 is square, as in the projections of attention, so that a forgotten
-    transpose raises no error. A and B are trained."""
-    cases = []
-    for n, W, r, a in ((3, 5, 2, 4.0), (2, 6, 3, 1.5), (4, 4, 2, 8.0)):
-        numbers = [
-            torch.randn(*shape, generator=generator) for shape in ((n, W), (W, W), (r, W), (W, r))
-        ]
-        cases.append((*numbers[:2], *(thin.requires_grad_() for thin in numbers[2:]), a))
-    return cases
-
-
-# 11.answer_loss
+# 12.answer_loss
 
 
 def answer_loss(scores, tokens, place):
@@ -200,7 +64,7 @@ def answer_cases(generator: torch.Generator) -> list[tuple]:
     return cases
 
 
-# 11.forgotten
+# 12.forgotten
 
 
 def forgotten(before, after, group, mine):
@@ -246,7 +110,7 @@ def forgetting_cases(generator: torch.Generator) -> list[tuple]:
     return cases
 
 
-# 11.break_even
+# 12.break_even
 
 
 def break_even(training, tuned, prompted):
@@ -290,222 +154,6 @@ def prices(_: torch.Generator) -> list[tuple]:
 
 
 EXERCISES = (
-    Exercise(
-        "12.trainable",
-        solution=trainable,
-        cases=model_sizes,
-        others=(trainable_by_shapes,),
-        read=COUNT,
-        mistakes={
-            counted(lora=1): (
-                "You count {got:.0f} for LoRA, half of {wanted:.0f}. The number does not tell "
-                "which half: A without B, or one change in each block where queries and values "
-                "have one each. Two matrices for each change, two changes in each block."
-            ),
-            counted(lora=4): (
-                "You count {got:.0f} for LoRA and {wanted:.0f} is right: of the four "
-                "projections only queries and values are changed here."
-            ),
-            whole_matrices: (
-                "You count {got:.0f} for LoRA, which is whole matrices of width times width. "
-                "The two thin ones have {wanted:.0f} numbers in all."
-            ),
-            counted(biases=False): (
-                "You count {got:.0f} for the adapters and {wanted:.0f} is right: both of its "
-                "layers have a bias."
-            ),
-            counted(places=1): (
-                "You count {got:.0f} for the adapters and {wanted:.0f} is right: each block has "
-                "two, behind attention and behind the feed-forward part."
-            ),
-            "(layers * length * width, *trainable(width, layers, length, rank, size)[1:])": (
-                "You count {got:.0f} for the soft prompt, a set of vectors in every layer. It "
-                "stands before the first layer only: {wanted:.0f}."
-            ),
-            lora_of_one_block: (
-                "You count LoRA in one block only: {got:.0f} instead of {wanted:.0f}. Multiply "
-                "by the number of layers."
-            ),
-            adapters_of_one_block: (
-                "You count the adapters of one block only: {got:.0f} instead of {wanted:.0f}. "
-                "Multiply by the number of layers."
-            ),
-            (
-                "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * "
-                "width + size))"
-            ): (
-                "Your adapters have the bias of the first layer (size) and not that of the "
-                "second (width): {got:.0f} instead of {wanted:.0f}."
-            ),
-            (
-                "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * "
-                "width + width))"
-            ): (
-                "Your adapters have the bias of the second layer (width) and not that of the "
-                "first (size): {got:.0f} instead of {wanted:.0f}."
-            ),
-            ordered(0, 2, 1): told(
-                "The three numbers are right and stand in the wrong order. Return soft prompt, "
-                "LoRA, adapters.",
-                seen=any_of(
-                    *(
-                        ordered(*places)
-                        for places in itertools.permutations(range(3))
-                        if places != (0, 1, 2)
-                    )
-                ),
-            ),
-            "trainable(width, 1, length, rank, size)": (
-                "You count one block where there are several: {got:.0f} instead of "
-                "{wanted:.0f}. LoRA and adapters change every block."
-            ),
-        },
-    ),
-    Exercise(
-        "12.soft_prompt",
-        solution=soft_prompt,
-        cases=prompt_cases,
-        others=(soft_prompt_in_a_loop,),
-        gradients=True,
-        read=SOFT,
-        mistakes={
-            "torch.cat([embedded, vectors.expand(len(embedded), -1, -1)], 1), place": (
-                "Your vectors stand after the words. A model that reads from left to right "
-                "answers before it comes to them, so they cannot help."
-            ),
-            "torch.cat([embedded, vectors.expand(len(embedded), -1, -1)], 1), place + len(vectors)": (  # noqa: E501
-                "Your vectors stand after the words, and yet the place of the answer has moved. "
-                "Put them in front: then it moves."
-            ),
-            "soft_prompt(embedded, place, vectors)[0], place": (
-                "The place of the answer is still {got:.0f}. With the vectors in front the same "
-                "word stands at {wanted:.0f}."
-            ),
-            "soft_prompt(embedded, place, vectors)[0], place + len(vectors) - 1": (
-                "You read the answer at place {got:.0f}, one too early: {wanted:.0f} is where "
-                "the same word stands now."
-            ),
-            "soft_prompt(embedded, place, vectors)[0], place + len(vectors) + 1": (
-                "You read the answer at place {got:.0f}, one too late: {wanted:.0f} is where "
-                "the same word stands now."
-            ),
-            in_place_of_tokens: (
-                "The row is as long as before: your vectors have pushed words out at the end. "
-                "It gets longer by the number of vectors."
-            ),
-            "embedded + vectors.mean(0), place": (
-                "You added the vectors to the words. They are put in front, as words of their "
-                "own: the row gets longer."
-            ),
-            "soft_prompt(embedded, place, vectors.flip(0))": (
-                "The vectors stand in reverse order: {got:+.2f} stands where {wanted:+.2f} belongs."
-            ),
-            "soft_prompt(embedded, place, vectors)[0], place + vectors.shape[1]": (
-                "You moved the place to {got:.0f}, by the width of a vector. It moves by how "
-                "many vectors there are, to {wanted:.0f}."
-            ),
-            "soft_prompt(embedded, place, vectors.detach())": (
-                "The values are right, but no gradient reaches the vectors, and they are the "
-                "only thing to train. Somewhere the graph is cut: by `detach`, or because a new "
-                "tensor is made from their numbers, as `torch.tensor(vectors.tolist())` does. "
-                "Join `vectors` itself."
-            ),
-            "soft_prompt(embedded.detach(), place, vectors.detach())": (
-                "The values are right, but your row has no graph at all, so that nothing can be "
-                "trained through it. Join the tensors themselves with `torch.cat`: "
-                "`torch.tensor(...)`, `detach` and `no_grad` cut the graph."
-            ),
-            "soft_prompt(embedded.detach(), place, vectors)": (
-                "The values are right, and the vectors get their gradient, but the graph to the "
-                "words is cut. Join `embedded` itself."
-            ),
-            "soft_prompt(embedded, place, vectors)[0], place + len(embedded)": (
-                "You moved the place to {got:.0f}, by the number of rows, `len(embedded)`. It "
-                "moves by the number of vectors, to {wanted:.0f}."
-            ),
-            "soft_prompt(embedded, place, vectors)[0], place + embedded.shape[1]": (
-                "You moved the place to {got:.0f}, by the number of words in a row. The vectors "
-                "in front move it: to {wanted:.0f}."
-            ),
-            (
-                "soft_prompt(embedded, place, vectors.mean(0, keepdim=True))",
-                "mean_vector(embedded, place, vectors)[0], place + len(vectors)",
-                "soft_prompt(embedded, place, vectors.mean(0).expand(len(vectors), -1))",
-            ): (
-                "You put the mean of the vectors in front. Each vector stands there as a word "
-                "of its own, with its own numbers."
-            ),
-        },
-    ),
-    Exercise(
-        "12.lora",
-        solution=lora,
-        cases=lora_cases,
-        others=(lora_beside,),
-        gradients=True,
-        read=LOW_RANK,
-        mistakes={
-            "x @ (W0 + B @ A).T": "The factor a / r is missing: {got:.2f} instead of {wanted:.2f}.",
-            "/ len(A) * -> *": (
-                "You multiply by a and not by a / r: {got:.2f} instead of {wanted:.2f}. "
-                "Dividing by r keeps the change alike in size when the rank changes."
-            ),
-            "a / len(A) -> len(A) / a": (
-                "The factor is turned over, r / a: {got:.2f} instead of {wanted:.2f}."
-            ),
-            "x @ (W0 + B @ A / len(A)).T": (
-                "You divide by r and leave a out: {got:.2f} instead of {wanted:.2f}."
-            ),
-            "len(A) -> A.shape[1]": (
-                "You divide a by the width of the model, {got:.2f} instead of {wanted:.2f}. r "
-                "is the number of rows of A."
-            ),
-            "B @ A -> (B @ A).T": (
-                "Your change is transposed: {got:.2f} instead of {wanted:.2f}. B A has one row "
-                "for each output, as W0 has. For square matrices no error tells you."
-            ),
-            "x @ (W0 + a / len(A) * B @ A)": (
-                "You multiply x by the matrix without transposing it: {got:.2f} instead of "
-                "{wanted:.2f}. A row of W belongs to one output: x @ W.T."
-            ),
-            "W0 + a -> a": (
-                "W0 is gone: {got:.2f} instead of {wanted:.2f}. With B = 0 your layer would "
-                "answer 0, and it should answer as the frozen model does."
-            ),
-            "x @ (a / len(A) * (W0 + B @ A)).T": (
-                "You scale W0 as well: {got:.2f} instead of {wanted:.2f}. Only the change has "
-                "the factor a / r."
-            ),
-            "x @ W0.T": (
-                "This is the frozen layer, {got:.2f}. With its change the layer answers "
-                "{wanted:.2f}."
-            ),
-            "x @ W0 + a / len(A) * x @ (B @ A).T": (
-                "Your change is right, but W0 is not transposed: {got:.2f} instead of "
-                "{wanted:.2f}. The frozen layer answers x @ W0.T."
-            ),
-            "+ a -> - a": (
-                "You take the change away from W0: {got:.2f} instead of {wanted:.2f}. It is added."
-            ),
-            "lora(x, W0, A.detach(), B, a)": (
-                "The values are right, but no gradient reaches A: the graph is cut there, and A "
-                "would stay as it began."
-            ),
-            "lora(x, W0, A, B.detach(), a)": (
-                "The values are right, but no gradient reaches B: the graph is cut there. B "
-                "begins at 0, so the change would stay 0."
-            ),
-            "lora(x, W0, A.detach(), B.detach(), a)": (
-                "The values are right, but neither A nor B gets a gradient: the graph is cut, "
-                "and nothing is left to train."
-            ),
-            "B @ A -> A @ B": told(
-                "A and B stand in the wrong order. A (r, W) times B (W, r) is only r by r, and "
-                "has no place beside W0: it is B A.",
-                seen=all_shapes_fail,
-            ),
-        },
-    ),
     Exercise(
         "12.answer_loss",
         solution=answer_loss,

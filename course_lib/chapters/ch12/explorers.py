@@ -5,7 +5,8 @@ from functools import lru_cache
 
 import torch
 
-from course_lib.chapters.ch12.study import (
+from course_lib import DATA
+from course_lib.chapters.ch12.line_up import (
     FAMILIES,
     GRID,
     METHODS,
@@ -20,6 +21,7 @@ from course_lib.chapters.ch12.study import (
 from course_lib.classroom.explorer import Choice, Explorer, Slider
 from course_lib.classroom.figures import COLOURS
 from course_lib.families.prompt_worlds import TOKENS
+from course_lib.networks import checkpoints
 from course_lib.training.evaluation import paired
 
 MODELS = {"ours: 3 layers, width 96": (3, 96, len(TOKENS)), "12 layers, width 768": (12, 768,
@@ -73,13 +75,14 @@ def draw_bill(result: dict, axes) -> None:
 
 def bill_words(result: dict) -> str:
     """Each method's share of the model."""
+    whole, served = result["whole"], result["served"]
     shares = [
-        f"{name} {100 * each / result['whole']:.3g} %"
+        f"{name} {each * served:,} ({100 * each / whole:.3g} % of the model a task)"
         for name, each in result["each"].items()
         if each
     ]
     return (
-        f"The model has {result['whole']:,} numbers. One task trains this part of them: "
+        f"Beside the model of {whole:,} parameters, {served} task{'s' if served > 1 else ''} keep: "
         f"{', '.join(shares)}."
     )
 
@@ -92,7 +95,7 @@ def what_is_stored() -> Explorer:
         draw=draw_bill,
         controls=[
             Choice("model", "model", tuple(MODELS), next(iter(MODELS))),
-            Slider("served", "tasks to serve", 1, 1000, 1, value=1, log=True),
+            Slider("served", "tasks to serve", 1, 1000, 1, value=100, log=True),
             Slider("length", "soft prompt, vectors", 1, 100, 1, value=20),
             Slider("rank", "LoRA, rank", 1, 64, 1, value=4),
             Slider("size", "adapters, size", 1, 64, 1, value=8),
@@ -137,16 +140,20 @@ def curve(family: str, who: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @lru_cache
-def cost(family: str, shots: int, who: str) -> tuple[float, float]:
-    """CPU seconds of training a task, and of one query. Tuned models answer a short question, as
-    the model without examples does."""
-    seconds = stored()[1]["seconds"]
-    key = f"{family}/{shots}/{who}"
-    return (
-        (0.0, seconds[key])
-        if who == "prompt"
-        else (seconds[key], seconds[f"{family}/{shots}/zero-shot"])
-    )
+def stored_seconds() -> dict[str, dict[str, float]]:
+    """What queries and tuning cost, by number of examples: see `frozen.seconds_of`."""
+    return checkpoints.read(DATA / "prompt_seconds.safetensors", "seconds")[1]["seconds"]
+
+
+@lru_cache
+def cost(shots: int, who: str, again: bool = False) -> tuple[float, float]:
+    """CPU seconds of training a task, and of one query: behind examples that were read once (or are
+    read ``again`` for each query), behind the vectors of a soft prompt, or of a bare question."""
+    seconds = stored_seconds()[str(shots)]
+    if who == "prompt":
+        return 0.0, seconds["read anew" if again else "read once"]
+    query = seconds["behind 20 vectors" if who.startswith("soft") else "no examples"]
+    return seconds[who], query
 
 
 @lru_cache
@@ -155,7 +162,7 @@ def compare(tasks: str, shots: int, served: int, seconds: float, elsewhere: int)
     told apart from it the cheapest."""
     family, rows, served = TASKS_NAMED[tasks], {}, round(served)
     for who in WHO:
-        training, query = cost(family, shots, who)
+        training, query = cost(shots, who)
         left, took = (
             100
             * stored_score(
@@ -275,8 +282,8 @@ def find_the_crossover() -> Explorer:
         compute=compare,
         draw=draw_comparison,
         controls=[
-            Choice("tasks", "tasks", tuple(TASKS_NAMED), "kinds of words"),
-            Choice("shots", "examples", SHOTS, 16),
+            Choice("tasks", "tasks", tuple(TASKS_NAMED), "word lists"),
+            Choice("shots", "examples", SHOTS, 8),
             Slider("served", "tasks to serve", 1, 1000, 1, value=10, log=True),
             Slider("seconds", "CPU seconds allowed", 0.1, 10000, 0.5, value=10000.0, log=True),
             Slider("elsewhere", "keep elsewhere (%)", 50, 100, 5, value=50),
@@ -375,7 +382,7 @@ def draw_inside(result: dict, axes: dict) -> None:
         ylim=(38, 104),
         xlabel="other tasks (%)",
         ylabel="this task (%)",
-        title=f"All settings after {result['steps']} steps",
+        title=f"Grey: all settings, {result['steps']} steps",
     )
 
 
@@ -400,8 +407,8 @@ def inside_tuning() -> Explorer:
         controls=[
             Choice("tasks", "tasks", tuple(TASKS_NAMED), "kinds of words"),
             Choice("method", "method", tuple(VARIANTS), "LoRA, rank 4"),
-            Slider("rate", "rate: 1 lowest, 4 highest", 1, 4, 1, value=3),
-            Slider("look", "look, 1 to 8", 1, len(SEEN), 1, value=len(SEEN), play=True),
+            Slider("rate", "rate, lowest to highest", 1, 4, 1, value=3),
+            Slider("look", "look along training", 1, len(SEEN), 1, value=len(SEEN), play=True),
         ],
         number=inside_words,
         alt=lambda r: (

@@ -1,7 +1,18 @@
 """What readers of chapter 12 predict before they see it, and what is said to each answer."""
 
-from course_lib.chapters.ch12.explorers import COLOUR, WHO
-from course_lib.chapters.ch12.study import METHODS, SHOTS, from_counts, stored_score
+from course_lib import paired
+from course_lib.chapters.ch12.explorers import COLOUR, WHO, path
+from course_lib.chapters.ch12.line_up import (
+    FAMILIES,
+    GRID,
+    METHODS,
+    SHOTS,
+    from_counts,
+    percent,
+    stored_score,
+)
+from course_lib.chapters.ch12.lora_start import SEEDS, STEPS
+from course_lib.chapters.ch12.lora_start import SHOTS as EXAMPLES
 from course_lib.classroom import COLOURS, new_figure
 from course_lib.classroom.predictions import Outcome, Prediction
 
@@ -49,12 +60,10 @@ def match(seeds, gaps, gap):
         f"soft minus prompt, mean of the three: {round(100 * gap.mean, 1) + 0.0:+.1f} ± "
         f"{100 * gap.half_width:.1f} points (40 tasks, chance 50 %)"
     )
+    level = abs(gap.mean) + gap.half_width <= 0.02  # the whole interval
+    lines.append(f"the whole interval lies within two points: {'yes' if level else 'no'}")
     return Outcome(
-        "ahead"
-        if gap.mean - gap.half_width > 0.02
-        else "behind"
-        if gap.mean + gap.half_width < -0.02
-        else "level",
+        "level" if level else "ahead" if gap.mean > 0 else "behind",
         lines=lines,
     )
 
@@ -138,6 +147,56 @@ def practice(lines, about):
     )
 
 
+def start(table):
+    lines = [f"{'steps':24}" + "".join(f"{f'seed {seed}':>16}" for seed in SEEDS) + "  elsewhere"]
+    for steps in STEPS:
+        for name, found in table.items():
+            cells = [f"{100 * s.mean:.1f} ± {100 * s.half_width:.1f}" for s, _ in found[steps]]
+            left = sum(100 * there.mean for _, there in found[steps]) / len(SEEDS)
+            lines.append(
+                f"{steps:3} from {name:15}" + "".join(f"{c:>16}" for c in cells) + f"{left:10.1f}"
+            )
+    gains = [
+        paired(mine, zero)
+        for (mine, _), (zero, _) in zip(table["meta-trained"][5], table["zero"][5], strict=True)
+    ]
+    lines += [
+        "after 5 steps, meta-trained minus zero, paired: "
+        + ", ".join(f"{100 * d.mean:+.1f} ± {100 * d.half_width:.1f}" for d in gains),
+        f"accuracy (%), 40 held-out tasks, {EXAMPLES} examples, chance 50; the prompt has "
+        + percent(f"kinds/{EXAMPLES}/prompt"),
+    ]
+    mean = sum(d.mean for d in gains) / len(gains)
+    clear = sum(d.mean > d.half_width for d in gains) >= 2
+    return Outcome("more" if clear and mean > 0.05 else "less" if mean < -0.05 else "same",
+                   lines=lines)  # fmt: skip
+
+
+def keep_or_forget():
+    """Each method as a curve over its rates: accuracy on the task against accuracy elsewhere, after
+    100 steps; the figure, and its alt text."""
+    figure, axes = new_figure(9.0, 3.6, mosaic=[list(FAMILIES)])
+    shown = {"soft": (20, "support"), "lora": (4, "after"), "adapter": (8, "prototype"),
+             "full": ("prompt", "joint")}  # fmt: skip
+    for family, one in axes.items():
+        for name, (size, colour) in shown.items():
+            ends = [path(family, name, size, lr)[:, -1, 0].tolist() for lr in GRID[name][3]]
+            own, other = zip(*ends, strict=True)
+            label = {"soft": "soft prompt", "full": "all weights"}.get(name, name)
+            one.plot(other, own, "-o", ms=5, lw=1.5, color=COLOURS[colour], label=label)
+            one.annotate(f"{GRID[name][3][0]:g}", (other[0], own[0]), fontsize=8, xytext=(3, -9),
+                         textcoords="offset points")  # fmt: skip
+        title = "kinds of words, 8 examples" if family == "kinds" else "word lists, 16 examples"
+        one.set(xlim=(38, 104), ylim=(45, 104), xlabel="other tasks (%)", title=title)
+    axes["kinds"].set_ylabel("this task (%)")
+    axes["kinds"].legend(fontsize=9, loc="lower left")
+    return figure, (
+        "Two panels, accuracy on the task against accuracy on other tasks after 100 steps, one "
+        "curve a method over its four rates; the lowest rate is written beside its point. Soft "
+        "prompts stay near 100 percent elsewhere; the others lose much at their higher rates."
+    )
+
+
 PREDICTIONS = {
     "match": Prediction(
         "32 examples, two kinds of words for each label, new words asked. A soft prompt of 20 "
@@ -196,9 +255,9 @@ PREDICTIONS = {
             ),
             "lora": (
                 "LoRA: it changes how the model compares words",
-                "It trains few numbers, but at ten times the rate of fine-tuning, and in the "
-                "queries and values of attention, where this model compares a word with the "
-                "examples.",
+                "It trains few numbers, but at ten times the rate of fine-tuning. At a third of "
+                "that rate it keeps nearly everything: see below. Whether its place in the "
+                "attention matters too, was not measured.",
             ),
             "adapter": (
                 "Adapters: they change what every block says",
@@ -211,6 +270,28 @@ PREDICTIONS = {
             ),
         },
         forget,
+    ),
+    "start": Prediction(
+        "Eight examples, five steps of LoRA at the same rate: from zero, and from a start that was "
+        "meta-trained on other tasks. How do they compare on held-out tasks?",
+        {
+            "same": (
+                "About the same: LoRA's zero is already the trained model",
+                "Zero is the trained model, and it has no direction prepared. A trained start can "
+                "lie where a few steps bind any label to any kind.",
+            ),
+            "more": (
+                "The meta-trained start is clearly ahead",
+                "It was trained for exactly this: to be good five steps later. That is MAML, for "
+                "4,608 parameters instead of a whole network.",
+            ),
+            "less": (
+                "The meta-trained start is behind: it has fitted the tasks of its practice",
+                "It could have, had it learned what single labels mean. But labels are drawn anew "
+                "for each task, so only the way of binding them can be learned.",
+            ),
+        },
+        start,
     ),
     "practice": Prediction(
         "The final model practises on word lists: 300 outer steps on lists with other words and "

@@ -10,7 +10,7 @@ import torch
 
 from course_lib import ROOT
 from course_lib.chapters.ch12.explorers import bill, compare, cost, path
-from course_lib.chapters.ch12.study import (
+from course_lib.chapters.ch12.line_up import (
     FAMILIES,
     GRID,
     METHODS,
@@ -152,7 +152,7 @@ def test_settings_were_chosen_for_accuracy_on_both_families_then_for_what_is_kep
 
 def test_a_query_behind_32_examples_costs_more_than_one_without_so_tuning_pays_some_day():
     for who in TUNED:
-        (training, tuned), (_, behind) = cost("kinds", 32, who), cost("kinds", 32, "prompt")
+        (training, tuned), (_, behind) = cost(32, who), cost(32, "prompt")
         assert behind > tuned > 0 and math.floor(training / (behind - tuned)) + 1 < 100_000
 
 

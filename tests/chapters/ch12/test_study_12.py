@@ -4,9 +4,9 @@ functions."""
 import pytest
 import torch
 
-from course_lib.chapters.ch12 import study as tuning_line_up
+from course_lib.chapters.ch12 import line_up as tuning_line_up
 from course_lib.chapters.ch12.forgetting import elsewhere, forgetting, of_group
-from course_lib.chapters.ch12.study import (
+from course_lib.chapters.ch12.line_up import (
     CHOICE_GROUPS,
     FAMILIES,
     GRID,
