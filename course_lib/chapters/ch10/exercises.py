@@ -275,7 +275,7 @@ EXERCISES = (
         solution=calibrate,
         cases=calibration_cases,
         others=(calibrate_with_logarithms,),
-        read="A preference, and how it is divided out",
+        read="A query without content",
         mistakes={
             "_shares(p * p_cf)": (
                 "You multiplied by p_cf. What the model favours anyway is favoured twice then "

@@ -22,7 +22,7 @@ class Share:
 
     The interval covers both draws: its variance is that of the sets' means over the number of sets
     plus that of the queries' means over the number of queries, a little too much rather than too
-    little. One set alone has Wilson's interval over its queries.
+    little. Sets without any spread have Wilson's interval over the queries.
 
     Args:
         mean, half: of the 95 % interval.   low, high: of the sets' own shares.   sets, queries: how
@@ -51,11 +51,13 @@ def share(right: Tensor) -> Share:
     sets, queries = right.shape
     each = 100 * right.mean(1)
     mean = each.mean().item()
-    if sets == 1:
+    spread = right.mean(0).var() / queries
+    if sets > 1:
+        spread = spread + right.mean(1).var() / sets
+    half = 196 * spread.item() ** 0.5
+    if 0 <= right.min() and (sets == 1 or not right.mean(1).var()):  # no spread is no certainty
         ends = wilson(mean / 100, queries)
-        half = 100 * max(abs(end - mean / 100) for end in ends)
-    else:
-        half = 196 * (right.mean(1).var() / sets + right.mean(0).var() / queries).item() ** 0.5
+        half = max(half, 100 * max(abs(end - mean / 100) for end in ends))
     return Share(mean, half, each.min().item(), each.max().item(), sets, queries)
 
 
