@@ -11,8 +11,8 @@ FACES = {  # what the notebook takes from here, and the file it lives in
     "readings": ["choose_prompt", "repaired", "said", "truth"],
     "real_editor": ["real_prompt_editor"],
     "tables": [
-        "about_summaries", "best_and_worst_summary", "candidates", "label_scoring", "preferences",
-        "relevance", "spread", "what_held",
+        "about_summaries", "best_and_worst_summary", "by_shots", "candidates", "label_scoring",
+        "preferences", "relevance", "spread", "what_held",
     ],
     "yardsticks": ["look_up", "orders_within_tasks", "threshold"],
 }  # fmt: skip

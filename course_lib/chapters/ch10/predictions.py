@@ -141,7 +141,8 @@ def points(score: Score) -> str:
 def choose():
     """The chosen prompt on the eight queries that chose it, minus on fresh ones, in points."""
     found = readings.choose_prompt(tables.candidates(), 8)
-    return Outcome(found["on the labelled"] - found["on fresh ones"], lines=tables.choosing())
+    flattered = round(found["on the labelled"] - found["on fresh ones"], 1)
+    return Outcome(flattered, lines=tables.choosing())
 
 
 PREDICTIONS = {
@@ -158,7 +159,7 @@ PREDICTIONS = {
             "half": (
                 "In about half of the cases, like guessing",
                 "It answers with the only label that it has seen. A rule that also excludes has "
-                "every task right: the examples told enough, and the model did not use it.",
+                "nearly every task right: the examples told enough, and the model did not use it.",
             ),
             "fewer": (
                 "In clearly fewer than half",

@@ -19,12 +19,9 @@ REPAIRED = {
 CHANCE = {"sentiment": 50, "question": 50, "subject": 20, "intents": 20}
 
 
-def heading(first: str, columns, width: int = 14) -> str:
-    return f"{first:30}" + "".join(f"{column!s:>{width}}" for column in columns)
-
-
-def row(first: str, cells, width: int = 14) -> str:
-    return f"{first:30}" + "".join(f"{cell!s:>{width}}" for cell in cells)
+def row(first: str, cells, width: int = 14, wide: int = 30) -> str:
+    """A line: what it is about, then right-aligned cells."""
+    return f"{first:{wide}}" + "".join(f"{cell!s:>{width}}" for cell in cells)
 
 
 def by_shots(name: str) -> list[str]:
@@ -33,13 +30,15 @@ def by_shots(name: str) -> list[str]:
     shots = (0, *SHOTS)
     sets = len(readings.by_sets(Cell(name, shots=1)))
     queries = len(readings.truth(Cell(name)))
-    lines = [heading(f"{name}, examples", shots)]
+    size = {"width": 12, "wide": 26}
+    lines = [row(f"{name}, examples", shots, **size)]
     for repair, called in REPAIRED.items():
-        lines.append(row(called, [score(Cell(name, shots=k), repair) for k in shots]))
+        lines.append(row(called, [score(Cell(name, shots=k), repair) for k in shots], **size))
     for layer in LAYERS:
         found = [str(looked_up(name, layer, k)) for k in LOOKED]
-        lines.append(row(f"nearest example, {layer} layer", ["-", *found]))
-    lines.append(row("worst to best set", ["", *(score(Cell(name, shots=k)).span for k in SHOTS)]))
+        lines.append(row(f"nearest, {layer} vectors", ["-", *found], **size))
+    spans = [score(Cell(name, shots=k)).span for k in SHOTS]
+    lines.append(row("worst to best set", ["", *spans], **size))
     return [*lines, f"{sets} example sets, {queries} queries each, chance {CHANCE[name]}"]
 
 
@@ -53,7 +52,7 @@ def looked_up(name: str, layer: str, shots: int, how: str = "nearest"):
 def why() -> list[str]:
     """What falls when examples are shown, and what does not."""
     lines = [
-        heading("", ("right", "one answer", "ranks", "divided out"), 13),
+        row("", ("right", "one answer", "ranks", "divided out"), 13),
         row("", ("%", "% of answers", "rightly, %", "right, %"), 13),
     ]
     asked = {f"{name}, {k} examples": Cell(name, shots=k) for name in ("sentiment", "question")
@@ -84,7 +83,7 @@ def labels(name: str, shots: int) -> dict[str, tuple]:
 
 
 def about_labels() -> list[str]:
-    lines = [heading("labels of the examples", ("as it is", "divided out"), 16)]
+    lines = [row("labels of the examples", ("as it is", "divided out"), 16)]
     for name, shots in (("sentiment", 4), ("sentiment", 8), ("question", 8)):
         for kind, both in labels(name, shots).items():
             lines.append(row(f"{name}, {shots}, {kind}", both, 16))
@@ -158,7 +157,7 @@ def advice() -> dict[str, list]:
 
 def relevance() -> list[str]:
     """Four demonstrations chosen for each query, against four at random."""
-    lines = [heading("four demonstrations", ("sentiment", "question", "subject"), 15)]
+    lines = [row("four demonstrations", ("sentiment", "question", "subject"), 15)]
     rights = {}
     for how in CHOOSING:
         cells = []
@@ -205,7 +204,7 @@ def choosing() -> list[str]:
     """The best of 6 prompts, chosen on 8, 32 or 200 labelled queries, over 1000 draws."""
     right = candidates()
     columns = ("on those", "on fresh", "95 % of draws", "any", "best")
-    lines = [heading("labelled queries", columns, 14)]
+    lines = [row("labelled queries", columns, 14)]
     for labelled in (8, 32, 200):
         found = readings.choose_prompt(right, labelled)
         lines.append(row(str(labelled), (
@@ -217,7 +216,7 @@ def choosing() -> list[str]:
 
 def label_scoring() -> list[str]:
     """Five intents whose labels have one to six tokens: three ways to score a label."""
-    lines = [heading("how a label is scored", ("0 examples", "5 examples"), 16)]
+    lines = [row("how a label is scored", ("0 examples", "5 examples"), 16)]
     ways = {
         "sum over tokens": "as it is",
         "mean over tokens": "mean",
@@ -260,7 +259,7 @@ def what_held(small) -> list[str]:
         small: small[model][test], the scores of a test of `advice.ADVICE` by way.
     """
     columns = (*small, "real", "real, divided")
-    lines = [heading("advice", columns, 17)]
+    lines = [row("advice", columns, 17)]
     real = {name: [signed(s.mean, s.half) for s in both] for name, both in advice().items()}
     real["choose relevant examples"] = nearest_gain("sentiment")
     for name in dict.fromkeys([*SMALL, *real]):
@@ -272,9 +271,11 @@ def what_held(small) -> list[str]:
             test, good, bad = SMALL[name]
             ways = list(scores[test].values())
             gap = paired(ways[good], ways[bad])
-            cells.append(signed(100 * gap.mean, 100 * gap.half_width))
+            level = not gap.per_episode.any()  # task by task
+            cells.append("equal " if level else signed(100 * gap.mean, 100 * gap.half_width))
         lines.append(row(name, [*cells, *real.get(name, ("", ""))], 17))
-    return [*lines, "* at least 5 points, and beyond the 95 % interval"]
+    note = "* at least 5 points, and beyond the 95 % interval; equal: the same in each of 200 tasks"
+    return [*lines, note]
 
 
 def nearest_gain(name: str) -> tuple[str, str]:
@@ -307,7 +308,7 @@ def about_summaries() -> list[str]:
     """How many of twelve summaries have three sentences, how much they keep, and how many hold a
     name or number that the article lacks."""
     every = summaries.articles()
-    lines = [heading("12 articles", ("3 sentences", "facts kept, of 6", "something new"), 18)]
+    lines = [row("12 articles", ("3 sentences", "facts kept, of 6", "something new"), 18)]
     for (chat, shots), texts in stored_summaries().items():
         pairs = list(zip(every, texts, strict=True))
         three = sum(summaries.sentences(text) == 3 for _, text in pairs)

@@ -111,7 +111,7 @@ def test_the_model_does_what_the_nearest_example_does_and_whoever_excludes_does_
             better = look_up(model, tasks, k, exclude=limit)
             assert paired(better, score).mean > (0.002 if k == 8 and ways == 2 else 0.05)
     one = look_up(model, held_out(2), 1, exclude=limit)
-    assert one.mean > 0.99  # coverage is 0.5, and no ceiling
+    assert one.mean > 0.96  # coverage is 0.5, and no ceiling
 
 
 # --- labels ---------------------------------------------------------------------------------------
