@@ -36,15 +36,20 @@ class TwoWords(TaskFamily):
         rule: one of `RULES`.
         shared: "either-or" only: the queries ask for other words of the kinds that the examples
             show, so that an example like the query can be found.
+        practised: kinds and labels that training prompts of two words show, instead of those that
+            were held out.
 
     Raises:
         ValueError: there is no such rule.
     """
 
-    def __init__(self, rule: str = "either-or", shared: bool = False, device="cpu"):
+    def __init__(
+        self, rule: str = "either-or", shared: bool = False, practised: bool = False, device="cpu"
+    ):
         if rule not in RULES:
             raise ValueError(f"rule={rule!r}: choose one of {', '.join(map(repr, RULES))}")
-        self.rule, self.shared, self.device = rule, shared, torch.device(device)
+        self.rule, self.shared, self.practised = rule, shared, practised
+        self.device = torch.device(device)
 
     def sample(
         self, tasks: int, *, shots: int, queries: int, generator: torch.Generator | None = None
@@ -57,8 +62,8 @@ class TwoWords(TaskFamily):
         room_for(tasks * (shots + queries) * 32, tasks=tasks, shots=shots, queries=queries)
         at_least_one(tasks=tasks, shots=shots, queries=queries)
         random = {"generator": generator, "device": self.device}
-        kinds = drawn(held_out(KIND_GROUP, self.device), tasks, 4, random)
-        labels = drawn(held_out(LABEL_GROUP, self.device), tasks, 2, random)
+        kinds = drawn(numbers(KIND_GROUP, not self.practised, self.device), tasks, 4, random)
+        labels = drawn(numbers(LABEL_GROUP, not self.practised, self.device), tasks, 2, random)
         words = torch.rand(tasks, len(KINDS), WORDS, **random).argsort(2)  # an order for each kind
         turned = torch.randint(2, (tasks, 1), **random)  # which class is which
         sets = []
@@ -94,13 +99,15 @@ class TwoWords(TaskFamily):
         return torch.stack([word(pair[0], first), word(pair[1], second)], 2), other
 
     def settings(self) -> dict:
-        return {"family": "two words", "rule": self.rule, "shared": self.shared}
+        about = {"family": "two words", "rule": self.rule, "shared": self.shared}
+        return about | {"practised": self.practised}
 
 
-def held_out(group_of: dict[str, int], device="cpu") -> Tensor:
-    """The numbers of the kinds, or labels, that no training prompt of two words shows."""
-    numbers = [i for i, group in enumerate(group_of.values()) if group in HELD_OUT]
-    return torch.tensor(numbers, device=device)
+def numbers(group_of: dict[str, int], held_out: bool, device="cpu") -> Tensor:
+    """The numbers of the kinds, or labels, that no training prompt of two words shows, or of those
+    that some do."""
+    found = [i for i, group in enumerate(group_of.values()) if (group in HELD_OUT) == held_out]
+    return torch.tensor(found, device=device)
 
 
 def drawn(numbers: Tensor, tasks: int, count: int, random: dict) -> Tensor:

@@ -77,3 +77,10 @@ def test_an_unknown_rule_is_refused():
 
 def test_seeds_repeat():
     assert torch.equal(sampled("not").support_x, sampled("not").support_x)
+
+
+def test_practised_means_the_kinds_that_training_prompts_show():
+    family = TwoWords("not", practised=True)
+    tasks = family.sample(30, shots=4, queries=1, generator=family.generator(0))
+    said = {word for row in tasks.support_x.flatten(0, 1) for word in words(row)} - {YES, NO}
+    assert not {KIND_GROUP[KIND_OF[word]] for word in said} & set(HELD_OUT)

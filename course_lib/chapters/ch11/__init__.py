@@ -7,6 +7,6 @@ FACES = {  # what the notebook takes from here, and the file it lives in
     "heads": ["accuracy_without_each", "head_scores", "votes", "without_head"],
     "pairs": ["RULES", "everyone", "practised", "tasks_of"],
     "regressions": ["best_descent", "episodes", "error_after", "trained"],
-    "transformer_map": ["transformer_map"],
+    "map_of_layers": ["transformer_map"],
 }  # fmt: skip
 __getattr__, __dir__ = faces(__name__, FACES)

@@ -191,7 +191,7 @@ def which_head_votes() -> Explorer:
 
 # How many gradient steps is reading worth?
 
-COUNTS, FEW = (2, 4, 8, 16), 200  # examples, and tasks behind each point
+COUNTS, FEW = (2, 4, 8, 16), 120  # examples, and tasks behind each point
 
 
 @lru_cache

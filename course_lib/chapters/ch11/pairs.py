@@ -17,9 +17,10 @@ from course_lib.training.pretraining import LanguageRun, PretrainingPlan, train_
 from course_lib.training.progress_bar import duration
 
 RULES = {  # what the tables call them
-    "not": ("not", False),
-    "either-or, other kinds": ("either-or", False),
-    "either-or, kinds shown": ("either-or", True),
+    "not, practised kinds": ("not", False, True),
+    "not, held-out kinds": ("not",),
+    "either-or, other kinds": ("either-or",),
+    "either-or, shown kinds": ("either-or", True),
 }
 SHOTS, TASKS, TEST_SEED, WATCH_SEED = 8, 400, 15, 16
 
@@ -40,9 +41,9 @@ def everyone(rule: str, practised: TinyGPT, shots: int = SHOTS, count: int = TAS
     tasks, model = tasks_of(rule, shots, count), shipped_model()
     learners = {
         "nearest example": LookUp(model.embedding.weight),
-        "nearest, by likeness of the two": LookUp(model.embedding.weight, alike),
-        "reading, before practice": InContext(model),
-        "reading, after practice": InContext(practised),
+        "by likeness": LookUp(model.embedding.weight, alike),
+        "read, before": InContext(model),
+        "read, after": InContext(practised),
     }
     return {who: evaluate(learner, tasks) for who, learner in learners.items()}
 

@@ -54,20 +54,28 @@ def looked(model: TinyGPT) -> dict[str, Tensor]:
     }
 
 
+def along(seed: int, until: int = UNTIL) -> dict[str, Tensor]:
+    """One training with a look every 25 steps: each look's tensors by "seed/name", and the rows of
+    step, loss and accuracy."""
+    looks: list[dict[str, Tensor]] = []
+    rows = train_language_model(
+        PretrainingPlan(seed=seed),
+        look=lambda model: looks.append(looked(model)),
+        progress=False,
+        until=until,
+    )[2]
+    print(f"seed {seed}: accuracy {rows[-1][2]:.3f}", flush=True)
+    found = {f"{seed}/{name}": torch.stack([look[name].half() for look in looks])
+             for name in looks[0]}  # fmt: skip
+    return found | {f"{seed}/history": torch.tensor(rows)}
+
+
 def measure(o) -> tuple[dict[str, Tensor], dict]:
     """Train once for each seed, and look every 25 steps."""
-    found, history = {}, {}
+    found = {}
     for seed in SEEDS:
-        looks = []
-        note = lambda model, looks=looks: looks.append(looked(model))  # noqa: E731
-        plan = PretrainingPlan(seed=seed)
-        history[str(seed)] = train_language_model(
-            plan, look=note, progress=False, until=o.until
-        )[2]
-        for name in looks[0]:
-            found[f"{seed}/{name}"] = torch.stack([look[name].half() for look in looks])
-        print(f"seed {seed}: accuracy {history[str(seed)][-1][2]:.3f}", flush=True)
-    return found, {"history": history, "tasks": TASKS, "shots": SHOTS}
+        found |= along(seed, o.until)
+    return found, {"tasks": TASKS, "shots": SHOTS}
 
 
 RUN = Measurement(
@@ -82,9 +90,9 @@ RUN = Measurement(
 def stored() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The looks by "seed/name", each (30, ...), and the history of each seed: rows of step, loss
     and accuracy, (30, 3)."""
-    tensors, about = checkpoints.read(DATA / "phase_change.safetensors", "history")
-    looks = {name: tensor.float() for name, tensor in tensors.items()}
-    return looks, {seed: torch.tensor(rows) for seed, rows in about["history"].items()}
+    tensors = checkpoints.read(DATA / "phase_change.safetensors")[0]
+    history = {str(seed): tensors.pop(f"{seed}/history") for seed in SEEDS}
+    return {name: tensor.float() for name, tensor in tensors.items()}, history
 
 
 def border(rows: Tensor) -> tuple[int, int]:

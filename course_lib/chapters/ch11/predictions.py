@@ -78,12 +78,13 @@ def heads(without, needed, costs, whole):
 
 
 def rule(found):
-    lines = [f"{'accuracy (%), 8 examples, chance 50':36}" + "".join(f"{r:>26}" for r in found)]
-    for who in next(iter(found.values())):
-        cells = [f"{100 * s[who].mean:.1f} ± {100 * s[who].half_width:.1f}" for s in found.values()]
-        lines.append(f"{who:36}" + "".join(f"{cell:>26}" for cell in cells))
-    scores = found["not"]
-    looked, before = scores["nearest example"].mean, scores["reading, before practice"].mean
+    first = found["not, held-out kinds"]
+    lines = [f"{'8 examples':24}" + "".join(f"{who:>17}" for who in first)]
+    for name, scores in found.items():
+        cells = [f"{100 * s.mean:.1f} ± {100 * s.half_width:.1f}" for s in scores.values()]
+        lines.append(f"{name:24}" + "".join(f"{cell:>17}" for cell in cells))
+    lines.append("accuracy (%), 400 tasks with one query each, chance 50; after: after practice")
+    looked, before = first["nearest example"].mean, first["read, before"].mean
     return Outcome(
         "below" if max(looked, before) < 0.4 else "reads" if before > 0.6 else "chance",
         lines=lines,

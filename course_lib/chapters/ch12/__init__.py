@@ -9,6 +9,7 @@ FACES = {  # what the notebook takes from here, and the file it lives in
         "SHOTS", "from_counts", "percent", "practise", "stored", "stored_score", "tasks_of",
     ],
     "lora_start": ["meta_train_start", "start_table"],
+    "real_rows": ["stored_rows"],
     "predictions": ["before_and_after", "curves", "keep_or_forget"],
 }  # fmt: skip
 __getattr__, __dir__ = faces(__name__, FACES)

@@ -10,6 +10,7 @@ import torch
 
 from course_lib import ROOT
 from course_lib.chapters.ch12.explorers import bill, compare, cost, path
+from course_lib.chapters.ch12.frozen import FrozenHead, read_once
 from course_lib.chapters.ch12.line_up import (
     FAMILIES,
     GRID,
@@ -19,13 +20,15 @@ from course_lib.chapters.ch12.line_up import (
     tasks_of,
     timed,
 )
+from course_lib.chapters.ch12.lora_start import StartedLoRA, meta_train_start, start_table
 from course_lib.families.pretraining_prompts import WORDINGS, instructed
 from course_lib.families.prompt_worlds import KINDS, TOKENS
 from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners.in_context import InContext
+from course_lib.learners.look_up import LookUp
 from course_lib.learners.token_prompts import as_prompts
 from course_lib.learners.tuning import Adapter, FineTune, LoRA, SoftPrompt
-from course_lib.training.evaluation import Score, evaluate
+from course_lib.training.evaluation import Score, evaluate, paired
 
 TUNED = tuple(name for name, method in METHODS.items() if not method.scratch)
 
@@ -116,6 +119,15 @@ def test_what_limits_everyone_at_4_examples_is_that_a_kind_may_be_missing(model)
     assert right[seen].float().mean() > 0.9 > 0.75 > right[~seen].float().mean()
 
 
+def test_the_nearest_example_and_a_head_on_frozen_vectors_are_level_with_everyone(model):
+    for learner in (LookUp(model.embedding.weight), FrozenHead(model)):
+        for shots, least in ((8, 0.85), (32, 0.98)):
+            assert evaluate(learner, tasks_of("kinds", shots)).mean > least
+        assert evaluate(learner, tasks_of("lists", 32)).mean > 0.98
+    words = evaluate(LookUp(torch.eye(len(TOKENS))), tasks_of("kinds", 32))
+    assert abs(words.mean - 0.5) < 0.1
+
+
 # --- lists ----------------------------------------------------------------------------------------
 
 
@@ -147,6 +159,27 @@ def test_settings_were_chosen_for_accuracy_on_both_families_then_for_what_is_kep
         assert chosen in near and near[chosen] >= max(near.values()) - 0.5, (name, found)
 
 
+# --- MAML for LoRA --------------------------------------------------------------------------------
+
+
+def test_five_steps_go_further_from_the_meta_trained_start_and_after_twenty_the_lead_is_gone():
+    table = start_table()
+    gains = {steps: [paired(mine, zero) for (mine, _), (zero, _) in
+                     zip(table["meta-trained"][steps], table["zero"][steps], strict=True)]
+             for steps in (5, 20)}  # fmt: skip
+    assert sum(clear(d) for d in gains[5]) >= 2 and all(d.mean > 0.05 for d in gains[5])
+    assert not any(clear(d) for d in gains[20])
+
+
+def test_an_outer_step_moves_the_start_and_leaves_the_model_alone(model):
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    *_, (start, loss) = meta_train_start(model.requires_grad_(False), lr=0.03, outer_steps=2)
+    assert start["blocks.0.attention.q.B"].abs().max() > 0 and math.isfinite(loss)
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+    from_zero = StartedLoRA(model).start(torch.arange(2), StartedLoRA(model).drawing())
+    assert from_zero["blocks.0.attention.q.B"].eq(0).all()
+
+
 # --- when it pays ---------------------------------------------------------------------------------
 
 
@@ -156,13 +189,24 @@ def test_a_query_behind_32_examples_costs_more_than_one_without_so_tuning_pays_s
         assert behind > tuned > 0 and math.floor(training / (behind - tuned)) + 1 < 100_000
 
 
+def test_read_once_the_prompt_stays_cheaper_for_more_than_ten_times_as_many_queries():
+    for who in TUNED:
+        training, tuned = cost(32, who)
+        once, anew = (cost(32, "prompt", again)[1] for again in (False, True))
+        assert training / (once - tuned) > 10 * training / (anew - tuned)
+
+
+def test_examples_that_are_read_once_give_the_same_answers(model):
+    tasks = tasks_of("kinds", 16, 2)
+    again = InContext(model)(tasks)
+    torch.testing.assert_close(read_once(model, tasks), again, rtol=1e-4, atol=1e-4)
+
+
 def test_the_explorer_finds_a_crossover():
     which = (("kinds of words", 16), ("kinds of words", 32), ("word lists", 16))
     few, many, lists = (compare(tasks, shots, 10, 10_000.0, 50) for tasks, shots in which)
-    assert few["winner"] == "prompt"
-    assert (
-        many["winner"] in TUNED and "prompt" in many["level"]
-    )  # as good, and slower: a query behind 32 examples is long
+    assert few["winner"] == many["winner"] == "prompt"  # as good as tuning, read once, and cheaper
+    assert "full" in many["level"]
     assert lists["winner"] in TUNED and "prompt" not in lists["level"]
     assert compare("word lists", 32, 1000, 0.1, 100)["winner"] is None
 
