@@ -82,7 +82,7 @@ def advise(kind: str, labels: str, change: str, leave: str, related: str) -> lis
             else Advice(
                 "A new last layer, or LoRA, on a pretrained model",
                 "With tens of labels tuning pays, once a task stays for many queries.",
-                "prompt or tune",
+                "12",
             )
         )
     else:
