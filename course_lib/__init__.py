@@ -24,8 +24,12 @@ FACES = {  # what the notebooks take from here, and the room it lives in
         "Points", "Sinusoids", "Strokes", "Vocabulary", "own_pictures", "own_sentences", "sine",
         "tokens",
     ],
+    "families.as_written": ["AsWritten"],
     "families.lists_by_heart": ["Practice"],
-    "families.pretraining_prompts": ["UNSEEN_WORDINGS", "WORDINGS", "instructed"],
+    "families.pretraining_prompts": [
+        "MIXTURE", "PromptMixture", "UNSEEN_WORDINGS", "WORDINGS", "instructed",
+    ],
+    "families.two_words": ["TwoWords"],
     "families.prompt_worlds": ["ID", "KINDS", "TOKENS", "Worlds", "covered", "encode", "text"],
     "networks": [
         "BatchNorm", "CountEncoder", "SentenceEncoder", "SineModel", "conv4", "idf", "mlp",
@@ -43,6 +47,8 @@ FACES = {  # what the notebooks take from here, and the room it lives in
     "learners.best_player": ["Best"],
     "learners.rl2": ["RL2"],
     "learners.policy_maml": ["PolicyMAML", "gains", "surrogate"],
+    "learners.look_up": ["LookUp"],
+    "learners.answering": ["Answering"],
     "learners.none_of_these": ["best_scores", "threshold", "with_foreign_queries"],
     "learners.token_prompts": ["as_prompts", "questions"],
     "learners.tuning": ["Adapter", "FineTune", "LoRA", "PeftTuning", "SoftPrompt"],
