@@ -19,8 +19,13 @@ COMMANDS = {  # command: module of course_lib/commands
     "benchmark": "benchmark",
     "slides": "slides",
     "site": "site",
+    "lecture": "lecture",
     "fetch": "fetch",
     "runs": "one_shot_runs",
+    "capstone": "capstone",
+    "class": "teaching",
+    "handout": "teaching",
+    "mark": "teaching",
 }
 
 

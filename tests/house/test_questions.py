@@ -207,8 +207,9 @@ def test_what_the_library_imports_is_there_on_colab_or_installed_by_that_cell():
     """Found by reading every import statement of the rooms that a notebook uses."""
     there = {"torch", "numpy", "matplotlib", "IPython", "traitlets", "PIL", "safetensors"}
     optional = {"transformers", "peft", "sklearn", "nbconvert", "jupyter_core"}  # in functions
-    optional |= {"torchopt", "gguf"}
+    optional |= {"torchopt", "gguf", "metaworld"}
     optional |= {"bs4", "jinja2", "nbformat"}  # for the site; no notebook imports what makes it
+    optional |= {"psutil"}  # psutil comes with ipykernel
     found = set()
     for path in (ROOT / "course_lib").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
