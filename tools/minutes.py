@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from course_lib import ROOT
+from tools.colab import is_for_colab
 
 WORDS, CELL, PREDICTION, EXPLORER = 150, 40, 90, 3  # a minute; seconds; seconds; minutes
 OWN = re.compile(r"\*Difficulty \d of 3, about (\d+) minutes")
@@ -52,7 +53,7 @@ def sections(notebook: Path) -> dict[str, float]:
 
 def part_of_code(text: str, explorers: set[str]) -> float:
     """The minutes of one code cell. An exercise's stub counts with the exercise."""
-    if re.search(r"^check\(", text, re.MULTILINE):
+    if is_for_colab(text) or re.search(r"^check\(", text, re.MULTILINE):
         return 0.0
     seconds = PREDICTION * len(re.findall(r"^predict\(", text, re.MULTILINE))
     shown = sum(len(re.findall(rf"^{name}\(", text, re.MULTILINE)) for name in explorers)

@@ -106,7 +106,7 @@ def test_it_can_be_prompted_on_sentences_of_the_family(own):
 @needs_transformers
 def test_the_example_of_the_readme_runs(folder):
     readme = (ROOT / "README.md").read_text()
-    lines = readme.partition("import torch\n    from course_lib.families import Vocabulary")[1:]
+    lines = readme.partition("import torch\n    from course_lib.language_models.opening")[1:]
     block = textwrap.dedent("    " + "".join(lines).partition("\n\n")[0])
     *before, last = block.replace("path/to/model", str(folder)).splitlines()
     names: dict = {}

@@ -1,5 +1,7 @@
-"""The transformer of chapter 10 that learns regressions from its input, and what it is measured
+"""The transformer of chapter 11 that learns regressions from its input, and what it is measured
 against."""
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -65,6 +67,41 @@ def error_after(learner: Learner, tasks: Episode, examples: int) -> Score:
     """Mean squared error of each episode after ``examples`` examples; ``.per_episode.median()``
     where the mean does not settle."""
     return evaluate(FirstExamples(learner, examples), tasks, batch=250)
+
+
+class Descent(Learner):
+    """Plain gradient descent on the mean of the squares, from w = 0.
+
+    Args:
+        steps: how many.   eta: the size of a step.
+    """
+
+    def __init__(self, steps: int, eta: float):
+        super().__init__()
+        self.steps, self.eta = steps, eta
+
+    def forward(self, episode: Episode) -> Tensor:
+        return self.predict(episode.support_x, episode.support_y, episode.query_x)
+
+    def predict(self, support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
+        """One task or, with a leading T everywhere, many: see `Learner.predict`."""
+        w = support_x.new_zeros(*support_x.shape[:-2], support_x.shape[-1], 1)
+        for _ in range(self.steps):
+            errors = support_x @ w - support_y
+            w = w - self.eta * support_x.mT @ errors / max(1, support_x.shape[-2])
+        return query_x @ w
+
+
+ETAS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+CHOICE_SEED, CHOICE = 54321, 500  # of the other tasks on which the size of a step is chosen
+
+
+@lru_cache
+def best_descent(steps: int, examples: int) -> Descent:
+    """So many steps, of the size that is best with so many examples on other tasks."""
+    others = episodes(LinearRegressions(), CHOICE, CHOICE_SEED)
+    error = {eta: error_after(Descent(steps, eta), others, examples).mean for eta in ETAS}
+    return Descent(steps, min(error, key=error.get))
 
 
 def report(learner: InContextRegression, o) -> dict[str, Score]:

@@ -4,7 +4,7 @@ which heads matter in the shipped model."""
 import pytest
 import torch
 
-from course_lib.chapters.ch10.heads import accuracy_without_each, head_scores, shares, without_head
+from course_lib.chapters.ch11.heads import accuracy_without_each, head_scores, shares, without_head
 from course_lib.episodes import Episode
 from course_lib.families.prompt_worlds import TOKENS, WORDS, Worlds
 from course_lib.language_models.tiny_gpt import Size, TinyGPT, in_order, shipped_model

@@ -88,6 +88,28 @@ def shares(looks: Tensor, episode: Episode, shots: int) -> dict[str, Tensor]:
     }
 
 
+@torch.no_grad()
+def votes(model: TinyGPT, episode: Episode, shots: int, layer: int, head: int) -> Tensor:
+    """A head taken for a matching network: each example votes for its class, with the attention
+    that the end of the prompt pays to its label. (T, Q, N), the votes of each class.
+
+    Raises:
+        ValueError: the episode does not have that many examples, or shots is 0.
+    """
+    if not 1 <= shots <= episode.support_y.shape[1]:
+        raise ValueError(
+            f"shots={shots}: the episode has {episode.support_y.shape[1]} examples; ask for 1 or "
+            "more of them"
+        )
+    prompts, size = as_prompts(episode, shots), episode.query_y.shape
+    length = episode.support_x.shape[2] + 3  # tokens of an example; the label is the last but one
+    labels = length * torch.arange(1, shots + 1, device=prompts.device) - 2
+    looks = model.look(prompts.flatten(0, 1))[1][layer][:, head, -1, labels]  # (T * Q, shots)
+    y = episode.support_y[:, None, :shots].expand(*size, -1)
+    counted = looks.new_zeros(*size, episode.names["labels"].shape[1])
+    return counted.scatter_add(2, y, looks.unflatten(0, size))
+
+
 def without_head(model: TinyGPT, layer: int, head: int) -> TinyGPT:
     """A copy whose head adds nothing: its columns of the output projection are 0. The model itself
     stays as it is.

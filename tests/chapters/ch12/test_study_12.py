@@ -1,12 +1,12 @@
-"""The comparison of chapter 11: who is scored on what, and that the shipped numbers come from these
+"""The comparison of chapter 12: who is scored on what, and that the shipped numbers come from these
 functions."""
 
 import pytest
 import torch
 
-from course_lib.chapters.ch11 import study as tuning_line_up
-from course_lib.chapters.ch11.forgetting import elsewhere, forgetting, of_group
-from course_lib.chapters.ch11.study import (
+from course_lib.chapters.ch12 import line_up as tuning_line_up
+from course_lib.chapters.ch12.forgetting import elsewhere, forgetting, of_group
+from course_lib.chapters.ch12.line_up import (
     CHOICE_GROUPS,
     FAMILIES,
     GRID,
