@@ -20,11 +20,16 @@ DATA = ROOT / "data"  # what ships with the course
 FACES = {  # what the notebooks take from here, and the room it lives in
     "episodes": ["Episode", "TaskFamily"],
     "families": [
-        "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError", "Sinusoids",
-        "Strokes", "Vocabulary", "own_pictures", "own_sentences", "sine", "tokens",
+        "Bandits", "Intents", "LinearRegressions", "Omniglot", "PictureClasses", "PictureError",
+        "Points", "Sinusoids", "Strokes", "Vocabulary", "own_pictures", "own_sentences", "sine",
+        "tokens",
     ],
+    "families.as_written": ["AsWritten"],
     "families.lists_by_heart": ["Practice"],
-    "families.pretraining_prompts": ["UNSEEN_WORDINGS", "WORDINGS", "instructed"],
+    "families.pretraining_prompts": [
+        "MIXTURE", "PromptMixture", "UNSEEN_WORDINGS", "WORDINGS", "instructed",
+    ],
+    "families.two_words": ["TwoWords"],
     "families.prompt_worlds": ["ID", "KINDS", "TOKENS", "Worlds", "covered", "encode", "text"],
     "networks": [
         "BatchNorm", "CountEncoder", "SentenceEncoder", "SineModel", "conv4", "idf", "mlp",
@@ -38,6 +43,12 @@ FACES = {  # what the notebooks take from here, and the room it lives in
         "distance", "inner_loop", "linear_attention", "pairs_of", "predict_with", "prototypes",
         "squared", "written_out",
     ],
+    "learners.bandit_players": ["Greedy", "Random", "Thompson", "UCB", "play"],
+    "learners.best_player": ["Best"],
+    "learners.rl2": ["RL2"],
+    "learners.policy_maml": ["PolicyMAML", "gains", "surrogate"],
+    "learners.look_up": ["LookUp"],
+    "learners.answering": ["Answering"],
     "learners.none_of_these": ["best_scores", "threshold", "with_foreign_queries"],
     "learners.token_prompts": ["as_prompts", "questions"],
     "learners.tuning": ["Adapter", "FineTune", "LoRA", "PeftTuning", "SoftPrompt"],

@@ -35,7 +35,9 @@ HERE = Path(__file__).parent
 FOLDED = (
     "Predict first: lock an answer above and run this cell again. Or open this to see what happens."
 )
+OTHERS = "<p>If you expected</p>"  # what is said to the other answers follows it
 BACK = 'To take it back: `forget("{}")` in a new cell, then run this one again.'
+NEARLY, FAR = "That is nearly it. ", "That is far off. "  # of a number
 NEAR = ("low", "high", "close")  # what a number may be, beside the one measured
 
 
@@ -232,7 +234,7 @@ class Revealed(Shown):
     """What `reveal` shows. While it is folded, the lock of its question opens it, without another
     run of its cell."""
 
-    folded: ClassVar[dict[str, "Revealed"]] = {}  # the last of each id that is on show
+    folded: ClassVar[dict[str, Revealed]] = {}  # the last of each id that is on show
 
     def __init__(self, identity: str, page: str, again: Callable[[], Shown] | None = None):
         super().__init__(page)
@@ -276,12 +278,17 @@ def _revealed(identity: str, asked: Prediction, right, picture: str) -> Revealed
         with progress.change() as stored:
             stored["predictions"].setdefault(identity, entry)["right"] = correct
     said = entry.get("said", entry["answer"])
-    near = _near(entry["answer"], right, asked)
-    body = paragraph(f"You predicted: **{said}**. {near}{_turn(key, right, asked)}")
-    body += paragraph(asked.says[key]) + picture
+    body = replied(asked, key, right, said, _near(entry["answer"], right, asked)) + picture
     if not correct:
-        body += _happened(asked, right)
+        body += happened(asked, right)
     return Revealed(identity, panel("good" if correct else "other", body, attributes))
+
+
+def replied(asked: Prediction, key, right, said, near="") -> str:
+    """What is said to whoever locked an answer, in the words `said`, before the picture. `near`
+    says how far off a number is."""
+    first = paragraph(f"You predicted: **{said}**. {near}{_turn(key, right, asked)}")
+    return first + paragraph(asked.says[key])
 
 
 def _right(identity: str, asked: Prediction, right):
@@ -323,11 +330,12 @@ def _near(answer, right, asked: Prediction) -> str:
         return ""
     low, high, _ = asked.number
     if off <= 2 * asked.tolerance:
-        return "That is nearly it. "
-    return "That is far off. " if off > (high - low) / 2 else ""
+        return NEARLY
+    return FAR if off > (high - low) / 2 else ""
 
 
-def _happened(asked: Prediction, right) -> str:
+def happened(asked: Prediction, right) -> str:
+    """The outcome in a sentence, and what is said to whoever foresaw it."""
     if asked.number:
         unit = f" {asked.unit}" if asked.unit else ""
         return paragraph(f"What happened: **{right:.3g}{unit}**. {asked.says['close']}")
@@ -346,8 +354,7 @@ def _unasked(asked: Prediction, right, picture) -> str:
         for key, text in asked.says.items()
         if key != skipped
     )
-    others = f"<p>If you expected</p><ul>{lines}</ul>"
-    return _happened(asked, right) + picture + others
+    return happened(asked, right) + picture + f"{OTHERS}<ul>{lines}</ul>"
 
 
 def _table(lines) -> str:

@@ -62,9 +62,10 @@ class PromptMixture:
         tokens = torch.tensor([[ID[token] for token, _ in prompt] for prompt in prompts])
         return tokens, torch.tensor([[weight for _, weight in prompt] for prompt in prompts])
 
-    def prompt(self, draw: random.Random) -> list[tuple[str, float]]:
-        """One prompt as (token, weight) pairs, exactly ``length`` of them."""
-        make = getattr(self, draw.choices(list(MIXTURE), MIXTURE.values())[0])
+    def prompt(self, draw: random.Random, kind: str = "") -> list[tuple[str, float]]:
+        """One prompt as (token, weight) pairs, exactly ``length`` of them; of one ``kind`` of
+        `MIXTURE`, if it is told."""
+        make = getattr(self, kind or draw.choices(list(MIXTURE), MIXTURE.values())[0])
         self.separator, self.end = draw.choice(SEPARATORS), draw.choice(LINE_ENDS)
         asked, examples = make(draw)
         prompt = [(token, OTHER) for token in prefix(draw) + asked]

@@ -3,6 +3,8 @@ begins to read examples."""
 
 import math
 import time
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -97,25 +99,35 @@ def train_language_model(
     early: float = EARLY,
     device="cpu",
     progress: bool = True,
+    look: Callable[[TinyGPT], None] | None = None,
+    start: TinyGPT | None = None,
+    mixture: PromptMixture | None = None,
+    until: int | None = None,
 ):
     """Train a model from nothing.
 
     Args:
         watch: every so many steps, accuracy with 8 examples on 200 held-out tasks is noted.
         early: a copy of the weights is kept when that accuracy first passes this.
+        look: called with the model whenever accuracy is noted.
+        start: go on from a copy of this model, instead of from nothing.
+        mixture: where the prompts come from; `PromptMixture` of ``plan.length`` unless told.
+        until: stop after so many steps of the plan; the rates are those of the whole plan.
 
     Returns:
         The model, the early weights (empty if it never did), the history as a list of (step, loss,
         accuracy), and the seconds.
     """
-    model = TinyGPT(Size(len(TOKENS)), seed=plan.seed).to(device)
+    model = TinyGPT(Size(len(TOKENS)), seed=plan.seed) if start is None else deepcopy(start)
+    model = model.train().to(device)
     family = Worlds(device=device)
     held_out = family.sample(200, shots=8, queries=1, generator=family.generator(999))
-    mixture, steppers, history, copy = PromptMixture(plan.length), optimizers(model), [], {}
+    mixture = mixture or PromptMixture(plan.length)
+    steppers, history, copy = optimizers(model), [], {}
     began, losses = time.monotonic(), []
-    steps = range(plan.steps)
+    steps = range(plan.steps if until is None else min(until, plan.steps))
     for step in (
-        bar(steps, plan.steps, "training", lambda: f"loss {losses[-1]:.2f}") if progress else steps
+        bar(steps, len(steps), "training", lambda: f"loss {losses[-1]:.2f}") if progress else steps
     ):
         tokens, weights = (
             part.to(device) for part in mixture.batch(plan.batch, seed=f"{plan.seed}-{step}")
@@ -134,6 +146,8 @@ def train_language_model(
         if (step + 1) % watch == 0:
             accuracy = evaluate(InContext(model, 8), held_out).mean
             history.append((step + 1, sum(losses[-watch:]) / watch, accuracy))
+            if look is not None:
+                look(model)
             if accuracy > early and not copy:
                 copy = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     return model.eval(), copy, history, time.monotonic() - began

@@ -10,8 +10,8 @@ import torch
 
 from course_lib.chapters import named_run
 from course_lib.chapters.ch08.study import LINE_UP
-from course_lib.chapters.ch11.explorers import path
-from course_lib.chapters.ch11.study import FAMILIES, GRID, METHODS, SHOTS, points
+from course_lib.chapters.ch12.explorers import path
+from course_lib.chapters.ch12.line_up import FAMILIES, GRID, METHODS, SHOTS, points
 from course_lib.training.evaluation import Score, paired
 
 TUNED = [name for name, method in METHODS.items() if not method.scratch]
@@ -124,7 +124,7 @@ ROWS = {
         (lambda: m("running/25"), 0.1, 0.18),
         (lambda: m("query/25"), 0.8, 1),
     ],
-    # --- chapter 11: accuracy ---
+    # --- chapter 12: accuracy ---
     "without examples and without a rule nobody can know a made-up label": [
         (lambda: max(abs(m(f"kinds/{k}/zero-shot") - 0.5) for k in SHOTS), 0, 0.1)
     ],

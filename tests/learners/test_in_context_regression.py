@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from toys import DEVICES
 
-from course_lib.chapters.ch10 import regressions as runs
+from course_lib.chapters.ch11 import regressions as runs
 from course_lib.episodes import Episode
 from course_lib.families import LinearRegressions
 from course_lib.learners import MAML, InContextRegression, LeastSquares, Ridge, linear_attention

@@ -4,7 +4,7 @@ a task."""
 import pytest
 import torch
 
-from course_lib.chapters.ch11.forgetting import forgetting
+from course_lib.chapters.ch12.forgetting import forgetting
 from course_lib.families.prompt_worlds import ID, Worlds
 from course_lib.language_models.tiny_gpt import shipped_model
 from course_lib.learners.tuning import Adapter, FineTune, InContextTuning, LoRA, SoftPrompt

@@ -12,7 +12,6 @@ import torch
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from course_lib.chapters.ch10.prompt_editor import MODELS, model, prompt_editor
-from course_lib.chapters.ch10.study import history
 from course_lib.classroom.explorer import Choice, Explorer, Slider
 from course_lib.classroom.figures import COLOURS
 from course_lib.episodes import Episode
@@ -221,74 +220,4 @@ def what_examples_tell() -> Explorer:
     )
 
 
-# When does it begin to read?
-
-HELD_OUT = 200  # tasks, one query each, behind each accuracy of the shipped history
-
-
-@lru_cache
-def history_rows() -> torch.Tensor:
-    """Rows of step, loss and accuracy in percent, one every 25 steps of the shipped training: (60,
-    3)."""
-    return torch.tensor(history()) * torch.tensor([1, 1, 100])
-
-
-def training_at(step: int) -> dict:
-    """The whole history, and the row at ``step``."""
-    rows = history_rows()
-    step, loss, accuracy = rows[(rows[:, 0] - step).abs().argmin()].tolist()
-    share = accuracy / 100
-    return {
-        "rows": rows,
-        "step": round(step),
-        "loss": loss,
-        "accuracy": accuracy,
-        "half": 196 * (share * (1 - share) / HELD_OUT) ** 0.5,
-    }
-
-
-def draw_training(result: dict, axes: dict) -> None:
-    steps, losses, accuracies = result["rows"].T.tolist()
-    for name, values, now in (
-        ("loss", losses, result["loss"]),
-        ("accuracy", accuracies, result["accuracy"]),
-    ):
-        one = axes[name]
-        one.plot(steps, values, color=COLOURS["before"], lw=1.5)
-        one.axvline(result["step"], color=COLOURS["query"], lw=1, ls="--")
-        one.plot(result["step"], now, "o", ms=9, color=COLOURS["query"], mec="black")
-        one.set(xlim=(-30, 1530), xlabel="training step")
-    axes["loss"].set(ylim=(0, 6.3), ylabel="weighted loss (nats a token)", title="Training prompts")
-    axes["accuracy"].axhline(50, color=COLOURS["chance"], ls=":", label="chance, 50 %")
-    axes["accuracy"].set(ylim=(40, 103), ylabel="accuracy (%)", title="8 examples, held-out tasks")
-    axes["accuracy"].legend(loc="lower right", fontsize=9)
-
-
-def when_it_begins_to_read() -> Explorer:
-    """Scrub through the training of the small language model."""
-
-    def number(result):
-        interval = f" ± {result['half']:.0f}" if 0 < result["half"] else ""
-        return (
-            f"Step {result['step']}: loss {result['loss']:.2f}, and with 8 examples "
-            f"{result['accuracy']:.0f}{interval} % right ({HELD_OUT} held-out tasks, chance 50 %)."
-        )
-
-    return Explorer(
-        question="When does it begin to read?",
-        compute=training_at,
-        draw=draw_training,
-        controls=[Slider("step", "training step", 25, 1500, 25, value=300)],
-        number=number,
-        alt=lambda r: (
-            "Two curves over 1500 training steps. The loss falls from 6.0 to 0.7, with a second "
-            "drop near step 575. Accuracy with 8 examples stays near "
-            "50 percent until step 525 and is above 94 percent from step 600. A marker at step "
-            f"{r['step']}: {r['loss']:.2f} and {r['accuracy']:.0f} percent."
-        ),
-        size=(9.0, 3.4),
-        mosaic=[["loss", "accuracy"]],
-    )
-
-
-EXPLORERS = (prompt_editor, what_examples_tell, when_it_begins_to_read)
+EXPLORERS = (prompt_editor, what_examples_tell)

@@ -1,754 +1,241 @@
-"""Exercises of chapter 11: numbers to train, a soft prompt, LoRA, the loss of an answer,
-forgetting, and when tuning pays."""
-
-import itertools
-import math
+"""Exercises of chapter 11: the votes of a head, gradient descent in many steps, and an open one: a
+look-up that works where looking words up does not."""
 
 import torch
 import torch.nn.functional as F
 
-from course_lib.classroom.exercises import Exercise, any_of, told
+from course_lib.classroom.exercises import Exercise, told
+from course_lib.families.two_words import TwoWords
+from course_lib.language_models.tiny_gpt import shipped_model
 
-NAMESPACE = {}
-
-COUNT, SOFT, LOW_RANK, LOSS = (
-    "What does each method train?",
-    "Five lines: a soft prompt",
-    "A few lines more: LoRA",
-    "One task, written out",
-)
-FORGET, PAYS = "What is forgotten", "When does tuning pay?"
-
-# 11.trainable
+NAMESPACE: dict = {}
 
 
-def trainable(width, layers, length, rank, size):
-    soft = length * width
-    lora = layers * 2 * (rank * width + width * rank)
-    adapter = layers * 2 * (size * width + size + width * size + width)
-    return soft, lora, adapter
+# 11.votes
 
 
-def trainable_by_shapes(width, layers, length, rank, size):
-    each = {"A": (rank, width), "B": (width, rank)}
-    bottle = {"down": (size, width), "down_bias": (size,), "up": (width, size), "up_bias": (width,)}
-    soft = math.prod((length, width))
-    return (
-        soft,
-        layers * 2 * sum(map(math.prod, each.values())),
-        2 * layers * sum(map(math.prod, bottle.values())),
-    )
+def votes(attention, y, ways):
+    return torch.stack([attention[y == n].sum() for n in range(ways)])
 
 
-def counted(soft=1, lora=2, matrices=2, places=2, biases=True):
-    """A count with some of its factors changed."""
-
-    def count(width, layers, length, rank, size):
-        per_adapter = 2 * size * width + (size + width if biases else 0)
-        return (
-            soft * length * width,
-            layers * lora * matrices * rank * width,
-            layers * places * per_adapter,
-        )
-
-    count.__name__ = f"counted({soft}, {lora}, {matrices}, {places}, {biases})"
-    return count
+def votes_by_one_hot(attention, y, ways):
+    return attention @ F.one_hot(y, ways).to(attention.dtype)
 
 
-def whole_matrices(width, layers, length, rank, size):
-    soft, _, adapter = trainable(width, layers, length, rank, size)
-    return soft, layers * 2 * width * width, adapter
+def votes_of_the_last(attention, y, ways):
+    found = torch.zeros(ways)
+    for a, n in zip(attention, y, strict=True):
+        found[n] = a
+    return found
 
 
-def lora_of_one_block(width, layers, length, rank, size):
-    soft, lora, adapter = trainable(width, layers, length, rank, size)
-    return soft, lora // layers, adapter
-
-
-def adapters_of_one_block(width, layers, length, rank, size):
-    soft, lora, adapter = trainable(width, layers, length, rank, size)
-    return soft, lora, adapter // layers
-
-
-def ordered(*places):
-    """The three right numbers in another order."""
-    return lambda *sizes: tuple(trainable(*sizes)[i] for i in places)
-
-
-def model_sizes(_: torch.Generator) -> list[tuple]:
-    """(width, layers, length, rank, size)"""
-    return [(96, 3, 20, 4, 8), (64, 2, 5, 2, 16), (1024, 24, 100, 8, 64)]
-
-
-# 11.soft_prompt
-
-
-def soft_prompt(embedded, place, vectors):
-    x = torch.cat([vectors.expand(len(embedded), -1, -1), embedded], 1)
-    return x, place + len(vectors)
-
-
-def soft_prompt_in_a_loop(embedded, place, vectors):
-    return torch.stack([torch.cat([vectors, row]) for row in embedded]), torch.tensor(
-        [int(p) + vectors.shape[0] for p in place]
-    )
-
-
-def in_place_of_tokens(embedded, place, vectors):
-    x, place = soft_prompt(embedded, place, vectors)
-    return x[:, : embedded.shape[1]], place
-
-
-def added(embedded, place, vectors):
-    return embedded + vectors.mean(0), place
-
-
-def mean_vector(embedded, place, vectors):
-    return soft_prompt(embedded, place, vectors.mean(0, keepdim=True))
-
-
-def prompt_cases(generator: torch.Generator) -> list[tuple]:
-    """(embedded tokens (B, L, W), place of the answer (B,), vectors (P, W)). More tokens than
-    vectors, or fewer."""
+def vote_cases(generator: torch.Generator) -> list[tuple]:
+    """(attention at the labels (S,), their classes (S,), how many classes)."""
     cases = []
-    for B, L, W, P in ((3, 3, 4, 2), (2, 2, 6, 4), (1, 5, 3, 1)):
-        embedded = torch.randn(B, L, W, generator=generator, requires_grad=True)
-        place = torch.randint(L, (B,), generator=generator)
-        cases.append((embedded, place, torch.randn(P, W, generator=generator, requires_grad=True)))
+    for shots, ways in ((6, 2), (8, 3), (5, 4)):
+        attention = torch.rand(shots + 2, generator=generator).softmax(0)[:shots]
+        y = torch.randint(ways - 1, (shots,), generator=generator)  # the last class has no example
+        cases.append((attention, y, ways))
     return cases
 
 
-# 11.lora
+# 11.descend
 
 
-def lora(x, W0, A, B, a):
-    return x @ (W0 + a / len(A) * B @ A).T
+def descend(x, y, x_q, eta, steps):
+    w = torch.zeros(x.shape[1])
+    for _ in range(steps):
+        w = w + eta * x.T @ (y - x @ w)
+    return w @ x_q
 
 
-def lora_beside(x, W0, A, B, a):
-    return F.linear(x, W0) + a / A.shape[0] * F.linear(F.linear(x, A), B)
+def descend_by_autograd(x, y, x_q, eta, steps):
+    w = torch.zeros(x.shape[1], requires_grad=True)
+    for _ in range(steps):
+        loss = (x @ w - y).square().sum() / 2
+        w = w - eta * torch.autograd.grad(loss, w)[0]
+    return (w @ x_q).detach()
 
 
-def all_shapes_fail(runs: list) -> bool:
-    """A (r, W) times B (W, r) has another shape than W0."""
-    return all(
-        isinstance(result, RuntimeError) and "size of tensor" in str(result) for _, result in runs
-    )
+def example_by_example(x, y, x_q, eta, steps):
+    w = torch.zeros(x.shape[1])
+    for _ in range(steps):
+        for a, b in zip(x, y, strict=True):
+            w = w + eta * a * (b - a @ w)
+    return w @ x_q
 
 
-def lora_cases(generator: torch.Generator) -> list[tuple]:
-    """(x, W0, A, B, a): W0 is square, as in the projections of attention, so that a forgotten
-    transpose raises no error. A and B are trained."""
-    cases = []
-    for n, W, r, a in ((3, 5, 2, 4.0), (2, 6, 3, 1.5), (4, 4, 2, 8.0)):
-        numbers = [
-            torch.randn(*shape, generator=generator) for shape in ((n, W), (W, W), (r, W), (W, r))
-        ]
-        cases.append((*numbers[:2], *(thin.requires_grad_() for thin in numbers[2:]), a))
-    return cases
-
-
-# 11.answer_loss
-
-
-def answer_loss(scores, tokens, place):
-    rows = torch.arange(len(tokens))
-    return F.cross_entropy(scores[rows, place - 1], tokens[rows, place])
-
-
-def answer_loss_in_a_loop(scores, tokens, place):
-    losses = [-scores[i, p - 1].log_softmax(-1)[tokens[i, p]] for i, p in enumerate(place.tolist())]
-    return sum(losses) / len(losses)
-
-
-def minus_the_score(scores, tokens, place):
-    rows = torch.arange(len(tokens))
-    return -scores[rows, place - 1, tokens[rows, place]].mean()
-
-
-def minus_the_probability(scores, tokens, place):
-    rows = torch.arange(len(tokens))
-    return -scores[rows, place - 1].softmax(-1)[rows, tokens[rows, place]].mean()
-
-
-def up_to_the_answer(scores, tokens, place):
-    losses = [
-        F.cross_entropy(scores[i, :p], tokens[i, 1 : p + 1]) for i, p in enumerate(place.tolist())
+def descent_cases(generator: torch.Generator) -> list[tuple]:
+    """(x (S, d), y (S,), a query (d,), the size of a step, how many steps)."""
+    sizes = ((4, 2, 0.1, 3), (6, 3, 0.05, 5), (3, 2, 0.2, 2))
+    return [
+        (*(torch.randn(*shape, generator=generator) for shape in ((s, d), (s,), (d,))), eta, steps)
+        for s, d, eta, steps in sizes
     ]
-    return torch.stack(losses).mean()
 
 
-def among_the_answers(scores, tokens, place):
-    rows = torch.arange(len(tokens))
-    answers, y = tokens[rows, place].unique(return_inverse=True)
-    return F.cross_entropy(scores[rows, place - 1][:, answers], y)
+# 11.compare
 
 
-def answer_cases(generator: torch.Generator) -> list[tuple]:
-    """(scores (B, L, V), tokens (B, L), place of the answer (B,)): rows of several lengths, filled
-    up with 0."""
-    cases = []
-    for B, L, V in ((3, 6, 7), (4, 5, 9), (2, 8, 5)):
-        tokens, place = (
-            torch.randint(1, V, (B, L), generator=generator),
-            torch.randint(2, L, (B,), generator=generator),
-        )
-        place[0] = L - 2
-        tokens[torch.arange(L) > place[:, None]] = 0
-        scores = torch.randn(B, L, V, generator=generator).requires_grad_()
-        cases.append((scores, tokens, place))
-    return cases
+def compare(shown, y, asked):
+    alike, alike_asked = (pairs.prod(-2).sum(-1) for pairs in (shown, asked))  # (S,), (Q,)
+    return y[(alike_asked[:, None] - alike).abs().argmin(1)]
 
 
-# 11.forgotten
+def compare_by_means(shown, y, asked):
+    alike, alike_asked = (F.cosine_similarity(p[:, 0], p[:, 1]) for p in (shown, asked))
+    means = torch.stack([alike[y == n].mean() for n in (0, 1)])
+    return (alike_asked[:, None] - means).abs().argmin(1)
 
 
-def forgotten(before, after, group, mine):
-    others = group != mine
-    return (before[others] - after[others]).mean()
+def compare_by_distance(shown, y, asked):
+    far, far_asked = ((p[:, 0] - p[:, 1]).norm(dim=-1) for p in (shown, asked))
+    return y[(far_asked[:, None] - far).abs().argmin(1)]
 
 
-def forgotten_in_a_loop(before, after, group, mine):
-    falls = [
-        float(b) - float(a) for b, a, g in zip(before, after, group, strict=False) if int(g) != mine
-    ]
-    return sum(falls) / len(falls)
+def side_by_side(shown, y, asked):
+    return y[torch.cdist(asked.flatten(1), shown.flatten(1)).argmin(1)]
 
 
-def gain(before, after, group, mine):
-    return -forgotten(before, after, group, mine)
+def both_added(shown, y, asked):
+    return y[torch.cdist(asked.sum(1), shown.sum(1)).argmin(1)]
 
 
-def sizes(before, after, group, mine):
-    return (before - after)[group != mine].abs().mean()
+def direction_of_the_difference(shown, y, asked):
+    a, b = (F.normalize(p[:, 0] - p[:, 1], dim=-1) for p in (asked, shown))
+    return y[(a @ b.T).argmax(1)]
 
 
-def forgetting_cases(generator: torch.Generator) -> list[tuple]:
-    """(accuracy before, after, group of each task, group that was tuned on).
-
-    Groups differ in size. The tuned group gains, and so do some others; in the last case the others
-    gain on the whole.
-    """
-    cases = []
-    for sizes_of_groups, mine, most, rise in (
-        ((2, 3, 5, 3), 1, 0.4, 0.1),
-        ((2, 4, 3), 0, 0.4, 0.1),
-        ((6, 3, 4, 5, 2), 2, 0.14, 0.12),
-    ):
-        n, each = sum(sizes_of_groups), torch.tensor(sizes_of_groups)
-        group = torch.arange(len(each)).repeat_interleave(each)[
-            torch.randperm(n, generator=generator)
-        ]
-        before = 0.7 + 0.15 * torch.rand(n, generator=generator)
-        after = before - most * torch.rand(n, generator=generator) + rise
-        after[group == mine] = 0.97
-        cases.append((before, after, group, mine))
-    return cases
+def without_examples(shown, y, asked):
+    return (asked.prod(-2).sum(-1) < 0.5).long()
 
 
-# 11.break_even
-
-
-def break_even(training, tuned, prompted):
-    if tuned >= prompted:
-        return None
-    return math.floor(training / (prompted - tuned)) + 1
-
-
-def break_even_by_counting(training, tuned, prompted):
-    if tuned >= prompted:
-        return None
-    n = 0
-    while training + n * tuned >= n * prompted:
-        n += 1
-    return n
-
-
-def always_some_day(training, tuned, prompted):
-    if tuned == prompted:
-        return None
-    return math.floor(training / abs(prompted - tuned)) + 1
-
-
-def enough_to_be_equal(training, tuned, prompted):
-    return None if tuned >= prompted else math.ceil(training / (prompted - tuned))
-
-
-def prices(_: torch.Generator) -> list[tuple]:
-    """(seconds of training, seconds a query after tuning, seconds a query with the long prompt).
-
-    Costs are equal after 2, 3, 11.4, 0.1 and 2.75 queries; in the last two, tuning never pays.
-    """
-    paying = [
-        (1.0, 0.25, 0.75),
-        (3.0, 0.5, 1.5),
-        (10.0, 0.125, 1.0),
-        (0.25, 0.25, 2.0),
-        (1.375, 1.5, 2.0),
-    ]
-    return [*paying, (2.0, 0.5, 0.25), (2.0, 0.5, 0.5)]
+def compare_cases(generator: torch.Generator) -> list[tuple]:
+    """(examples (S, 2, W), their classes, queries (Q, 2, W)) of tasks whose queries use other
+    kinds. Which class stands for "of one kind" differs between them."""
+    family = TwoWords("either-or")
+    tasks = family.sample(4, shots=10, queries=12, generator=family.generator(32))
+    words = F.normalize(shipped_model().embedding.weight.detach(), dim=-1)
+    parts = words[tasks.support_x], tasks.support_y, words[tasks.query_x]
+    return [tuple(part[t] for part in parts) for t in range(4)]
 
 
 EXERCISES = (
     Exercise(
-        "11.trainable",
-        solution=trainable,
-        cases=model_sizes,
-        others=(trainable_by_shapes,),
-        read=COUNT,
+        "11.votes",
+        solution=votes,
+        cases=vote_cases,
+        others=(votes_by_one_hot,),
+        read="A head is a matching network",
         mistakes={
-            counted(lora=1): (
-                "You count {got:.0f} for LoRA, half of {wanted:.0f}. The number does not tell "
-                "which half: A without B, or one change in each block where queries and values "
-                "have one each. Two matrices for each change, two changes in each block."
+            "torch.stack([attention[y == n].mean().nan_to_num() for n in range(ways)])": (
+                "You took the mean of each class. A class with many examples has many votes: they "
+                "are added, not averaged."
             ),
-            counted(lora=4): (
-                "You count {got:.0f} for LoRA and {wanted:.0f} is right: of the four "
-                "projections only queries and values are changed here."
-            ),
-            whole_matrices: (
-                "You count {got:.0f} for LoRA, which is whole matrices of width times width. "
-                "The two thin ones have {wanted:.0f} numbers in all."
-            ),
-            counted(biases=False): (
-                "You count {got:.0f} for the adapters and {wanted:.0f} is right: both of its "
-                "layers have a bias."
-            ),
-            counted(places=1): (
-                "You count {got:.0f} for the adapters and {wanted:.0f} is right: each block has "
-                "two, behind attention and behind the feed-forward part."
-            ),
-            "(layers * length * width, *trainable(width, layers, length, rank, size)[1:])": (
-                "You count {got:.0f} for the soft prompt, a set of vectors in every layer. It "
-                "stands before the first layer only: {wanted:.0f}."
-            ),
-            lora_of_one_block: (
-                "You count LoRA in one block only: {got:.0f} instead of {wanted:.0f}. Multiply "
-                "by the number of layers."
-            ),
-            adapters_of_one_block: (
-                "You count the adapters of one block only: {got:.0f} instead of {wanted:.0f}. "
-                "Multiply by the number of layers."
+            "torch.stack([(y == n).sum() for n in range(ways)]).float()": (
+                "You counted the examples. Each one votes with the attention that it got, so one "
+                "example may outvote three."
             ),
             (
-                "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * "
-                "width + size))"
-            ): (
-                "Your adapters have the bias of the first layer (size) and not that of the "
-                "second (width): {got:.0f} instead of {wanted:.0f}."
+                "torch.stack([attention[y == n].sum() for n in range(ways)]).argmax()",
+                "y[attention.argmax()]",
+            ): "That is the winner. The votes of all classes are asked for, one number each.",
+            "torch.stack([torch.cat([attention[y == n], torch.zeros(1)]).max() for n in range(ways)])": (  # noqa: E501
+                "You kept the largest vote of each class: that is the nearest example. A matching "
+                "network adds the votes of all examples of a class."
             ),
-            (
-                "(*trainable(width, layers, length, rank, size)[:2], layers * 2 * (2 * size * "
-                "width + width))"
-            ): (
-                "Your adapters have the bias of the second layer (width) and not that of the "
-                "first (size): {got:.0f} instead of {wanted:.0f}."
+            "torch.stack([attention[y == n].sum() for n in range(ways)]).softmax(0)": (
+                "There is a softmax too many. The attention has been through one already; the "
+                "votes are its sums."
             ),
-            ordered(0, 2, 1): told(
-                "The three numbers are right and stand in the wrong order. Return soft prompt, "
-                "LoRA, adapters.",
-                seen=any_of(
-                    *(
-                        ordered(*places)
-                        for places in itertools.permutations(range(3))
-                        if places != (0, 1, 2)
-                    )
-                ),
+            "votes(attention, y, ways) / attention.sum()": (
+                "You made the votes sum to 1. The head also looks elsewhere, and what it spends "
+                "there is nobody's vote; leave the sums as they are."
             ),
-            "trainable(width, 1, length, rank, size)": (
-                "You count one block where there are several: {got:.0f} instead of "
-                "{wanted:.0f}. LoRA and adapters change every block."
+            votes_of_the_last: (
+                "Of each class only the last example has voted: `=` overwrites where `+=` adds."
+            ),
+            "attention": (
+                "Those are the votes of the examples, one each. Add up the votes of each class."
             ),
         },
     ),
     Exercise(
-        "11.soft_prompt",
-        solution=soft_prompt,
-        cases=prompt_cases,
-        others=(soft_prompt_in_a_loop,),
-        gradients=True,
-        read=SOFT,
+        "11.descend",
+        solution=descend,
+        cases=descent_cases,
+        others=(descend_by_autograd,),
+        read="A prompt beside gradient descent",
         mistakes={
-            "torch.cat([embedded, vectors.expand(len(embedded), -1, -1)], 1), place": (
-                "Your vectors stand after the words. A model that reads from left to right "
-                "answers before it comes to them, so they cannot help."
+            "steps * eta * (y @ (x @ x_q))": (
+                "You took the first step {got:.3f} over and over. After it w is no longer 0, so "
+                "the errors are smaller: each step needs y − x w anew ({wanted:.3f})."
             ),
-            "torch.cat([embedded, vectors.expand(len(embedded), -1, -1)], 1), place + len(vectors)": (  # noqa: E501
-                "Your vectors stand after the words, and yet the place of the answer has moved. "
-                "Put them in front: then it moves."
+            "eta * (y @ (x @ x_q))": (
+                "You took one step: {got:.3f}. After all `steps` the answer is {wanted:.3f}."
             ),
-            "soft_prompt(embedded, place, vectors)[0], place": (
-                "The place of the answer is still {got:.0f}. With the vectors in front the same "
-                "word stands at {wanted:.0f}."
+            "(y - x @ w) -> (x @ w - y)": (
+                "The sign is turned: {got:.3f} instead of {wanted:.3f}. A step goes against the "
+                "gradient, which is Σ (w · x_i − y_i) x_i."
             ),
-            "soft_prompt(embedded, place, vectors)[0], place + len(vectors) - 1": (
-                "You read the answer at place {got:.0f}, one too early: {wanted:.0f} is where "
-                "the same word stands now."
+            "w + eta -> w + 2 * eta": (
+                "Your steps are twice as long: {got:.3f} instead of {wanted:.3f}. The loss is "
+                "*half* the sum, so the 2 of the square cancels."
             ),
-            "soft_prompt(embedded, place, vectors)[0], place + len(vectors) + 1": (
-                "You read the answer at place {got:.0f}, one too late: {wanted:.0f} is where "
-                "the same word stands now."
+            "w + eta * x.T @ (y - x @ w) -> w + eta * x.T @ (y - x @ w) / len(y)": (
+                "You took the mean over the examples ({got:.3f}). The loss here is half the sum: "
+                "{wanted:.3f}."
             ),
-            in_place_of_tokens: (
-                "The row is as long as before: your vectors have pushed words out at the end. "
-                "It gets longer by the number of vectors."
+            example_by_example: (
+                "You stepped after each example ({got:.3f}). One step uses all of them at the "
+                "same w: {wanted:.3f}."
             ),
-            "embedded + vectors.mean(0), place": (
-                "You added the vectors to the words. They are put in front, as words of their "
-                "own: the row gets longer."
+            "torch.linalg.pinv(x) @ y @ x_q": (
+                "This is least squares, where endless steps would end: {got:.3f}. After `steps` "
+                "steps the answer is {wanted:.3f}."
             ),
-            "soft_prompt(embedded, place, vectors.flip(0))": (
-                "The vectors stand in reverse order: {got:+.2f} stands where {wanted:+.2f} belongs."
+            "range(steps) -> range(steps - 1)": (
+                "One step is missing: {got:.3f} instead of {wanted:.3f}."
             ),
-            "soft_prompt(embedded, place, vectors)[0], place + vectors.shape[1]": (
-                "You moved the place to {got:.0f}, by the width of a vector. It moves by how "
-                "many vectors there are, to {wanted:.0f}."
+            "range(steps) -> range(steps + 1)": (
+                "One step too many: {got:.3f} instead of {wanted:.3f}."
             ),
-            "soft_prompt(embedded, place, vectors.detach())": (
-                "The values are right, but no gradient reaches the vectors, and they are the "
-                "only thing to train. Somewhere the graph is cut: by `detach`, or because a new "
-                "tensor is made from their numbers, as `torch.tensor(vectors.tolist())` does. "
-                "Join `vectors` itself."
-            ),
-            "soft_prompt(embedded.detach(), place, vectors.detach())": (
-                "The values are right, but your row has no graph at all, so that nothing can be "
-                "trained through it. Join the tensors themselves with `torch.cat`: "
-                "`torch.tensor(...)`, `detach` and `no_grad` cut the graph."
-            ),
-            "soft_prompt(embedded.detach(), place, vectors)": (
-                "The values are right, and the vectors get their gradient, but the graph to the "
-                "words is cut. Join `embedded` itself."
-            ),
-            "soft_prompt(embedded, place, vectors)[0], place + len(embedded)": (
-                "You moved the place to {got:.0f}, by the number of rows, `len(embedded)`. It "
-                "moves by the number of vectors, to {wanted:.0f}."
-            ),
-            "soft_prompt(embedded, place, vectors)[0], place + embedded.shape[1]": (
-                "You moved the place to {got:.0f}, by the number of words in a row. The vectors "
-                "in front move it: to {wanted:.0f}."
-            ),
-            (
-                "soft_prompt(embedded, place, vectors.mean(0, keepdim=True))",
-                "mean_vector(embedded, place, vectors)[0], place + len(vectors)",
-                "soft_prompt(embedded, place, vectors.mean(0).expand(len(vectors), -1))",
-            ): (
-                "You put the mean of the vectors in front. Each vector stands there as a word "
-                "of its own, with its own numbers."
-            ),
+            "w @ x_q -> w": "Those are the weights. The answer is w · x_q, one number.",
         },
     ),
     Exercise(
-        "11.lora",
-        solution=lora,
-        cases=lora_cases,
-        others=(lora_beside,),
-        gradients=True,
-        read=LOW_RANK,
+        "11.compare",
+        solution=compare,
+        cases=compare_cases,
+        others=(compare_by_means, compare_by_distance),
+        read="Where looking up fails",
         mistakes={
-            "x @ (W0 + B @ A).T": "The factor a / r is missing: {got:.2f} instead of {wanted:.2f}.",
-            "/ len(A) * -> *": (
-                "You multiply by a and not by a / r: {got:.2f} instead of {wanted:.2f}. "
-                "Dividing by r keeps the change alike in size when the rank changes."
+            side_by_side: told(
+                "You looked for the example with the most similar words. No example has words of "
+                "the query's kinds, so its label is a matter of luck: chance is 50 %. What may "
+                "carry over from two kinds to two others is how the two words of a pair compare."
             ),
-            "a / len(A) -> len(A) / a": (
-                "The factor is turned over, r / a: {got:.2f} instead of {wanted:.2f}."
+            both_added: told(
+                "You added the two words and looked for the nearest sum. A sum tells which kinds "
+                "there are, and the query's kinds stand in no example. Compare the two words of a "
+                "pair with *each other* first."
             ),
-            "x @ (W0 + B @ A / len(A)).T": (
-                "You divide by r and leave a out: {got:.2f} instead of {wanted:.2f}."
+            direction_of_the_difference: told(
+                "You compared the directions of the differences. A direction says *which* kinds "
+                "differ; what you need is *how far* the two words are apart, its length."
             ),
-            "len(A) -> A.shape[1]": (
-                "You divide a by the width of the model, {got:.2f} instead of {wanted:.2f}. r "
-                "is the number of rows of A."
-            ),
-            "B @ A -> (B @ A).T": (
-                "Your change is transposed: {got:.2f} instead of {wanted:.2f}. B A has one row "
-                "for each output, as W0 has. For square matrices no error tells you."
-            ),
-            "x @ (W0 + a / len(A) * B @ A)": (
-                "You multiply x by the matrix without transposing it: {got:.2f} instead of "
-                "{wanted:.2f}. A row of W belongs to one output: x @ W.T."
-            ),
-            "W0 + a -> a": (
-                "W0 is gone: {got:.2f} instead of {wanted:.2f}. With B = 0 your layer would "
-                "answer 0, and it should answer as the frozen model does."
-            ),
-            "x @ (a / len(A) * (W0 + B @ A)).T": (
-                "You scale W0 as well: {got:.2f} instead of {wanted:.2f}. Only the change has "
-                "the factor a / r."
-            ),
-            "x @ W0.T": (
-                "This is the frozen layer, {got:.2f}. With its change the layer answers "
-                "{wanted:.2f}."
-            ),
-            "x @ W0 + a / len(A) * x @ (B @ A).T": (
-                "Your change is right, but W0 is not transposed: {got:.2f} instead of "
-                "{wanted:.2f}. The frozen layer answers x @ W0.T."
-            ),
-            "+ a -> - a": (
-                "You take the change away from W0: {got:.2f} instead of {wanted:.2f}. It is added."
-            ),
-            "lora(x, W0, A.detach(), B, a)": (
-                "The values are right, but no gradient reaches A: the graph is cut there, and A "
-                "would stay as it began."
-            ),
-            "lora(x, W0, A, B.detach(), a)": (
-                "The values are right, but no gradient reaches B: the graph is cut there. B "
-                "begins at 0, so the change would stay 0."
-            ),
-            "lora(x, W0, A.detach(), B.detach(), a)": (
-                "The values are right, but neither A nor B gets a gradient: the graph is cut, "
-                "and nothing is left to train."
-            ),
-            "B @ A -> A @ B": told(
-                "A and B stand in the wrong order. A (r, W) times B (W, r) is only r by r, and "
-                "has no place beside W0: it is B A.",
-                seen=all_shapes_fail,
-            ),
-        },
-    ),
-    Exercise(
-        "11.answer_loss",
-        solution=answer_loss,
-        cases=answer_cases,
-        others=(answer_loss_in_a_loop,),
-        gradients=True,
-        read=LOSS,
-        mistakes={
-            "place - 1 -> place": (
-                "You read the scores at the answer's own place ({got:.3f} instead of "
-                "{wanted:.3f}). There the model foretells what comes after the answer: it has "
-                "already read it."
-            ),
-            "[rows, place] -> [rows, place - 1]": (
-                "You ask for the token before the answer, {got:.3f} instead of {wanted:.3f}. "
-                "Scores one place earlier, but the token at the place itself."
-            ),
-            "F.cross_entropy(scores[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())": (
-                "You took the mean over all tokens, the filling too: {got:.3f} instead of "
-                "{wanted:.3f}. The task teaches answers, so only the answer counts."
-            ),
-            "F.cross_entropy(scores[:, -2], tokens[:, -1])": (
-                "You took the last column: {got:.3f} instead of {wanted:.3f}. Rows differ in "
-                "length, and the ends of the short ones are filling. Use `place`."
-            ),
-            "answer_loss(scores, tokens, place) * len(tokens)": (
-                "You added the losses, {got:.3f}. Their mean is {wanted:.3f}, and does not grow "
-                "with the number of examples."
-            ),
-            minus_the_score: (
-                "You took the score of the answer for its log probability: {got:.3f} instead of "
-                "{wanted:.3f}. The softmax over all words is missing."
-            ),
-            minus_the_probability: (
-                "You took the probability without its logarithm: {got:.3f} instead of {wanted:.3f}."
-            ),
-            "-answer_loss(scores, tokens, place)": (
-                "The sign is turned round, {got:.3f}: making this smaller would unlearn the "
-                "answers. It is minus the log probability, {wanted:.3f}."
-            ),
-            up_to_the_answer: (
-                "You took every token up to the answer: {got:.3f} instead of {wanted:.3f}. That "
-                "would also teach the model to foretell the questions."
-            ),
-            among_the_answers: (
-                "Your softmax is over the answers of this batch only: {got:.3f} instead of "
-                "{wanted:.3f}. Over all words, the model also learns which words are answers."
+            without_examples: told(
+                "You measured the right thing, and did not look at `y`. In half of the tasks the "
+                "first class stands for two kinds: the examples say which."
             ),
             (
-                "F.cross_entropy(scores[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), "
-                "ignore_index=0)"
-            ): (
-                "You left out the filling, but every word of the question still counts: "
-                "{got:.3f} instead of {wanted:.3f}. Take one place of each row."
-            ),
-            (
-                "F.cross_entropy(scores.flatten(0, 1), tokens.flatten())",
-                "F.cross_entropy(scores.flatten(0, 1), tokens.flatten(), ignore_index=0)",
-            ): (
-                "You took every place, and at each the scores of that same place: {got:.3f} "
-                "instead of {wanted:.3f}. Only the answer counts, and the scores one place "
-                "before it."
-            ),
-            (
-                "F.cross_entropy(scores[:, -1], tokens[torch.arange(len(tokens)), place])",
-                "F.cross_entropy(scores[:, -1], tokens[:, -1])",
-            ): (
-                "You read the scores of the last column: {got:.3f} instead of {wanted:.3f}. In "
-                "short rows that is filling, and nowhere the place before the answer. Read at "
-                "`place - 1` of each row."
-            ),
-            "F.cross_entropy(scores[:, -2], tokens[torch.arange(len(tokens)), place])": (
-                "You read the scores of the last column but one: {got:.3f} instead of "
-                "{wanted:.3f}. That is right for the longest rows only; `place - 1` differs "
-                "from row to row."
-            ),
-            "answer_loss(scores.softmax(-1), tokens, place)": (
-                "You gave probabilities to `cross_entropy`, which takes a softmax itself: "
-                "{got:.3f} instead of {wanted:.3f}. Give it the scores."
-            ),
-            "- 1 -> - 2": (
-                "You read the scores two places before the answer, {got:.3f} instead of "
-                "{wanted:.3f}. The scores one place before it foretell the answer."
-            ),
-            (
-                "place - 1], tokens[rows, place -> place], tokens[rows, place + 1",
-                "[rows, place] -> [rows, place + 1]",
-            ): (
-                "You ask for the token after the answer, at `place + 1`, which is filling or "
-                "past the end of the row. The answer stands at `place`, and the scores for it "
-                "at `place - 1`."
-            ),
-        },
-    ),
-    Exercise(
-        "11.forgotten",
-        solution=forgotten,
-        cases=forgetting_cases,
-        others=(forgotten_in_a_loop,),
-        read=FORGET,
-        mistakes={
-            "(before - after).mean()": (
-                "The tuned group is in your mean, and it gains: {got:.3f} instead of "
-                "{wanted:.3f}. Forgetting is about the others."
-            ),
-            "(before[group == mine] - after[group == mine]).mean()": (
-                "You measured the group that was tuned on: {got:+.3f}. That is learning. On the "
-                "others accuracy falls by {wanted:.3f}."
-            ),
-            "-forgotten(before, after, group, mine)": (
-                "The sign is turned round: {got:+.3f}. A fall is a positive number here, before "
-                "minus after: {wanted:.3f}."
-            ),
-            "after[group != mine].mean()": (
-                "This is the accuracy that is left, {got:.3f}. Without what it was before, "
-                "nobody knows whether anything was lost: {wanted:.3f}."
-            ),
-            "1 - after[group != mine].mean() / before[group != mine].mean()": (
-                "You return the share that was lost, {got:.3f}. Asked for is the fall in "
-                "accuracy, {wanted:.3f}."
-            ),
-            "1 - after[group != mine].mean()": (
-                "You return the errors after tuning, {got:.3f}. Some of them were there before: "
-                "the fall is {wanted:.3f}."
-            ),
-            "(before - after)[group != mine].max()": (
-                "This is the task that lost most, {got:.3f}. The mean fall is {wanted:.3f}."
-            ),
-            "(before - after)[group != mine].sum() / len(group)": (
-                "You divide by the number of all tasks: {got:.3f} instead of {wanted:.3f}. The "
-                "mean goes over the others only."
-            ),
-            "(before - after)[group != mine].clamp(min=0).mean()": (
-                "You count falls and leave out what rose: {got:.3f} instead of {wanted:.3f}. By "
-                "luck alone some tasks rise and some fall."
-            ),
-            (
-                "torch.stack([(before[group == g] - after[group == g]).mean() for g in "
-                "group.unique() if g != mine]).mean()"
-            ): (
-                "You took a mean for each group and then the mean of these: {got:.3f} instead "
-                "of {wanted:.3f}. Groups differ in size, and here every task counts alike."
-            ),
-            "forgotten(before, after, group, mine).clamp(min=0)": (
-                "You return {got:.3f} where the others gained. Then nothing is forgotten, and "
-                "the fall is below 0: {wanted:.3f}."
-            ),
-            "forgotten(before, after, group, mine).abs()": (
-                "You dropped the sign: {got:.3f} looks like a fall where the others gained. "
-                "There it is {wanted:.3f}."
-            ),
-            "(before - after)[group != mine].abs().mean()": (
-                "You took the size of each difference, so that a gain counts as a fall: "
-                "{got:.3f} instead of {wanted:.3f}. Leave out the `abs`."
-            ),
-            "((before - after) / before)[group != mine].mean()": (
-                "You divide each fall by what the accuracy was before: {got:.3f}. The fall "
-                "itself is asked for, {wanted:.3f}."
-            ),
-            "(before - after)[group != mine].median()": (
-                "This is the median of the falls, {got:.3f}. Asked for is their mean, {wanted:.3f}."
-            ),
-            "(before - after)[torch.arange(len(before)) != mine].mean()": (
-                "You left out the one task at place `mine`: {got:.3f} instead of {wanted:.3f}. "
-                "`mine` is the number of a *group*: compare it with `group`."
-            ),
-        },
-    ),
-    Exercise(
-        "11.break_even",
-        solution=break_even,
-        cases=prices,
-        others=(break_even_by_counting,),
-        read=PAYS,
-        mistakes={
-            "None if tuned >= prompted else math.floor(training / prompted) + 1": (
-                "You let the tuned model answer for nothing: {got:.0f} instead of {wanted:.0f}. "
-                "Each of its queries costs something too."
-            ),
-            "None if tuned >= prompted else math.floor(training / (prompted - tuned))": (
-                "With {got:.0f} queries tuning is not cheaper yet. The next whole number is: "
-                "{wanted:.0f}."
-            ),
-            "None if tuned >= prompted else training / (prompted - tuned)": (
-                "{got:.2f} is where the two cost the same. Asked for is the first whole number "
-                "of queries at which tuning is cheaper: {wanted:.0f}."
-            ),
-            always_some_day: (
-                "Where a tuned query costs more than a prompted one, no number of queries pays "
-                "the training back. Return None."
-            ),
-            "None if tuned >= prompted else math.floor(training / (prompted + tuned)) + 1": (
-                "You add the two prices of a query: {got:.0f} instead of {wanted:.0f}. What a "
-                "query saves is their difference."
-            ),
-            "None if tuned >= prompted else math.ceil(training / (prompted - tuned))": (
-                "After {got:.0f} queries the two cost exactly the same, and cheaper begins one "
-                "later: {wanted:.0f}. `math.ceil` leaves a whole number as it is; take "
-                "`math.floor(...) + 1`."
-            ),
-            "enough_to_be_equal(training, tuned, prompted) + 1 if tuned < prompted else None": (
-                "One query too many: {got:.0f} instead of {wanted:.0f}. `math.ceil` has gone up "
-                "already, except at a whole number. `math.floor(...) + 1` is right for both."
-            ),
-            "None if tuned >= prompted else round(training / (prompted - tuned)) + 1": (
-                "`round` goes up where more than half is left, and then 1 is too many: "
-                "{got:.0f} instead of {wanted:.0f}. Round down, then add 1."
-            ),
-            "None if tuned >= prompted else round(training / (prompted - tuned))": (
-                "You take the nearest whole number, {got:.0f}, which may be one at which tuning "
-                "is not cheaper yet: {wanted:.0f} is the next above."
-            ),
-            (
-                "None if tuned >= prompted else math.floor((training + tuned) / (prompted - "
-                "tuned)) + 1"
-            ): (
-                "You add a tuned query to the training, and its price is in the difference "
-                "already: {got:.0f} instead of {wanted:.0f}."
-            ),
-            (
-                "None if tuned >= prompted else math.floor(training / tuned) + 1",
-                "None if tuned >= prompted else training / tuned",
-                "training / tuned",
-                "math.floor(training / tuned) + 1",
-            ): (
-                "You divide by the price of a tuned query: {got:.2f} instead of {wanted:.0f}. "
-                "The training is paid back by what a query *saves*, `prompted - tuned`."
-            ),
-            (
-                "None if tuned > prompted else math.floor(training / (prompted - tuned)) + 1",
-                "None if tuned > prompted else math.ceil(training / (prompted - tuned))",
-                "None if tuned > prompted else training / (prompted - tuned)",
-            ): (
-                "At equal prices you divide by 0. A query saves nothing there, so that tuning "
-                "never pays: return None for `tuned >= prompted`."
-            ),
-            (
-                "math.floor(training / (prompted - tuned)) + 1",
-                "math.ceil(training / (prompted - tuned))",
-                "training / (prompted - tuned)",
-            ): (
-                "Nothing stops you where a query saves nothing: a negative number of queries "
-                "comes out, or a division by 0. Return None for `tuned >= prompted` first."
+                "y[(alike_asked[:, None] - alike).abs().argmin(1)] -> "
+                "1 - y[(alike_asked[:, None] - alike).abs().argmin(1)]",
+                "argmin -> argmax",
+            ): told(
+                "Every answer is turned round, or taken from the example whose pair compares "
+                "*least* like the query's. A query that compares as an example does has the "
+                "example's class."
             ),
         },
     ),

@@ -1,417 +1,270 @@
-"""Explorers of chapter 11: what tuning stores, who wins under which conditions, and what rate, size
-and steps do to two accuracies."""
+"""Explorers of chapter 11: training step by step, a head as a matching network, and how many
+gradient steps the reader of regressions is worth."""
 
 from functools import lru_cache
 
 import torch
 
-from course_lib.chapters.ch11.study import (
-    FAMILIES,
-    GRID,
-    METHODS,
-    OTHERS,
-    QUERIES,
-    SEEN,
-    SHOTS,
-    points,
-    stored,
-    stored_score,
-)
+from course_lib.chapters.ch11 import phase, regressions
+from course_lib.chapters.ch11.heads import votes
 from course_lib.classroom.explorer import Choice, Explorer, Slider
 from course_lib.classroom.figures import COLOURS
-from course_lib.families.prompt_worlds import TOKENS
-from course_lib.training.evaluation import paired
+from course_lib.episodes import Episode
+from course_lib.families import LinearRegressions
+from course_lib.families.prompt_worlds import TOKENS, Worlds
+from course_lib.language_models.tiny_gpt import TinyGPT, shipped_model
+from course_lib.learners import Ridge
+from course_lib.learners.token_prompts import as_prompts
 
-MODELS = {"ours: 3 layers, width 96": (3, 96, len(TOKENS)), "12 layers, width 768": (12, 768,
-50_000), "24 layers, width 1024": (24, 1024, 50_000),
-          "96 layers, width 12,288": (96, 12_288, 50_000)}  # fmt: skip
+# When does it begin to read?
 
-
-def bill(model: str, served: int, length: int, rank: int, size: int) -> dict:
-    """How many numbers a task trains, by method, and how many the model itself has: a transformer
-    built like `TinyGPT`."""
-    (layers, width, words), served = MODELS[model], round(served)
-    whole = layers * (12 * width**2 + 2 * width) + width + words * width
-    each = {
-        "few-shot prompt": 0,
-        "soft prompt": length * width,
-        "LoRA": layers * 2 * 2 * rank * width,
-        "adapters": layers * 2 * (2 * size * width + size + width),
-        "fine-tuning": whole,
-    }
-    return {"model": model, "whole": whole, "each": each, "served": served}
+HELD_OUT = 200  # tasks, one query each, behind each accuracy of a history
+BAR_COLOURS = [COLOURS[name] for name in ("after", "support", "theta", "before")]
 
 
-def draw_bill(result: dict, axes) -> None:
-    names, whole = list(result["each"]), result["whole"]
-    colours = [COLOURS[name] for name in ("query", "support", "after", "prototype", "joint")]
-    for row, (each, colour) in enumerate(zip(result["each"].values(), colours, strict=True)):
-        stored_numbers = each * result["served"]
-        axes.barh(len(names) - 1 - row, max(stored_numbers - 1, 0), left=1, color=colour)
-        where = {
-            "transform": axes.get_yaxis_transform(),
-            "ha": "right",
-            "va": "center",
-            "fontsize": 10,
-        }
-        axes.text(1.0, len(names) - 1 - row, f"{stored_numbers:,}", **where)
-    axes.axvline(whole, color=COLOURS["truth"], ls=":", lw=2)
-    axes.set(
-        xscale="log",
-        xlim=(1, 1e18),
-        ylim=(-0.6, len(names) - 0.4),
-        yticks=list(range(len(names))),
-        xticks=[10**k for k in (0, 3, 6, 9, 12)],
-    )
-    axes.set(
-        xlabel=f"numbers to keep for {result['served']} task{'s' if result['served'] > 1 else ''}",
-        title="Dotted: the model itself",
-    )
-    axes.set_yticklabels(reversed(names))
-    axes.set_xticklabels(["1", "thousand", "million", "billion", "trillion"])
-
-
-def bill_words(result: dict) -> str:
-    """Each method's share of the model."""
-    shares = [
-        f"{name} {100 * each / result['whole']:.3g} %"
-        for name, each in result["each"].items()
-        if each
-    ]
-    return (
-        f"The model has {result['whole']:,} numbers. One task trains this part of them: "
-        f"{', '.join(shares)}."
-    )
-
-
-def what_is_stored() -> Explorer:
-    """Numbers to keep beside the model, for one task or a thousand."""
-    return Explorer(
-        question="One model, many tasks: what must be kept for each?",
-        compute=bill,
-        draw=draw_bill,
-        controls=[
-            Choice("model", "model", tuple(MODELS), next(iter(MODELS))),
-            Slider("served", "tasks to serve", 1, 1000, 1, value=1, log=True),
-            Slider("length", "soft prompt, vectors", 1, 100, 1, value=20),
-            Slider("rank", "LoRA, rank", 1, 64, 1, value=4),
-            Slider("size", "adapters, size", 1, 64, 1, value=8),
-        ],
-        number=bill_words,
-        alt=lambda r: (
-            f"Bars: the numbers to keep for {r['served']} tasks, by method, on a logarithmic "
-            f"scale. {bill_words(r)}"
-        ),
-        size=(9.0, 3.2),
-    )
-
-
-WHO = {"prompt": "few-shot prompt"} | {
-    name: method.label for name, method in METHODS.items() if not method.scratch
-}
-COLOUR = {
-    "prompt": "query",
-    "soft 20": "support",
-    "soft 5": "theta",
-    "lora": "after",
-    "adapter": "prototype",
-    "full": "joint",
-    "new head": "truth",
-}
-TASKS_NAMED = dict(zip(("kinds of words", "word lists"), FAMILIES, strict=True))
-EACH = 100  # queries of each task in the first explorer
-
-
-@lru_cache
-def curve(family: str, who: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean accuracy and half of its interval, in percent, for each number of examples."""
-    return tuple(
-        100
-        * torch.tensor(
-            [
-                [s.mean, s.half_width]
-                for s in (stored_score(f"{family}/{shots}/{who}") for shots in SHOTS)
-            ]
-        ).T
-    )
-
-
-@lru_cache
-def cost(family: str, shots: int, who: str) -> tuple[float, float]:
-    """CPU seconds of training a task, and of one query. Tuned models answer a short question, as
-    the model without examples does."""
-    seconds = stored()[1]["seconds"]
-    key = f"{family}/{shots}/{who}"
-    return (
-        (0.0, seconds[key])
-        if who == "prompt"
-        else (seconds[key], seconds[f"{family}/{shots}/zero-shot"])
-    )
-
-
-@lru_cache
-def compare(tasks: str, shots: int, served: int, seconds: float, elsewhere: int) -> dict:
-    """Who may take part under the conditions, and who wins: the best, and among those who cannot be
-    told apart from it the cheapest."""
-    family, rows, served = TASKS_NAMED[tasks], {}, round(served)
-    for who in WHO:
-        training, query = cost(family, shots, who)
-        left, took = (
-            100
-            * stored_score(
-                f"{family}/{shots}/{'zero-shot' if who == 'prompt' else who}/others"
-            ).mean,
-            served * (training + EACH * query),
-        )
-        rows[who] = {
-            "score": stored_score(f"{family}/{shots}/{who}"),
-            "seconds": took,
-            "elsewhere": left,
-            "slow": took > seconds,
-            "forgets": left < elsewhere,
-        }
-    allowed = [who for who, row in rows.items() if not (row["slow"] or row["forgets"])]
-    best = max(allowed, key=lambda who: rows[who]["score"].mean, default=None)
-    level = [
-        who
-        for who in allowed
-        if who == best
-        or (d := paired(rows[best]["score"], rows[who]["score"])).mean <= d.half_width
-    ]
-    winner = min(level, key=lambda who: rows[who]["seconds"], default=None)
-    return {"tasks": tasks, "family": family, "shots": shots, "served": served, "limit": seconds,
-    "least": elsewhere, "rows": rows,
-            "allowed": allowed, "level": level, "winner": winner}  # fmt: skip
-
-
-def draw_comparison(result: dict, axes: dict) -> None:
-    curves, costs, places = axes["accuracy"], axes["seconds"], range(len(SHOTS))
-    for i, who in enumerate(WHO):
-        mean, half = curve(result["family"], who)
-        fine = who in result["allowed"]
-        colour, alpha = COLOURS[COLOUR[who]], 1.0 if fine else 0.15
-        x = [place + 0.06 * (i - 3) for place in places]
-        curves.plot(
-            x,
-            mean,
-            "-o",
-            ms=4,
-            lw=3 if who == result["winner"] else 1.5,
-            color=colour,
-            alpha=alpha,
-            label=WHO[who],
-        )
-        curves.vlines(x, mean - half, mean + half, color=colour, lw=1.5, alpha=alpha)
-        row = result["rows"][who]
-        costs.barh(len(WHO) - 1 - i, row["seconds"] - 1e-3, left=1e-3, color=colour, alpha=alpha)
-        costs.text(
-            1.3e-3,
-            len(WHO) - 1 - i,
-            f"{row['elsewhere']:.0f} %",
-            va="center",
-            fontsize=8,
-            color="white" if fine else COLOURS["truth"],
-        )
-    curves.axhline(50, color=COLOURS["chance"], ls="--", lw=1.5)
-    curves.axvline(SHOTS.index(result["shots"]), color=COLOURS["chance"], lw=14, alpha=0.18)
-    curves.set(
-        xlim=(-0.35, 3.35),
-        ylim=(40, 103),
-        xticks=list(places),
-        xlabel="examples",
-        ylabel="accuracy (%)",
-        title=result["tasks"].capitalize(),
-    )
-    curves.set_xticklabels([str(shots) for shots in SHOTS])
-    costs.axvline(result["limit"], color=COLOURS["truth"], ls=":", lw=2)
-    costs.set(
-        xscale="log",
-        xlim=(1e-3, 1e5),
-        xticks=(0.01, 1, 100, 1e4),
-        ylim=(-0.6, len(WHO) - 0.4),
-        yticks=list(range(len(WHO))),
-    )
-    costs.set(
-        xlabel="CPU seconds in all (dotted: your limit)",
-        title=f"In the bar: elsewhere, {result['least']} % needed",
-    )
-    costs.set_xticklabels(["0.01", "1", "100", "10,000"])
-    costs.set_yticklabels([WHO[who] for who in reversed(WHO)], fontsize=8.5)
-
-
-def comparison_words(result: dict) -> str:
-    """The winner, and who is out for which reason."""
-    rows, winner = result["rows"], result["winner"]
-    out = [
-        WHO[who] + (" (too slow)" if row["slow"] else " (forgets)")
-        for who, row in rows.items()
-        if who not in result["allowed"]
-    ]
-    without = f" Out: {', '.join(out)}." if out else ""
-    if winner is None:
-        return "Nobody keeps to these conditions: allow more seconds or more forgetting." + without
-    s = rows[winner]["score"]
-    words = (
-        f"{WHO[winner]}: {100 * s.mean:.1f} ± {100 * s.half_width:.1f} % (chance 50 %), "
-        f"{rows[winner]['seconds']:.3g} CPU seconds."
-    )
-    level = len(result["level"]) - 1
-    return (
-        words
-        + (
-            f" {level} more cannot be told apart from the best, and take longer."
-            if level
-            else " Nobody else comes near."
-        )
-        + without
-    )
-
-
-def find_the_crossover() -> Explorer:
-    """Conditions on one side, methods on the other: the winner changes with the tasks, the examples
-    and what may be spent."""
-    return Explorer(
-        question="Prompt or tune: who wins under your conditions?",
-        compute=compare,
-        draw=draw_comparison,
-        controls=[
-            Choice("tasks", "tasks", tuple(TASKS_NAMED), "kinds of words"),
-            Choice("shots", "examples", SHOTS, 16),
-            Slider("served", "tasks to serve", 1, 1000, 1, value=10, log=True),
-            Slider("seconds", "CPU seconds allowed", 0.1, 10000, 0.5, value=10000.0, log=True),
-            Slider("elsewhere", "keep elsewhere (%)", 50, 100, 5, value=50),
-        ],
-        number=comparison_words,
-        alt=lambda r: (
-            f"Left: accuracy of seven methods on {r['tasks']} against 4, 8, 16 and 32 examples, "
-            "with intervals; chance is 50 %. Right: the seconds that each "
-            f"takes for {r['served']} tasks. {comparison_words(r)}"
-        ),
-        size=(9.0, 3.8),
-        mosaic=[["accuracy", "seconds"]],
-    )
-
-
-SIZE_WORDS = {
-    "length": "soft prompt, {} vector",
-    "rank": "LoRA, rank {}",
-    "size": "adapter, size {}",
-    "head": "all weights, {} head",
-}
-VARIANTS = {
-    SIZE_WORDS[what].format(size) + ("s" if what == "length" and size > 1 else ""): (name, size)
-    for name, (_, what, sizes, _) in GRID.items()
-    for size in sizes
-}
-
-
-@lru_cache
-def path(family: str, name: str, size, lr: float) -> torch.Tensor:
-    """Accuracy on the task and elsewhere, in percent: (2, steps seen, 2), mean and half of the
-    interval."""
-    rows = []
-    for ending, of in (("", QUERIES), ("/others", OTHERS)):
-        right = 100 * stored("grid")[0][f"{family}/{name}/{size}/{lr}{ending}"].double() / of
-        rows.append(torch.stack([right.mean(1), 1.96 * right.std(1) / right.shape[1] ** 0.5], 1))
-    return torch.stack(rows)
-
-
-@lru_cache
-def cloud(family: str, step: int) -> torch.Tensor:
-    """(task, elsewhere) of every point of the grid after so many steps: (points, 2)."""
-    return torch.stack([path(family, *point)[:, SEEN.index(step), 0] for point in points()])
-
-
-def look_inside(tasks: str, method: str, rate: int, look: int) -> dict:
-    """One setting of the grid: its two curves along training, and where it stands among all
-    settings at the same look."""
-    family, (name, size), steps = TASKS_NAMED[tasks], VARIANTS[method], SEEN[look - 1]
-    lr = GRID[name][3][rate - 1]
-    prompt = 100 * stored("grid")[0][f"{family}/prompt"].double().mean().item() / QUERIES
+def training_at(step: int, seed: str, prompt: int) -> dict:
+    """Seed and step of the stored training: the history, and the answer to one prompt."""
+    looks, history = phase.stored()
+    rows = history[seed]
+    at = int((rows[:, 0] - step).abs().argmin())
+    tasks, one = phase.watched(), prompt - 1
+    labels = [TOKENS[i] for i in tasks.names["labels"][one]]
+    right = labels[tasks.query_y[one, 0]]
     return {
-        "tasks": tasks,
-        "family": family,
-        "method": method,
-        "lr": lr,
-        "steps": steps,
-        "curves": path(family, name, size, lr),
-        "prompt": prompt,
-    }
+        "rows": rows, "step": int(rows[at, 0]), "accuracy": 100 * rows[at, 2].item(),
+        "bars": looks[f"{seed}/shown"][at, one].tolist(), "seed": seed,
+        "query": TOKENS[tasks.query_x[one, 0, 0]], "right": right,
+        "other": next(label for label in labels if label != right),
+        "notes": looks[f"{seed}/notes"][at].amax().item(),
+        "finds": looks[f"{seed}/finds"][at].amax().item(),
+    }  # fmt: skip
 
 
-def draw_inside(result: dict, axes: dict) -> None:
-    along, plane, places = axes["along"], axes["plane"], range(len(SEEN))
-    at = SEEN.index(result["steps"])
-    for (mean, half), colour, label in zip(
-        result["curves"].mT,
-        ("after", "query"),
-        ("this task", "other tasks, by prompt"),
-        strict=True,
-    ):
-        along.fill_between(places, mean - half, mean + half, color=COLOURS[colour], alpha=0.2, lw=0)
-        along.plot(places, mean, "-o", ms=4, color=COLOURS[colour], label=label)
-        along.plot(at, mean[at], "o", ms=10, color=COLOURS[colour])
-    along.axhline(
-        result["prompt"], color=COLOURS["support"], ls=":", lw=2, label="this task, by prompt"
-    )
-    along.axhline(50, color=COLOURS["chance"], ls="--", lw=1.5, label="chance")
-    along.set(
-        xlim=(-0.3, len(SEEN) - 0.7),
-        ylim=(38, 128),
-        yticks=(40, 60, 80, 100),
-        xticks=list(places),
-        xlabel="steps",
-        ylabel="accuracy (%)",
-    )
-    along.set_xticklabels([str(step) for step in SEEN])
-    along.set_title(f"{result['method']}, rate {result['lr']:g}")
-    along.legend(loc="upper center", ncols=2, fontsize=8.5, handlelength=1.4)
-    own, other = cloud(result["family"], result["steps"]).T
-    plane.plot(other, own, "o", ms=5, color=COLOURS["before"], alpha=0.45)
-    plane.plot(*result["curves"][[1, 0], : at + 1, 0], "-", lw=1.5, color=COLOURS["after"])
-    plane.plot(*result["curves"][[1, 0], at, 0], "o", ms=11, color=COLOURS["after"])
-    plane.set(
-        xlim=(38, 104),
-        ylim=(38, 104),
-        xlabel="other tasks (%)",
-        ylabel="this task (%)",
-        title=f"All settings after {result['steps']} steps",
-    )
+def draw_training(result: dict, axes: dict) -> None:
+    curve, bars = axes["curve"], axes["bars"]
+    steps, _, accuracy = result["rows"].T
+    curve.plot(steps, 100 * accuracy, color=COLOURS["after"])
+    curve.plot(result["step"], result["accuracy"], "o", ms=9, color=COLOURS["query"], mec="black")
+    curve.axhline(50, color=COLOURS["chance"], ls=":")
+    curve.set(xlim=(-15, phase.UNTIL + 15), ylim=(0, 105), xlabel="training step")
+    curve.set(ylabel="accuracy (%)", title="8 examples, 200 held-out tasks")
+    names = (f"{result['right']} (right)", result["other"], "any other label", "all other words")
+    bars.barh(range(4), result["bars"], height=0.45, color=BAR_COLOURS)
+    for row, (name, p) in enumerate(zip(names, result["bars"], strict=True)):
+        bars.text(0.01, row - 0.36, f"{name}: {p:.2f}", va="center", fontsize=10)
+    bars.set(xlim=(0, 1), ylim=(3.5, -0.7), xlabel="probability")
+    bars.set_title(f"after ... {result['query']} :")
+    bars.yaxis.set_visible(False)
 
 
-def inside_words(result: dict) -> str:
-    """The two accuracies at the chosen step."""
-    at = SEEN.index(result["steps"])
-    (own, own_half), (other, other_half) = result["curves"][:, at].tolist()
+def training_words(result: dict) -> str:
+    """The sentence under the picture."""
+    right, other, _, rest = result["bars"]
     return (
-        f"After {result['steps']} steps at rate {result['lr']:g}: {own:.1f} ± {own_half:.1f} % on "
-        f"the task, {other:.1f} ± {other_half:.1f} % on others "
-        f"(chance 50 %); the prompt has {result['prompt']:.1f} % on the task. 20 tasks."
+        f"Step {result['step']}, seed {result['seed']}: {rest:.0%} for words that are no label, "
+        f"{right:.0%} for the right one, {other:.0%} for the other. The best head that notes words "
+        f"pays {result['notes']:.0%} of its attention to them; the best finder looks at fitting "
+        f"labels {100 * result['finds']:+.0f} points more than at others."
     )
 
 
-def inside_tuning() -> Explorer:
-    """Rate, size and steps against accuracy on the task and elsewhere, from a grid of runs that
-    ships with the course."""
+def when_it_begins_to_read() -> Explorer:
+    """Scrub through the training of the small language model, and watch its answer to a prompt."""
     return Explorer(
-        question="Which setting learns the task and forgets nothing?",
-        compute=look_inside,
-        draw=draw_inside,
+        question="When does it begin to read?",
+        compute=training_at,
+        draw=draw_training,
         controls=[
-            Choice("tasks", "tasks", tuple(TASKS_NAMED), "kinds of words"),
-            Choice("method", "method", tuple(VARIANTS), "LoRA, rank 4"),
-            Slider("rate", "rate: 1 lowest, 4 highest", 1, 4, 1, value=3),
-            Slider("look", "look, 1 to 8", 1, len(SEEN), 1, value=len(SEEN), play=True),
+            Slider("step", "training step", 25, phase.UNTIL, 25, value=25, play=True),
+            Choice("seed", "seed", tuple(map(str, phase.SEEDS)), "0"),
+            Slider("prompt", "prompt", 1, phase.PROMPTS, 1, value=1),
         ],
-        number=inside_words,
+        number=training_words,
         alt=lambda r: (
-            f"Left: accuracy on the task and on other tasks along 100 steps of {r['method']}. "
-            "Right: the same two accuracies for every setting of the grid, "
-            f"one dot each. {inside_words(r)}"
+            "Left: accuracy with 8 examples along 750 training steps, with a marker at step "
+            f"{r['step']}, where it is {r['accuracy']:.0f} percent; chance is 50. Right: four "
+            f"bars for the next word of one prompt. {training_words(r)}"
+        ),
+        size=(9.0, 3.4),
+        mosaic=[["curve", "bars"]],
+    )
+
+
+# Which head knows the answer?
+
+HEADS = tuple(f"{layer}.{head}" for layer in range(1, 4) for head in range(1, 5))
+MOST = 8  # examples of a prompt that is drawn
+
+
+@lru_cache
+def drawn_tasks() -> Episode:
+    """Six held-out tasks to look at."""
+    family = Worlds()
+    return family.sample(6, shots=MOST, queries=1, generator=family.generator(77))
+
+
+@lru_cache
+def final_model() -> TinyGPT:
+    return shipped_model()
+
+
+@torch.no_grad()
+def look_at_head(head: str, shots: int, task: int) -> dict:
+    """One prompt: the attention of a head from its end to each label, its votes, and the model's
+    answer."""
+    tasks, model = drawn_tasks()[task - 1 : task], final_model()
+    layer, which = (int(part) - 1 for part in head.split("."))
+    prompt = as_prompts(tasks, shots)[0]  # (1, L)
+    scores, attention = model.look(prompt)
+    labels = 4 * torch.arange(1, shots + 1) - 2
+    names = [TOKENS[i] for i in tasks.names["labels"][0]]
+    p = scores[0, -1].softmax(-1)[tasks.names["labels"][0]]
+    return {
+        "head": head,
+        "lines": [f"{TOKENS[x]} : {names[y]}" for x, y in
+                  zip(tasks.support_x[0, :shots, 0], tasks.support_y[0, :shots], strict=True)],
+        "classes": tasks.support_y[0, :shots].tolist(), "names": names,
+        "query": TOKENS[tasks.query_x[0, 0, 0]],
+        "looks": attention[layer][0, which, -1, labels].tolist(),
+        "votes": votes(model, tasks, shots, layer, which)[0, 0].tolist(), "model": p.tolist(),
+        "truth": int(tasks.query_y[0, 0]),
+    }  # fmt: skip
+
+
+def draw_head(result: dict, axes: dict) -> None:
+    prompt, bars = axes["prompt"], axes["bars"]
+    colours = [COLOURS["query"], COLOURS["support"]]
+    for row, (line, look, n) in enumerate(
+        zip(result["lines"], result["looks"], result["classes"], strict=True)
+    ):
+        prompt.barh(row, look, height=0.75, color=colours[n], alpha=0.45)
+        prompt.text(0.02, row, line, va="center", fontsize=10, family="monospace")
+    prompt.text(0.02, len(result["lines"]), f"{result['query']} : ?", va="center", fontsize=10,
+                family="monospace", weight="bold")  # fmt: skip
+    prompt.set(xlim=(0, 1), ylim=(MOST + 0.7, -0.7), xlabel="attention from the end of the prompt")
+    prompt.set_title(f"Head {result['head']} looks at the labels")
+    prompt.yaxis.set_visible(False)
+    for row, (name, values) in enumerate((("votes", "votes"), ("the model", "model"))):
+        for n in range(2):
+            place = 2.6 * row + n
+            bars.barh(place, result[values][n], height=0.6, color=colours[n], alpha=0.75)
+            said = f"{name}, {result['names'][n]}: {result[values][n]:.2f}"
+            bars.text(0.02, place - 0.42, said, va="center", fontsize=10)
+    bars.set(xlim=(0, 1), ylim=(4.2, -0.9), xlabel="sum of attention; probability")
+    bars.set_title("Its votes, and the answer of the model")
+    bars.yaxis.set_visible(False)
+
+
+def head_words(result: dict) -> str:
+    """The sentence under the picture."""
+    names, cast, says = result["names"], result["votes"], result["model"]
+    won = max(range(2), key=lambda n: cast[n])
+    said = max(range(2), key=lambda n: says[n])
+    same = "the same" if won == said else "another"
+    return (
+        f"Head {result['head']} gives {names[0]} {cast[0]:.2f} and {names[1]} {cast[1]:.2f} votes. "
+        f"The model chooses {names[said]}, {same} label; right is {names[result['truth']]}."
+    )
+
+
+def which_head_votes() -> Explorer:
+    """A head of the model as a matching network: who votes for what."""
+    return Explorer(
+        question="Which head knows the answer?",
+        compute=look_at_head,
+        draw=draw_head,
+        controls=[
+            Choice("head", "head", HEADS, "2.1"),
+            Slider("shots", "examples", 1, MOST, 1, value=6),
+            Slider("task", "task", 1, 6, 1, value=1),
+        ],
+        number=head_words,
+        alt=lambda r: (
+            f"Left: the {len(r['lines'])} examples of a prompt, each with a bar for the attention "
+            "that the head pays to its label. Right: the sums for both labels, and the "
+            f"probabilities that the model gives them. {head_words(r)}"
         ),
         size=(9.0, 3.6),
-        mosaic=[["along", "plane"]],
+        mosaic=[["prompt", "bars"]],
     )
 
 
-EXPLORERS = (what_is_stored, find_the_crossover, inside_tuning)
+# How many gradient steps is reading worth?
+
+COUNTS, FEW = (2, 4, 8, 16), 120  # examples, and tasks behind each point
+
+
+@lru_cache
+def regression_tasks() -> Episode:
+    return regressions.episodes(LinearRegressions(), FEW, seed=99)
+
+
+@lru_cache
+def readers() -> dict[str, list[float]]:
+    """Median error of those that do not depend on the controls, for each number of examples."""
+    tasks = regression_tasks()
+    who = {"transformer": regressions.RUN.load(), "ridge": Ridge(LinearRegressions().best_penalty)}
+    return {name: [median(one, tasks, k) for k in COUNTS] for name, one in who.items()}
+
+
+def median(learner, tasks: Episode, k: int) -> float:
+    return regressions.error_after(learner, tasks, k).per_episode.median().item()
+
+
+@torch.no_grad()
+def descend(steps: int, eta: float) -> dict:
+    """Median squared error of gradient descent with these settings, beside the others."""
+    tasks, found = regression_tasks(), []
+    for k in COUNTS:
+        descent = regressions.Descent(steps, eta)
+        answers = descent.predict(tasks.support_x[:, :k], tasks.support_y[:, :k], tasks.query_x)
+        found.append((answers - tasks.query_y).square().mean((1, 2)).median().item())
+    return {"descent": found, "steps": steps, "eta": eta} | readers()
+
+
+def draw_descent(result: dict, axes) -> None:
+    for name, form, colour in (
+        ("transformer", "-o", "after"), ("ridge", "--s", "truth"), ("descent", "-^", "theta"),
+    ):  # fmt: skip
+        label = f"descent, {result['steps']} steps" if name == "descent" else name
+        values = [min(max(value, 0.012), 3.0) for value in result[name]]
+        axes.plot(range(len(COUNTS)), values, form, color=COLOURS[colour], label=label)
+    axes.set(yscale="log", ylim=(0.01, 3.5), xticks=range(len(COUNTS)), xlabel="examples")
+    axes.set_xticklabels(COUNTS)
+    axes.set_yticks([0.03, 0.1, 0.3, 1, 3])
+    axes.set_yticklabels(["0.03", "0.1", "0.3", "1", "3 or more"])
+    axes.minorticks_off()
+    axes.set(ylabel=f"squared error, median of {FEW}")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def descent_words(result: dict) -> str:
+    """The sentence under the picture."""
+    far = [f"{k}: {d / t:.2f}" for k, d, t in
+           zip(COUNTS, result["descent"], result["transformer"], strict=True)]  # fmt: skip
+    return (
+        f"{result['steps']} steps of size {result['eta']:g}: their error is, in multiples of the "
+        f"transformer's, at {', '.join(far)} (examples: times)."
+    )
+
+
+def how_many_steps() -> Explorer:
+    """Gradient descent beside the transformer that reads regressions."""
+    return Explorer(
+        question="How many gradient steps is reading worth?",
+        compute=descend,
+        draw=draw_descent,
+        controls=[
+            Slider("steps", "steps", 1, 32, 1, value=1),
+            Slider("eta", "size of a step", 0.05, 1.0, 0.05, value=0.5),
+        ],
+        number=descent_words,
+        alt=lambda r: (
+            "Squared error against 2, 4, 8 and 16 examples on a logarithmic scale, for the "
+            f"transformer, ridge and gradient descent. {descent_words(r)}"
+        ),
+        size=(9.0, 3.4),
+    )
+
+
+EXPLORERS = (when_it_begins_to_read, which_head_votes, how_many_steps)

@@ -1,238 +1,223 @@
 """What readers of chapter 11 predict before they see it, and what is said to each answer."""
 
-from course_lib.chapters.ch11.explorers import COLOUR, WHO
-from course_lib.chapters.ch11.study import METHODS, SHOTS, from_counts, stored_score
-from course_lib.classroom import COLOURS, new_figure
+from course_lib.chapters.ch11 import phase as training
+from course_lib.classroom.figures import COLOURS, new_figure
 from course_lib.classroom.predictions import Outcome, Prediction
 
-
-def curves(family, title):
-    """Accuracy of all methods on a family against the number of examples."""
-    figure, axes = new_figure(8, 3.4)
-    for i, who in enumerate(WHO):
-        s = [stored_score(f"{family}/{shots}/{who}") for shots in SHOTS]
-        x = [place + 0.05 * (i - 3) for place in range(4)]
-        axes.errorbar(
-            x,
-            [100 * one.mean for one in s],
-            yerr=[100 * one.half_width for one in s],
-            fmt="-o",
-            ms=4,
-            lw=1.5,
-            color=COLOURS[COLOUR[who]],
-            label=WHO[who],
-        )
-    axes.axhline(50, color=COLOURS["chance"], ls="--", label="chance")
-    axes.set(xticks=range(4), ylim=(40, 103), xlabel="examples", ylabel="accuracy (%)", title=title)
-    axes.set_xticklabels(SHOTS)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
-    return figure
+SEED_COLOURS = ("after", "theta")
 
 
-def before_and_after(name, family, shots):
-    """The stored scores of a model before and after practice."""
-    return [
-        stored_score(f"practice/{name}/{when}/{family}/{shots}") for when in ("before", "after")
-    ]
-
-
-def match(seeds, gaps, gap):
-    lines = []
-    for s, (found, key) in seeds.items():
-        a, b = (from_counts(found[f"{key}kinds/32/{who}"]) for who in ("prompt", "soft 20"))
+def phase():
+    looks, history = training.stored()
+    figure, axes = new_figure(9.0, 3.0, mosaic=[["accuracy", "answers", "heads"]])
+    lines, widths = [], []
+    for (seed, rows), colour in zip(history.items(), SEED_COLOURS, strict=True):
+        step, loss, accuracy = rows.T
+        flat, done = training.border(rows)
+        axes["accuracy"].plot(step, 100 * accuracy, color=COLOURS[colour], label=f"seed {seed}")
+        widths.append(done - flat)
+        ends = [loss[step == one].item() for one in (flat, done)]
         lines.append(
-            f"language model {s}: prompt {100 * a.mean:5.1f} ± {100 * a.half_width:.1f}   soft "
-            f"prompt {100 * b.mean:5.1f} ± {100 * b.half_width:.1f}   "
-            f"paired {100 * gaps[s].mean:+.1f} ± {100 * gaps[s].half_width:.1f}"
+            f"seed {seed}: last below 60 % at step {flat}, first above 90 % at step {done}; loss "
+            f"{ends[0]:.2f} and {ends[1]:.2f}"
         )
-    lines.append(
-        f"soft minus prompt, mean of the three: {round(100 * gap.mean, 1) + 0.0:+.1f} ± "
-        f"{100 * gap.half_width:.1f} points (40 tasks, chance 50 %)"
-    )
+    step = history["0"][:, 0]
+    for n, (name, colour) in enumerate(
+        zip(training.GROUPS, ("after", "support", "theta", "before"), strict=True)
+    ):
+        axes["answers"].plot(step, looks["0/mean"][:, n], color=COLOURS[colour], label=name)
+    for name, colour, label in (
+        ("notes", "query", "notes words"), ("finds", "support", "finds labels"),
+    ):  # fmt: skip
+        best = looks[f"0/{name}"].flatten(1).max(1).values
+        axes["heads"].plot(step, best, color=COLOURS[colour], label=label)
+    axes["accuracy"].axhline(50, color=COLOURS["chance"], ls="--")
+    for name, label in (("accuracy", "accuracy, 8 examples (%)"), ("answers", "probability"),
+                        ("heads", "attention, best head")):  # fmt: skip
+        axes[name].set(xlabel="training step", ylabel=label)
+        axes[name].legend(fontsize=8)
+    early = max(rows[rows[:, 0] <= 100][:, 2].max().item() for rows in history.values()) > 0.9
     return Outcome(
-        "ahead"
-        if gap.mean - gap.half_width > 0.02
-        else "behind"
-        if gap.mean + gap.half_width < -0.02
-        else "level",
-        lines=lines,
-    )
-
-
-def lists():
-    first, last = stored_score("lists/4/prompt"), stored_score("lists/32/prompt")
-    figure = curves("lists", "Word lists, 40 held-out tasks")
-    lines = [
-        f"{WHO[who]:26}"
-        + "".join(
-            f"{shots:4}: {100 * s.mean:5.1f} ± {100 * s.half_width:4.1f}"
-            for shots in SHOTS
-            for s in [stored_score(f"lists/{shots}/{who}")]
-        )
-        for who in WHO
-    ]
-    scratch = [stored_score(f"lists/{shots}/scratch") for shots in SHOTS]
-    lines.append(
-        f"{'from scratch':26}"
-        + "".join(
-            f"{shots:4}: {100 * s.mean:5.1f} ± {100 * s.half_width:4.1f}"
-            for shots, s in zip(SHOTS, scratch, strict=True)
-        )
-    )
-    return Outcome(
-        "falls"
-        if last.mean < first.mean - 0.1
-        else "rises"
-        if last.mean > first.mean + 0.1
-        else "steady",
+        "early" if early else "sudden" if max(widths) <= 200 else "steady",
         lines=lines,
         show=figure,
         alt=(
-            "Accuracy on word lists against the number of words: the prompt falls towards chance, "
-            "most tuning methods stay high."
+            "Left, accuracy of two seeds stays near 50 percent and jumps to almost 100. Middle, "
+            "probability moves from other words to label words early, and to the right label "
+            "late. Right, the best head that notes words rises first, the best finder with the "
+            "jump."
         ),
     )
 
 
-def forget(untuned, left, lost, seeds, worst):
-    lines = [
-        f"untuned                   {100 * untuned.mean:5.1f} ± {100 * untuned.half_width:.1f}"
-    ]
-    lines += [
-        f"{WHO[who]:26}{100 * s.mean:5.1f} ± {100 * s.half_width:.1f}   lost "
-        f"{100 * lost[who].mean:5.1f} ± {100 * lost[who].half_width:.1f}, paired"
-        f"   rate {METHODS[who].settings['lr']}"
-        for who, s in left.items()
-    ]
-    by_model = [
-        100 * from_counts(found[f"{key}kinds/32/lora/others"], 25).mean
-        for found, key in seeds.values()
-    ]
-    lines.append(
-        "LoRA, with three language models: " + ", ".join(f"{mean:.1f}" for mean in by_model)
+def heads(without, needed, costs, whole):
+    figure, axes = new_figure(8.5, 2.8)
+    names = [f"{layer + 1}.{head + 1}" for layer, head in without]
+    colours = [COLOURS["support" if place in needed else "before"] for place in without]
+    mean, half = zip(*((100 * s.mean, 100 * s.half_width) for s in without.values()), strict=True)
+    axes.bar(range(12), mean, yerr=half, color=colours, capsize=3)
+    axes.axhline(50, color=COLOURS["chance"], ls="--")
+    axes.set(
+        xticks=range(12),
+        ylim=(0, 105),
+        xlabel="ablated head (layer.head); dashed: chance",
+        ylabel="accuracy (%)",
     )
+    axes.set_xticklabels(names)
+    small = all(cost.mean < 0.05 for cost in costs.values())
     return Outcome(
-        worst,
-        lines=lines
-        + ["accuracy (%) on 25 prompts of other tasks after each of 40 tasks, chance 50"],
+        "few" if needed else "none" if small else "each",
+        lines=[f"all heads: {whole}"]
+        + [f"without {layer + 1}.{head + 1}: {without[layer, head]}" for layer, head in needed],
+        show=figure,
+        alt=(
+            "Twelve bars, accuracy without each head: most are near 100 percent, a few fall far "
+            "below."
+        ),
     )
 
 
-def practice(lines, about):
-    unpractised, practised = before_and_after("final, lists", "lists", 32)
+def rule(found):
+    first = found["not, held-out kinds"]
+    lines = [f"{'8 examples':24}" + "".join(f"{who:>17}" for who in first)]
+    for name, scores in found.items():
+        cells = [f"{100 * s.mean:.1f} ± {100 * s.half_width:.1f}" for s in scores.values()]
+        lines.append(f"{name:24}" + "".join(f"{cell:>17}" for cell in cells))
+    lines.append("accuracy (%), 400 tasks with one query each, chance 50; after: after practice")
+    looked, before = first["nearest example"].mean, first["read, before"].mean
     return Outcome(
-        "full"
-        if practised.mean > 0.95
-        else "some"
-        if practised.mean > unpractised.mean + 0.05
-        else "no",
-        lines=lines
-        + [
-            "40 held-out tasks, chance 50; seconds of practice: "
-            + ", ".join(
-                f"{name.removeprefix('practice/')} {s:.0f}"
-                for name, s in about["seconds"].items()
-                if name.startswith("practice")
-            )
-        ],
+        "below" if max(looked, before) < 0.4 else "reads" if before > 0.6 else "chance",
+        lines=lines,
+    )
+
+
+def steps(ERRORS, COUNTS):
+    figure, axes = new_figure(8.5, 3.3)
+    looks = ("-o", "--s", ":^", "-.^", "-^", "-v", ":d")
+    colours = ("after", "truth", "theta", "theta", "theta", "support", "joint")
+    for (name, scores), form, colour in zip(ERRORS.items(), looks, colours, strict=True):
+        medians = [s.per_episode.median().item() for s in scores]
+        axes.plot(COUNTS, medians, form, color=COLOURS[colour], label=name)
+    axes.set(xscale="log", xticks=COUNTS, yscale="log", xlabel="examples")
+    axes.set(ylabel="squared error, median of 500")
+    axes.set_xticklabels(COUNTS)
+    axes.set_yticks([0.03, 0.1, 0.3, 1])
+    axes.set_yticklabels(["0.03", "0.1", "0.3", "1"])
+    axes.minorticks_off()
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    place = COUNTS.index(4)
+    own, *others = (scores[place].mean for scores in ERRORS.values())
+    gaps = {name: abs(own - one) for name, one in zip(list(ERRORS)[1:], others, strict=True)}
+    near = min(gaps, key=gaps.get)
+    lines = ["mean squared error" + "".join(f"{f'k = {k}':>17}" for k in (4, 8, 16))]
+    for name, scores in ERRORS.items():
+        lines.append(
+            f"{name:24}" + "".join(f"{s.mean:8.3f} ± {s.half_width:6.3f}" for s in scores[-3:])
+        )
+    right = {"1 step": "one", "4 steps": "four", "least squares": "least"}
+    return Outcome(
+        right.get(near, "many"),
+        lines=lines,
+        show=figure,
+        alt=(
+            "Median error against the number of examples: the transformer lies close above ridge "
+            "and beside sixteen gradient steps; one step stays far higher, and least squares is "
+            "poor at four examples."
+        ),
     )
 
 
 PREDICTIONS = {
-    "match": Prediction(
-        "32 examples, two kinds of words for each label, new words asked. A soft prompt of 20 "
-        "vectors, next to the same 32 examples in the prompt?",
-        {
-            "behind": (
-                "Clearly behind: a model this small cannot be steered by vectors",
-                "In the paper small models trail by far when they are prompt-tuned. Those face "
-                "broad language tasks; here the model only has to bind words that it knows to a "
-                "label.",
-            ),
-            "level": (
-                "Level: their difference is within two points",
-                "With 32 examples both have seen every kind with its label several times, and "
-                "nothing is left to gain.",
-            ),
-            "ahead": (
-                "Clearly ahead: gradients beat reading",
-                "Gradients can go on until every example fits. But here the prompt makes hardly "
-                "any errors, so there is nothing to be ahead of.",
-            ),
-        },
-        match,
-    ),
-    "lists": Prediction(
-        "The list stands in the prompt, and a word of it is asked. It gets longer, from 4 words "
-        "to 32. What does few-shot prompting do?",
+    "phase": Prediction(
+        "How does the accuracy with 8 examples rise from chance during training?",
         {
             "steady": (
-                "It stays near 100 %: the answer stands there to be copied",
-                "A person would look the word up. This model looks for words of the same kind as "
-                "well, and half of those have the other label.",
+                "Steadily, as the loss falls",
+                "The loss falls from the start, because form is easy to learn: after a word comes "
+                "a separator, then a label. Reading the examples is a skill of its own, and it "
+                "comes late and at once.",
             ),
-            "falls": (
-                "It falls towards chance",
-                "The model compares by kind: in its training, words of one kind had one label. "
-                "With 4 words, one of each kind, that is enough. The longer the list, the more "
-                "words of its kind drown the asked word, and half of them have the other label.",
+            "early": (
+                "At once, in the first hundred steps, before the loss has fallen far",
+                "What comes early is form: after a word a separator, then some label. The loss "
+                "falls, and the answers are still guesses.",
             ),
-            "rises": (
-                "It rises: more examples are better",
-                "More examples help where they agree. Here each new word of a kind contradicts "
-                "half of those before it.",
+            "sudden": (
+                "Hardly at all for a long time, then within two hundred steps",
+                "A phase change, in both seeds. Form comes first and lowers the loss; a head "
+                "that notes words is there early; then a head finds them, and reading is there.",
             ),
         },
-        lists,
+        phase,
     ),
-    "forget": Prediction(
-        "Each method was tuned on 32 examples, with the setting chosen for it. Who loses most on "
-        "prompts of other tasks?",
+    "heads": Prediction(
+        "Ablate one of the twelve heads at a time. What happens to the accuracy with 8 examples, "
+        "which is near 100 %?",
         {
-            "soft 20": (
-                "Soft prompt: 20 strange vectors stand in front of every prompt",
-                "It changes no weight, and the model reads past the vectors to the examples that "
-                "stand nearer.",
+            "none": (
+                "Nothing: the other eleven make up for any one",
+                "For most heads that is so. A few are missed at once.",
             ),
-            "lora": (
-                "LoRA: it changes how the model compares words",
-                "It trains few numbers, but at ten times the rate of fine-tuning, and in the "
-                "queries and values of attention, where this model compares a word with the "
-                "examples.",
+            "each": (
+                "Each head costs a few points: reading is spread over all",
+                "The reading is not spread. Most heads can go without a trace, and a few cannot.",
             ),
-            "adapter": (
-                "Adapters: they change what every block says",
-                "They stand in every block, but at their rate they move little.",
-            ),
-            "full": (
-                "Fine-tuning: it changes everything",
-                "It may change everything, and at its small rate it changes everything by very "
-                "little. At another rate it would lose far more: see below.",
+            "few": (
+                "Most cost nothing, and a few cost more than twenty points each",
+                "The reading is done by a chain of a few heads. Break one link, and much of it "
+                "is gone.",
             ),
         },
-        forget,
+        heads,
     ),
-    "practice": Prediction(
-        "The final model practises on word lists: 300 outer steps on lists with other words and "
-        "labels. Then it gets a held-out list of 32 words in its prompt. Before practice it was "
-        "at 58 %.",
+    "rule": Prediction(
+        "`any hat : blip`, `any shark : zug`, `no scarf : zug`. Asked: `no carp`. Eight such "
+        "examples. How often is the nearest example right, and how often the model as you know "
+        "it, which has never seen `no` used like this?",
         {
-            "no": (
-                "Nothing changes: a list cannot be learned without a gradient step on it",
-                "A step on this list is not needed. What has to be learned is how to use a list, "
-                "and that is the same for all lists.",
+            "reads": (
+                "The nearest example is wrong, and the model reads the rule from the examples",
+                "That takes something it never had to do: to use an example whose label is *not* "
+                "the answer. It looks for words like the query, as the look-up does.",
             ),
-            "some": (
-                "It gets better, and stays clearly below tuning on the list",
-                "It goes further than that. To look a word up in the prompt is something that "
-                "attention does well, once it has been asked to.",
+            "chance": (
+                "Both are near chance: nothing like the query was shown",
+                "Something like it was shown: other fish, and other lines with `no`. Both have "
+                "the wrong label, and both methods take one of them.",
             ),
-            "full": (
-                "It gets nearly everything right, by reading",
-                "The model had the means to look a word up. It lacked the habit, and practice on "
-                "other lists gives it that.",
+            "below": (
+                "Both are far below chance",
+                "What is nearest misleads. `any shark` is a fish and `no scarf` says no: both "
+                "have the wrong label for `no carp`. Right is blip, which stands in the line least "
+                "like it.",
             ),
         },
-        practice,
+        rule,
+    ),
+    "steps": Prediction(
+        "Four examples of a regression in four dimensions. The transformer has 4 layers. Whose "
+        "error is nearest to its own?",
+        {
+            "one": (
+                "One gradient step, as in the construction",
+                "The construction shows what *one* layer can do. This transformer has four, with "
+                "softmax and MLPs, and it does better than one step.",
+            ),
+            "four": (
+                "Four gradient steps, one for each layer",
+                "That would be the construction, layer by layer. It does better than that too.",
+            ),
+            "many": (
+                "Sixteen steps or ridge, which are hard to tell apart here",
+                "Both describe it about equally well, so this test cannot say which of them it "
+                "computes, or whether it computes either.",
+            ),
+            "least": (
+                "Least squares: it fits its examples",
+                "With four noisy examples in four dimensions the best fit is a bad answer. The "
+                "transformer was trained on answers, and keeps its weights small as ridge does.",
+            ),
+        },
+        steps,
     ),
 }

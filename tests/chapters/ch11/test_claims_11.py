@@ -1,33 +1,35 @@
-"""What chapter 11 says about prompting and tuning, each sentence as a test."""
+"""What chapter 11 says about the inside of a model that learns in context, each sentence as a
+test."""
 
-import math
-from dataclasses import replace
+import random
 
-import nbformat
-import own_models
 import pytest
 import torch
+import torch.nn.functional as F
 
-from course_lib import ROOT
-from course_lib.chapters.ch11.explorers import bill, compare, cost, path
-from course_lib.chapters.ch11.study import (
-    FAMILIES,
-    GRID,
-    METHODS,
-    SEEN,
-    stored_score,
-    tasks_of,
-    timed,
+from course_lib.chapters.ch11 import phase
+from course_lib.chapters.ch11.heads import accuracy_without_each, head_scores, votes, without_head
+from course_lib.chapters.ch11.pairs import RULES, everyone, practised
+from course_lib.chapters.ch11.regressions import (
+    Descent,
+    FirstExamples,
+    best_descent,
+    episodes,
+    error_after,
+    trained,
 )
-from course_lib.families.pretraining_prompts import WORDINGS, instructed
-from course_lib.families.prompt_worlds import KINDS, TOKENS
+from course_lib.families import LinearRegressions
+from course_lib.families.pretraining_prompts import MIXTURE, PromptMixture
+from course_lib.families.prompt_worlds import Worlds
 from course_lib.language_models.tiny_gpt import shipped_model
+from course_lib.learners import linear_attention
 from course_lib.learners.in_context import InContext
+from course_lib.learners.least_squares import LeastSquares, Ridge
+from course_lib.learners.look_up import LookUp
 from course_lib.learners.token_prompts import as_prompts
-from course_lib.learners.tuning import Adapter, FineTune, LoRA, SoftPrompt
-from course_lib.training.evaluation import Score, evaluate
+from course_lib.training.evaluation import evaluate, paired
 
-TUNED = tuple(name for name, method in METHODS.items() if not method.scratch)
+SEED = 31
 
 
 @pytest.fixture(scope="module")
@@ -35,172 +37,155 @@ def model():
     return shipped_model()
 
 
-def clear(difference: Score) -> bool:
-    return difference.mean > difference.half_width
+def held_out(ways=2, tasks=300, shots=16, seed=SEED, kinds_per_label=1):
+    family = Worlds(ways, kinds_per_label)
+    return family.sample(tasks, shots=shots, queries=1, generator=family.generator(seed))
 
 
-# --- what is stored -------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
 
 
-def test_the_model_has_376128_numbers_and_knows_455_tokens(model):
-    assert sum(p.numel() for p in model.parameters()) == 376_128
-    assert model.size.words == len(TOKENS) == 455
+@pytest.mark.parametrize("kind", MIXTURE)
+def test_there_is_a_prompt_of_each_sort_and_the_mixture_is_as_before(kind):
+    prompt = PromptMixture().prompt(random.Random(0), kind)
+    assert len(prompt) == 72 and sum(MIXTURE.values()) == pytest.approx(1)
+    one, other = (PromptMixture().batch(4, "as before") for _ in range(2))
+    assert torch.equal(one[0], other[0])
 
 
-def test_the_bill_counts_what_the_methods_train(model):
-    each = bill("ours: 3 layers, width 96", 1, 20, 4, 8)["each"]
-    made = [SoftPrompt(model, 20), LoRA(model, 4), Adapter(model, 8), FineTune(model)]
-    assert list(each.values()) == [0, *(learner.trainable() for learner in made)]
+def test_reading_appears_within_200_steps_in_both_seeds_and_form_comes_first():
+    looks, history = phase.stored()
+    assert set(history) == {"0", "1"}
+    for seed, rows in history.items():
+        flat, done = phase.border(rows)
+        assert flat >= 400 and done - flat <= 200
+        step, mean = rows[:, 0], looks[f"{seed}/mean"]
+        form = mean[:, :3].sum(1)  # for any label
+        assert form[step == 300] > 0.9 and mean[step == 300, 0] < 0.6
+        assert torch.equal(looks[f"{seed}/shown"].sum(-1).round(), torch.ones(len(step), 4))
 
 
-def test_fine_tuning_keeps_a_whole_model_for_each_task_and_the_others_a_small_part():
-    for name, each in bill("96 layers, width 12,288", 1, 20, 4, 8)["each"].items():
-        assert (
-            name == "fine-tuning"
-            or each < 0.001 * bill("96 layers, width 12,288", 1, 20, 4, 8)["whole"]
+def test_the_head_that_notes_words_is_there_before_reading_is():
+    looks, history = phase.stored()
+    for seed, rows in history.items():
+        flat, _ = phase.border(rows)
+        at = int((rows[:, 0] == flat).nonzero())
+        assert looks[f"{seed}/notes"][at].max() > 0.5
+
+
+# --- heads ----------------------------------------------------------------------------------------
+
+
+def test_the_votes_of_head_3_4_are_the_answers_of_the_model_and_others_are_not(model):
+    tasks = held_out(tasks=200)
+    said = InContext(model, 8)(tasks).argmax(-1)
+    agree = {(i, h): (votes(model, tasks, 8, i, h).argmax(-1) == said).float().mean()
+             for i, h in ((2, 3), (1, 0), (2, 0))}  # fmt: skip
+    assert agree[2, 3] > 0.98 and agree[1, 0] < 0.65 and agree[2, 0] < 0.65
+    with pytest.raises(ValueError, match="has 16 examples"):
+        votes(model, tasks, 17, 2, 3)
+
+
+def test_the_nearest_example_in_the_frozen_embedding_is_as_good_as_reading(model):
+    tasks = held_out()
+    for k in (1, 2, 4, 8, 16):
+        d = paired(
+            evaluate(InContext(model, k), tasks),
+            evaluate(LookUp(model.embedding.weight, shots=k), tasks),
         )
+        assert abs(d.mean) < 0.02
 
 
-# --- four things ----------------------------------------------------------------------------------
+def test_looking_up_is_misled_by_no_and_reading_it_is_learned_for_practised_kinds_alone():
+    found = {rule: everyone(rule, practised(), count=100) for rule in RULES}
+    for rule in ("not, practised kinds", "not, held-out kinds"):
+        assert max(found[rule][who].mean for who in ("nearest example", "read, before")) < 0.2
+    assert found["not, practised kinds"]["read, after"].mean > 0.85
+    assert abs(found["not, held-out kinds"]["read, after"].mean - 0.5) < 0.15
+    new = found["either-or, other kinds"]
+    assert abs(new["nearest example"].mean - 0.5) < 0.15 and new["by likeness"].mean > 0.9
 
 
-def test_an_instruction_in_a_wording_that_the_model_knows_says_everything(model):
-    tasks = tasks_of("kinds", 16)
-    assert evaluate(InContext(model, 0), instructed(tasks, WORDINGS[0])).mean > 0.95
-
-
-def test_the_queries_use_other_words_than_the_examples_and_two_kinds_share_a_label():
-    for support_x, _, query_x, _ in tasks_of("kinds", 16):
-        assert not set(support_x.flatten().tolist()) & set(query_x.flatten().tolist())
-    assert (
-        tasks_of("kinds", 16).hidden["kinds"].shape[1]
-        == 2 * tasks_of("kinds", 16).names["labels"].shape[1]
+def test_a_few_heads_do_the_reading_and_the_others_can_go_without_a_trace(model):
+    tasks = held_out(tasks=150, shots=8)
+    whole = evaluate(InContext(model, 8), tasks)
+    costs = {
+        place: paired(whole, score).mean
+        for place, score in accuracy_without_each(model, tasks, 8).items()
+    }
+    assert {place for place, cost in costs.items() if cost > 0.15} == {(0, 0), (1, 0), (2, 3)}
+    assert all(
+        cost < 0.03 for place, cost in costs.items() if place not in {(0, 0), (1, 0), (2, 3)}
     )
 
 
-# --- the methods ----------------------------------------------------------------------------------
+def test_one_head_notes_the_word_at_its_label_and_two_look_for_labels_like_the_querys_of_which_one_is_needed(  # noqa: E501
+    model,
+):
+    looks = head_scores(model, held_out(tasks=100, shots=8), 8)
+    assert looks["label to its word"][1, 0] > 0.9
+    for head in (2, 3):
+        assert looks["to labels like its own"][2, head] > 5 * looks["to other labels"][2, head]
 
 
-@pytest.mark.parametrize("make", [LoRA, Adapter, FineTune])
-def test_the_start_is_the_frozen_model(model, make):
-    learner, tokens = (
-        make(model),
-        torch.randint(1, 400, (3, 9), generator=torch.Generator().manual_seed(0)),
-    )
+def test_head_1_1_looks_almost_only_at_its_own_token(model):
     with torch.no_grad():
-        torch.testing.assert_close(
-            learner.scores(learner.start(torch.tensor([5, 9]), learner.drawing()), tokens),
-            model(tokens),
-            rtol=1e-5,
-            atol=1e-5,
-        )
+        looks = model.look(as_prompts(held_out(tasks=50, shots=8), 8)[:, 0])[1][0][
+            :, 0
+        ]  # (50, L, L)
+    assert looks.diagonal(dim1=1, dim2=2).mean() > 0.8
 
 
-def test_no_vector_can_see_a_question_so_they_come_out_the_same_in_front_of_every_one(model):
-    vectors = torch.randn(4, 96, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        looks = model.look(torch.tensor([[5, 6], [7, 8]]), vectors)[1]
-    for layer in looks:
-        assert layer[:, :, :4, 4:].abs().max() == 0
-        torch.testing.assert_close(layer[0, :, :4], layer[1, :, :4])
+def test_head_3_3_is_a_stand_in_for_3_4(model):
+    tasks = held_out(tasks=200, shots=8)
+    both = evaluate(InContext(without_head(without_head(model, 2, 3), 2, 2), 8), tasks)
+    one = evaluate(InContext(without_head(model, 2, 3), 8), tasks)
+    other = evaluate(InContext(without_head(model, 2, 2), 8), tasks)
+    assert other.mean > 0.95 and paired(one, both).mean > 0.1 and abs(both.mean - 0.5) < 0.12
 
 
-# --- accuracy -------------------------------------------------------------------------------------
-
-
-def test_what_limits_everyone_at_4_examples_is_that_a_kind_may_be_missing(model):
-    tasks = tasks_of("kinds", 4)
-    kind = lambda x: (x[..., 0] - 1) // 12  # noqa: E731
-    seen = (kind(tasks.query_x)[..., None] == kind(tasks.support_x)[:, None]).any(-1)
-    right = InContext(model, 4)(tasks).argmax(-1) == tasks.query_y
-    assert right[seen].float().mean() > 0.9 > 0.75 > right[~seen].float().mean()
-
-
-# --- lists ----------------------------------------------------------------------------------------
-
-
-def test_the_prompt_of_32_examples_is_too_long_for_the_model_as_it_ships(model):
-    with pytest.raises(ValueError, match="130 tokens and the model reads 128"):
-        model(as_prompts(tasks_of("kinds", 32, 1), 32)[0, :1])
-
-
-# --- forgetting -----------------------------------------------------------------------------------
-
-
-def test_settings_were_chosen_for_accuracy_on_both_families_then_for_what_is_kept():
-    """Of 50 and 100 steps: within a point of the best accuracy, the one that keeps most elsewhere;
-    of equals the shorter."""
-    for name, method in METHODS.items():
-        if method.scratch:
-            continue
-        row = {SoftPrompt: "soft", LoRA: "lora", Adapter: "adapter", FineTune: "full"}[method.make]
-        size = method.settings[GRID[row][1]]
-        found = {}
-        for lr in GRID[row][3]:
-            both = torch.stack([path(family, row, size, lr)[..., 0] for family in FAMILIES]).mean(
-                0
-            )  # (own and elsewhere, steps)
-            found |= {(lr, SEEN[at]): (both[0, at].item(), both[1, at].item()) for at in (6, 7)}
-        best = max(own for own, _ in found.values())
-        near = {key: elsewhere for key, (own, elsewhere) in found.items() if own >= best - 1}
-        chosen = method.settings["lr"], method.settings["steps"]
-        assert chosen in near and near[chosen] >= max(near.values()) - 0.5, (name, found)
-
-
-# --- when it pays ---------------------------------------------------------------------------------
-
-
-def test_a_query_behind_32_examples_costs_more_than_one_without_so_tuning_pays_some_day():
-    for who in TUNED:
-        (training, tuned), (_, behind) = cost("kinds", 32, who), cost("kinds", 32, "prompt")
-        assert behind > tuned > 0 and math.floor(training / (behind - tuned)) + 1 < 100_000
-
-
-def test_the_explorer_finds_a_crossover():
-    which = (("kinds of words", 16), ("kinds of words", 32), ("word lists", 16))
-    few, many, lists = (compare(tasks, shots, 10, 10_000.0, 50) for tasks, shots in which)
-    assert few["winner"] == "prompt"
+def test_at_four_examples_the_transformer_is_near_ridge_and_better_than_one_step_and_at_sixteen_least_squares_beats_it():  # noqa: E501
+    reader, family = trained(), LinearRegressions()
+    tasks = episodes(family, 400, seed=SEED)
+    part = tasks.support_x[:, :4], tasks.support_y[:, :4], tasks.query_x
+    step = min(
+        F.mse_loss(linear_attention(*part, eta / 4), tasks.query_y)
+        for eta in (0.1, 0.2, 0.3, 0.5, 0.7, 1)
+    )
+    in_context, ridge = (
+        error_after(reader, tasks, 4).mean,
+        error_after(Ridge(family.best_penalty), tasks, 4).mean,
+    )
     assert (
-        many["winner"] in TUNED and "prompt" in many["level"]
-    )  # as good, and slower: a query behind 32 examples is long
-    assert lists["winner"] in TUNED and "prompt" not in lists["level"]
-    assert compare("word lists", 32, 1000, 0.1, 100)["winner"] is None
-
-
-def test_tuning_learns_a_wrong_label_by_heart_too(model):
-    """All labels of a task turned round: the tuned model answers the wrong ones."""
-    tasks = tasks_of("kinds", 16, 3)
-    learner = FineTune(model, steps=50, lr=3e-4)
-    turned = replace(
-        tasks, support_y=1 - tasks.support_y, query_x=tasks.support_x, query_y=1 - tasks.support_y
+        in_context - ridge < 0.06
+        and step - in_context > 0.2
+        and error_after(LeastSquares(), tasks, 4).mean > 2 * in_context
     )
-    assert evaluate(learner, turned).mean > 0.99
+    late = paired(error_after(reader, tasks, 16), error_after(LeastSquares(), tasks, 16))
+    assert late.mean > late.half_width
 
 
-def test_prompted_and_stored_scores_are_of_the_same_tasks(model):
-    score, seconds = timed(InContext(model), tasks_of("kinds", 8))
-    stored_one = stored_score("kinds/8/prompt").per_episode
-    torch.testing.assert_close(score.per_episode.double(), stored_one)
-    assert seconds > 0 and len(KINDS) == 24
-
-
-def test_the_cell_for_your_own_model_runs_with_one(tmp_path, capsys):
-    """With a model that the test makes: what it answers is noise, but each method answers, and
-    accuracies come out."""
-    pytest.importorskip(
-        "peft", reason="peft is not installed: the cell for the reader's own model was NOT tested"
+def test_with_x_three_times_as_large_it_no_longer_follows_ridge():
+    reader, family = trained(), LinearRegressions(scale=3.0)
+    tasks = episodes(family, 300, seed=SEED)
+    assert (
+        error_after(reader, tasks, 8).mean
+        > 5 * error_after(Ridge(family.best_penalty), tasks, 8).mean
     )
-    folder = own_models.gpt2(tmp_path, context=1024)
-    notebook = ROOT / "notebooks" / "11_prompt_or_tune.ipynb"
-    cells = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
-    space = {}
-    exec(next(source for source in cells if "open_model" in source), space)
-    source = next(source for source in cells if source.startswith("MODEL = None"))
-    exec(
-        source.replace("MODEL = None", f"MODEL = {str(folder)!r}")
-        .replace("sample(5", "sample(2")
-        .replace("shots=8", "shots=1"),
-        space,
-    )
-    said = capsys.readouterr().out
-    assert said.count("accuracy") == 5 and "no model named" not in said
+    assert FirstExamples(reader, 0)(tasks).shape == tasks.query_y.shape
+
+
+def test_sixteen_steps_describe_the_transformer_about_as_well_as_ridge_and_one_or_four_do_not():
+    reader, family = trained(), LinearRegressions()
+    tasks = episodes(family, 400, seed=SEED)
+    own = error_after(reader, tasks, 4).mean
+    gap = {n: abs(error_after(best_descent(n, 4), tasks, 4).mean - own) for n in (1, 4, 16)}
+    ridge = abs(error_after(Ridge(family.best_penalty), tasks, 4).mean - own)
+    assert gap[16] < 0.06 and ridge < 0.06 < gap[4] < gap[1]
+
+
+def test_descent_of_one_step_is_linear_attention():
+    tasks = episodes(LinearRegressions(), 5, seed=SEED)
+    x, y = tasks.support_x[:, :8], tasks.support_y[:, :8]
+    answers = Descent(1, 0.4).predict(x, y, tasks.query_x)
+    torch.testing.assert_close(answers, linear_attention(x, y, tasks.query_x, 0.4 / 8))
