@@ -18,8 +18,14 @@ COMMANDS = {  # command: module of course_lib/commands
     "list": "train",
     "benchmark": "benchmark",
     "slides": "slides",
+    "site": "site",
+    "lecture": "lecture",
     "fetch": "fetch",
     "runs": "one_shot_runs",
+    "capstone": "capstone",
+    "class": "teaching",
+    "handout": "teaching",
+    "mark": "teaching",
 }
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from memory_of_kernels import PEAK
 
 os.environ["MPLBACKEND"] = "Agg"
 if (
@@ -106,3 +107,19 @@ def pytest_report_header() -> str:
     chapters = changed_chapters()
     which = "all" if chapters is None else ", ".join(sorted(chapters)) or "none has changed"
     return f"notebooks that run alone: {which} (COURSE_ALL_NOTEBOOKS=1 for all; all run in order)"
+
+
+# --- their memory ---------------------------------------------------------------------------------
+
+def pytest_terminal_summary(terminalreporter):
+    """One line for each notebook that ran: the most that its kernel ever held."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
+    peaks: dict[str, int] = {}
+    for report in reports:
+        for kind, value in getattr(report, "user_properties", []):
+            if kind == PEAK:
+                peaks[value[0]] = max(value[1], peaks.get(value[0], 0))
+    if peaks:
+        terminalreporter.write_sep("-", "peak memory of the notebooks' kernels, MB")
+        for name, peak in sorted(peaks.items()):
+            terminalreporter.write_line(f"{peak:6} {name}")

@@ -69,3 +69,15 @@ PUBLISHED |= dict.fromkeys(
 PUBLISHED |= dict.fromkeys(
     "99.53 0.26".split(), "Li et al. 2017: Omniglot, 5-way 1-shot, Meta-SGD, in percent"
 )
+PUBLISHED |= dict.fromkeys(
+    "5.0 6.6 5.7 6.7 49.9 78.3 74.7 78.0 74.8 78.7".split(),
+    "Duan et al. 2016: mean reward of 10 and 100 pulls of five arms, by player",
+)
+PUBLISHED |= dict.fromkeys(
+    "40.41 11.68 3.33 3.23".split(),
+    "Finn et al. 2017: MAML, point in the plane, minus the return after 0 to 3 steps",
+)
+PUBLISHED |= dict.fromkeys(
+    "44.4 31.6 86.9 35.8 23.2 40.7 39.9 33.3 14.5".split(),
+    "Yu et al. 2019 (arXiv): success on ML10 and ML45, tasks of training and of testing, percent",
+)

@@ -259,25 +259,43 @@ class Reader:
         ]
 
     def run_all(self, seconds=600):
-        """Run every cell.
+        """Run every cell: see `run`."""
+        self.run(None, seconds)
+
+    def run(self, places: list[int] | None, seconds=600):
+        """Run the cells at these places, in this order; None: every cell.
 
         Raises:
             AssertionError: a cell failed, with its error.
             TimeoutError: the notebook took longer than that.
         """
-        self.page.evaluate(
-            "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
-        )
+        if places is None:
+            self.page.evaluate(
+                "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+            )
+        else:
+            self.page.evaluate(
+                f"""(places) => {{ {PANEL}
+                const all = panel.content.widgets;
+                for (const place of places) {{
+                    all[place].model.executionCount = null;
+                    panel.content.deselectAll();
+                    panel.content.activeCellIndex = place;
+                    window.jupyterapp.commands.execute('notebook:run-cell');
+                }} }}""",
+                places,
+            )
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            state = self.page.evaluate(f"""() => {{ {PANEL}
-                const code = cells.filter((cell) => cell.model.type === 'code' && cell.model.sharedModel.getSource().trim());
+            state = self.page.evaluate(f"""(places) => {{ {PANEL}
+                const asked = cells.filter((_, place) => places === null || places.includes(place));
+                const code = asked.filter((cell) => cell.model.type === 'code' && cell.model.sharedModel.getSource().trim());
                 const outputs = code.flatMap((cell) => cell.model.outputs.toJSON());
                 return {{
                     left: code.filter((cell) => cell.model.executionCount === null || cell.model.executionState === 'running').length,
                     kernel: panel.sessionContext.session?.kernel?.status ?? 'gone',
                     errors: outputs.filter((one) => one.output_type === 'error').map((one) => `${{one.ename}}: ${{one.evalue}}`),
-                }}; }}""")
+                }}; }}""", places)
             assert not state["errors"], state["errors"]
             assert state["kernel"] not in ("dead", "autorestarting"), (
                 f"the kernel is {state['kernel']}"

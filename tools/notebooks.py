@@ -22,6 +22,8 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
+from tools import colab
+
 FORM = "py:percent"  # of jupytext: a line "# %%" opens a cell
 MACHINE_PATH = re.compile(r"/(root|home|tmp|work|Users)/")
 
@@ -83,6 +85,19 @@ def clean(notebook: nbformat.NotebookNode) -> None:
             output.get("transient", {}).clear()
         if cell.cell_type == "code":
             cell.outputs = joined(cell.outputs)
+    before = [c for c in notebook.cells if colab.is_for_colab(c.source) and c.execution_count]
+    colab.put(notebook, colab.known())
+    for cell in notebook.cells:
+        if before and cell.get("execution_count"):
+            renumber(cell, cell.execution_count - len(before))
+
+
+def renumber(cell: nbformat.NotebookNode, number: int) -> None:
+    """Say that a cell was run as the ``number``-th."""
+    cell.execution_count = number
+    for output in cell.outputs:
+        if output.output_type == "execute_result":
+            output.execution_count = number
 
 
 def joined(outputs: list) -> list:
@@ -103,7 +118,11 @@ def joined(outputs: list) -> list:
 def complaints(notebook: nbformat.NotebookNode) -> list[str]:
     """What keeps a notebook from being committed: errors, warnings on stderr, machine paths, wrong
     order."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and not colab.is_for_colab(cell.source)
+    ]
     found = []
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         found.append("not executed from top to bottom")

@@ -296,7 +296,8 @@ export default () => {
       const room = root.clientWidth - 8, answer = model.get("answer");
       if (room <= 0) return;
       const width = Math.min(natural, Math.max(NARROWEST, Math.floor(room / BUCKET) * BUCKET));
-      const density = Math.round(4 * Math.min(Math.max(window.devicePixelRatio, 1), 2)) / 4;
+      const enlarged = root.getBoundingClientRect().width / root.offsetWidth; // on a slide that fills a larger screen
+      const density = Math.round(4 * Math.min(Math.max(window.devicePixelRatio * enlarged, 1), 2)) / 4;
       shared.fit = { width, density };
       if (answer.width !== width || answer.density !== density) send(model);
     }

@@ -134,6 +134,12 @@ class Explorer(Listening):
         """The picture of a state as PNG; controls that are not named stand at their defaults."""
         return self._draw(self.compute(**{**self.defaults, **state}), (self._fit[0], 1.0))[0]
 
+    def look(self, state: dict, density: float = 1.0) -> tuple[bytes, str, str]:
+        """What a reader meets in a state: the picture as PNG, the number line, the alt text."""
+        result = self.compute(**{**self.defaults, **state})
+        png = self._draw(result, (self._fit[0], density))[0]
+        return png, self.number(result), self.alt(result)
+
     def show(self, **state):
         """Move the controls from code; those that are not named stay where they are."""
         packed = {c.name: c.pack(state.pop(c.name, self.state[c.name])) for c in self.controls}

@@ -17,8 +17,9 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import traitlets
 
@@ -34,6 +35,9 @@ HERE = Path(__file__).parent
 FOLDED = (
     "Predict first: lock an answer above and run this cell again. Or open this to see what happens."
 )
+OTHERS = "<p>If you expected</p>"  # what is said to the other answers follows it
+BACK = 'To take it back: `forget("{}")` in a new cell, then run this one again.'
+NEARLY, FAR = "That is nearly it. ", "That is far off. "  # of a number
 NEAR = ("low", "high", "close")  # what a number may be, beside the one measured
 
 
@@ -179,6 +183,8 @@ class Question(Listening):
                     "right": None,
                 }
         self.refresh()
+        if waiting := Revealed.folded.pop(self.identity, None):
+            waiting.open()
 
     def refresh(self) -> None:
         entry = progress.read()["predictions"].get(self.identity)
@@ -186,7 +192,10 @@ class Question(Listening):
             return
         self.answer, self.said = entry["answer"], self.words(entry["answer"])
         day = str(entry.get("locked_at", ""))[:16].replace("T", " at ")
-        self.locked = f"Locked on {inline(day)}. Now run the next cells to see what happens."
+        self.locked = (
+            f"Locked on {inline(day)}. Now run the next cells to see what happens; where they have "
+            f"run, the answer has opened. {inline(BACK.format(self.identity))}"
+        )
 
     def static(self) -> str:
         """The question for readers without a kernel: GitHub, an exported page, paper."""
@@ -221,30 +230,65 @@ def prediction(identity: str):
     return progress.read()["predictions"].get(identity, {}).get("answer")
 
 
-def reveal(identity: str, *measured, **named) -> Shown:
+class Revealed(Shown):
+    """What `reveal` shows. While it is folded, the lock of its question opens it, without another
+    run of its cell."""
+
+    folded: ClassVar[dict[str, Revealed]] = {}  # the last of each id that is on show
+
+    def __init__(self, identity: str, page: str, again: Callable[[], Shown] | None = None):
+        super().__init__(page)
+        self.identity, self.again, self.place = identity, again, None
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        self.place = display(Shown(self.page), display_id=True)
+        if self.again is None:
+            self.folded.pop(self.identity, None)
+        else:
+            self.folded[self.identity] = self
+
+    def open(self) -> None:
+        if self.place is not None:
+            self.place.update(Shown(self.again().page))
+
+
+def reveal(identity: str, *measured, **named) -> Revealed:
     """Show what happens, beginning with what the reader predicted. What was measured goes to the
     rule of the table."""
     asked = find(identity)
     outcome = asked.outcome(*measured, **named)
     right = _right(identity, asked, outcome.right)
     picture = _table(outcome.lines) + _picture(identity, outcome.show, outcome.alt)
+    return _revealed(identity, asked, right, picture)
+
+
+def _revealed(identity: str, asked: Prediction, right, picture: str) -> Revealed:
     entry = progress.read()["predictions"].get(identity)
     key = _judge(entry.get("answer"), right, asked) if entry else None
     attributes = f'class="course-reveal" data-id="{identity}"'
     if key is None:
         unasked = _unasked(asked, right, picture)
         folded = f"<details><summary>{FOLDED}</summary>{unasked}</details>"
-        return Shown(f"<div {attributes}>{folded}</div>")
+        again = partial(_revealed, identity, asked, right, picture)
+        return Revealed(identity, f"<div {attributes}>{folded}</div>", again)
     correct = key == ("close" if asked.number else right)
     if entry.get("right") is not correct:
         with progress.change() as stored:
             stored["predictions"].setdefault(identity, entry)["right"] = correct
     said = entry.get("said", entry["answer"])
-    body = paragraph(f"You predicted: **{said}**. {_turn(key, right, asked)}")
-    body += paragraph(asked.says[key]) + picture
+    body = replied(asked, key, right, said, _near(entry["answer"], right, asked)) + picture
     if not correct:
-        body += _happened(asked, right)
-    return Shown(panel("good" if correct else "other", body, attributes))
+        body += happened(asked, right)
+    return Revealed(identity, panel("good" if correct else "other", body, attributes))
+
+
+def replied(asked: Prediction, key, right, said, near="") -> str:
+    """What is said to whoever locked an answer, in the words `said`, before the picture. `near`
+    says how far off a number is."""
+    first = paragraph(f"You predicted: **{said}**. {near}{_turn(key, right, asked)}")
+    return first + paragraph(asked.says[key])
 
 
 def _right(identity: str, asked: Prediction, right):
@@ -280,7 +324,18 @@ def _turn(key, right, asked: Prediction) -> str:
     return "That is what happened." if key == right else "It went another way."
 
 
-def _happened(asked: Prediction, right) -> str:
+def _near(answer, right, asked: Prediction) -> str:
+    """How far off a number is: nearly right and far off are not the same mistake."""
+    if not asked.number or (off := abs(answer - right)) <= asked.tolerance:
+        return ""
+    low, high, _ = asked.number
+    if off <= 2 * asked.tolerance:
+        return NEARLY
+    return FAR if off > (high - low) / 2 else ""
+
+
+def happened(asked: Prediction, right) -> str:
+    """The outcome in a sentence, and what is said to whoever foresaw it."""
     if asked.number:
         unit = f" {asked.unit}" if asked.unit else ""
         return paragraph(f"What happened: **{right:.3g}{unit}**. {asked.says['close']}")
@@ -299,8 +354,7 @@ def _unasked(asked: Prediction, right, picture) -> str:
         for key, text in asked.says.items()
         if key != skipped
     )
-    others = f"<p>If you expected</p><ul>{lines}</ul>"
-    return _happened(asked, right) + picture + others
+    return happened(asked, right) + picture + f"{OTHERS}<ul>{lines}</ul>"
 
 
 def _table(lines) -> str:

@@ -5,7 +5,12 @@ machine.
      "predictions": {"02.more_steps": {"answer": "falls", "said": "It keeps falling",
                                        "locked_at": "...", "right": false}},
      "exercises":   {"03.meta_gradient": {"tries": 3, "passed": true, "last": "passed",
-                                          "passed_at": "..."}}}
+                                          "met": {"mistake:2 * q * (theta - A)": 1, "sign": 1},
+                                          "began_at": "...", "last_at": "...", "seconds": 310,
+                                          "passed_at": "...", "passed_after": 3}}}
+
+`met` counts the verdicts before the first pass, and `seconds` the time between these tries: what a
+class needs to see where it is stuck. Files from before these parts are read all the same.
 
 The file is COURSE_PROGRESS where that is set, else `progress.json` in the project folder. Two
 notebooks may write at once: every change takes a lock file, reads the file again, changes it and
@@ -95,9 +100,47 @@ def words(value) -> bool:
     return isinstance(value, str)
 
 
-PARTS = {"tries": count, "passed": truth, "right": truth} | dict.fromkeys(
-    ("said", "locked_at", "last", "passed_at"), words
-)
+def verdicts(value) -> bool:
+    return isinstance(value, dict) and all(map(count, value.values()))
+
+
+PARTS = {
+    "tries": count, "passed": truth, "right": truth, "met": verdicts, "seconds": count,
+    "passed_after": count,
+    **dict.fromkeys(("said", "locked_at", "last", "began_at", "last_at", "passed_at"), words),
+}  # fmt: skip
+PAUSE = 600  # seconds between two tries that count at most: more was a break
+
+
+def tried(before: dict, verdict: str, passed: bool) -> dict:
+    """The entry of an exercise after one more try.
+
+    Args:
+        before: the entry until now, {} at the first try; one from before `met` was counted will
+            do.
+        verdict: the name of what `check` answered.
+    """
+    tries = before.get("tries", 0) + 1
+    entry = {**before, "tries": tries, "last": verdict, "last_at": now()}
+    if not before.get("passed"):  # what is tried for fun after that does not count
+        entry.setdefault("began_at", entry["last_at"])
+        gap = elapsed(before.get("last_at"), entry["last_at"])
+        entry["seconds"] = before.get("seconds", 0) + min(gap, PAUSE)
+        if passed:
+            entry |= {"passed_at": entry["last_at"], "passed_after": tries}
+        else:
+            met = before.get("met", {})
+            entry["met"] = {**met, verdict: met.get(verdict, 0) + 1}
+    return entry | {"passed": bool(before.get("passed")) or passed}
+
+
+def elapsed(since: str | None, until: str) -> int:
+    """Whole seconds between two times of `now`; 0 where the first is missing or means nothing."""
+    try:
+        gap = datetime.fromisoformat(until) - datetime.fromisoformat(since or "")
+    except (ValueError, TypeError):  # TypeError: one of them names no time zone
+        return 0
+    return max(0, int(gap.total_seconds()))
 
 
 def mended(entry: dict) -> dict:

@@ -41,24 +41,35 @@ def find(chapter: str) -> Path:
     return chapters()[chapter.zfill(2)]
 
 
-def lecture(notebook: Path) -> str:
-    """The lecture as one HTML page."""
-    from nbconvert.exporters import (
-        # here, because `python -m course_lib` imports every command's module to list them
-        SlidesExporter,
-    )
+def lecture(notebook: Path, positions: int | None = None) -> str:
+    """The lecture as one HTML page.
 
-    return SlidesExporter(extra_template_basedirs=[str(ROOT)]).from_filename(str(notebook))[0]
+    Args:
+        positions: of each control of an explorer, drawn beforehand; 0 leaves still pictures. None
+            for as many as plain nbconvert draws.
+    """
+    # here, because `python -m course_lib` imports every command's module to list them
+    from nbconvert.exporters import SlidesExporter
+    from traitlets.config import Config
+
+    chosen = Config() if positions is None else Config(LectureCells={"positions": positions})
+    exporter = SlidesExporter(extra_template_basedirs=[str(ROOT)], config=chosen)
+    return exporter.from_filename(str(notebook))[0]
 
 
 def slides(options) -> int:
     """Write the lectures, and say how to give them."""
+    if options.positions is not None and not 0 <= options.positions <= 100:
+        raise ValueError(
+            f"--positions {options.positions}: choose from 0 (still pictures) to 100 of a control"
+        )
     notebooks = [find(chapter) for chapter in options.chapters or chapters()]
     folder = Path(options.output)
     pages = [check_place(folder / f"{notebook.stem}.slides.html") for notebook in notebooks]
     for notebook, page in zip(notebooks, pages, strict=True):
-        write(page, lecture(notebook).encode())
-        print(f"wrote {page}")
+        written = lecture(notebook, options.positions).encode()
+        write(page, written)
+        print(f"wrote {page} ({len(written) / 1e6:.1f} MB)")
     print(HOW)
     return 0
 
@@ -77,5 +88,12 @@ def add_parser(subparsers) -> None:
         default="runs/slides",
         metavar="DIR",
         help="folder to write to; runs/slides unless told",
+    )
+    parser.add_argument(
+        "--positions",
+        type=int,
+        metavar="N",
+        help="draw N positions of each control of an explorer; 12 unless told, 0 for still "
+        "pictures and a smaller file",
     )
     parser.set_defaults(run=slides)

@@ -45,6 +45,8 @@ COMPLAINTS = r"""() => {
     for (const details of slide.querySelectorAll("details.fragment")) {
         if (details.open !== details.matches(".visible")) found.push("what is folded does not open with the key that goes on, or too early");
     }
+    const alone = [...slide.children].filter((one) => !one.matches(".running, aside"));
+    if (alone.length === 1 && alone[0].querySelector(".course-reveal > details") && !slide.querySelector("img")) found.push("what happens stands without its question");
     if (slide.querySelector(".course-question") && slide.querySelector(".course-reveal")) found.push("the question and its answer share a slide");
     if (!slide.innerText.trim() && !slide.querySelector("img")) found.push("the slide is empty");
     return found;
@@ -107,7 +109,8 @@ def lectures(tmp_path_factory):
     """A folder of notebooks, and beside each what the command makes of it."""
     folder = tmp_path_factory.mktemp("lectures")
     copies = [str(shutil.copy(notebook, folder)) for notebook in NOTEBOOKS]
-    assert commands.main(["slides", *copies, "--output", str(folder)]) == 0
+    few = ["--positions", "2"]  # the room they take is that of twelve
+    assert commands.main(["slides", *copies, "--output", str(folder), *few]) == 0
     return folder
 
 
@@ -139,6 +142,7 @@ def test_plain_nbconvert_writes_the_same(lectures, tmp_path, place):
         *copies,
         "--output-dir",
         str(tmp_path),
+        "--LectureCells.positions=2",
     ]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -238,7 +242,7 @@ def test_cells_that_do_not_fit_together_get_slides_of_their_own(walked):
 @pytest.mark.browser
 def test_a_question_its_answer_and_what_is_said_to_the_others(walked):
     question = (
-        '<div class="course-question"><p><strong>Predict: up or down?</strong></p><ol '
+        '<div class="course-question" data-id="99.up"><p><strong>Predict: up or down?</strong></p><ol '
         'type="A"><li>up</li><li>down</li></ol></div>'
     )
     answer = (
@@ -246,7 +250,7 @@ def test_a_question_its_answer_and_what_is_said_to_the_others(walked):
         "expected</p><ul><li><em>down</em>: no.</li></ul>"
     )
     reveal = (
-        '<div class="course-reveal"><details><summary>Predict '
+        '<div class="course-reveal" data-id="99.up"><details><summary>Predict '
         f"first</summary>{answer}</details></div>"
     )
     asked, told = cell("predict()", question, hidden=True), cell("reveal()", reveal, hidden=True)
@@ -255,8 +259,8 @@ def test_a_question_its_answer_and_what_is_said_to_the_others(walked):
     assert walk.texts == [
         "99 · Toy",
         "Up or down?",
-        "measure()",
-        "What happens",
+        "Predict: up or down?",  # with the code that measures
+        "Predict: up or down?",  # with what happens, unfolded
         "If you expected down: no.",
     ]
 

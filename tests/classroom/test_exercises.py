@@ -225,7 +225,7 @@ def test_a_mistake_with_many_forms_is_recognised_by_what_it_leaves():
 
     assert (
         "A valid split, but the checks compare" in check("01.split", own_order).text
-        and check("01.split", torn).name == "different"
+        and check("01.split", torn).name == "kind:by chance"
     )
     drawn = check("01.split", with_replacement)  # the leak is named, and not the shape
     assert "points are in neither set: you drew twice" in drawn.text
@@ -333,7 +333,35 @@ def forever(x):
         ("98.loss", 3.5, "not_function", "the number 3.5"),
         ("98.loss", torch.ones(2), "not_function", "shape (2,)"),
         ("98.loss", lambda x: "0.3", "type", "a string"),
-        ("98.loss", lambda x: x**2, "shape", "one number is wanted"),
+        ("98.loss", lambda x: x**2, "kind:no mean", "A mean over all of it is still to be taken"),
+        ("98.loss", lambda x: torch.cat([x, x])[:, None], "shape", "one number is wanted"),
+        ("98.loss", lambda x: (x**2).mean().sqrt(), "kind:root", "the square root of what is"),
+        ("98.loss", lambda x: random.random(), "kind:by chance", "gives another answer"),
+        (
+            "98.step",
+            lambda x, y, theta, alpha: step(x, y, theta, 1.0),
+            "kind:alpha is 1",
+            "missing",
+        ),
+        ("98.step", lambda x, y, theta, alpha: theta, "kind:theta as it came", "as it came"),
+        (
+            "98.step",
+            lambda x, y, theta, alpha: theta - alpha * x.T @ (x @ theta - y) / len(y),
+            "kind:alpha halved",
+            "a 2 missing",
+        ),
+        (
+            "98.step",
+            lambda x, y, theta, alpha: theta - alpha * 2 * x.T @ (x @ theta + y) / len(y),
+            "kind:x negative",
+            "the other sign",
+        ),
+        (
+            "98.graph",
+            lambda theta, alpha: theta - alpha * theta.detach() ** 3 * 4 + 0 * theta,
+            "mistake:inner_first_order",
+            "path through the gradient is cut",
+        ),
         ("98.loss", lambda x: (x**2).mean() / 0, "not_finite", "infinity"),
         ("98.loss", lambda x: (x**2).mean() * math.nan, "not_finite", "NaN"),
         ("98.loss", lambda x: -(x**2).mean(), "sign", "wrong sign"),

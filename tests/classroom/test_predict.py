@@ -198,3 +198,13 @@ def test_marks_in_texts():
         == 1
     )
     assert inline("`<b>`").endswith(">&lt;b&gt;</code>") and "<script>" not in inline("<script>")
+
+
+def test_how_far_off_a_number_is(own_progress):
+    """Nearly right, off, and far off: each has its own words."""
+    from course_lib.classroom.predictions import _near
+
+    says = {"low": "a", "high": "b", "close": "c"}
+    asked = Prediction("How many?", says, Outcome, number=(0, 100, 1), tolerance=5)
+    assert _near(58, 60, asked) == "" and _near(50, 60, asked) == "That is nearly it. "
+    assert _near(45, 60, asked) == "" and _near(1, 60, asked) == "That is far off. "

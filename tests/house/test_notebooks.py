@@ -5,22 +5,28 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
 
 import nbformat
 import pytest
+from memory_of_kernels import PEAK, kernels_watched
 
 from course_lib import ROOT
 from course_lib.classroom import progress_file as progress
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 CELL_TIMEOUT, START_TIMEOUT = 300, 90
+MOST_MEMORY = 1800  # MB of a kernel: Binder gives 2048, and JupyterLab itself takes its part
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def run_under_nbval(paths, progress_file: Path) -> None:
-    """Run notebooks with nbval in a process of its own; the output of a failure is shown whole."""
+def run_under_nbval(paths, progress_file: Path) -> dict[str, int]:
+    """Run notebooks with nbval in a process of its own; the output of a failure is shown whole.
+
+    Returns: the peak memory of each one's kernel in MB, by the notebook's name; empty where the
+    system has no /proc."""
     command = [
         sys.executable,
         "-m",
@@ -41,10 +47,31 @@ def run_under_nbval(paths, progress_file: Path) -> None:
         "PYTHONWARNINGS": "ignore",
     }
     environment["OMP_NUM_THREADS"] = "1"  # two notebooks share two cores
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600 * len(paths)
-    )
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=said, stderr=subprocess.STDOUT
+        )
+        with kernels_watched(process.pid) as peaks:
+            failed = process.wait(timeout=600 * len(paths))
+        said.seek(0)
+        assert not failed, said.read()[-8000:]
+    if not Path("/proc/self/status").exists():
+        return {}
+    assert len(peaks) == len(paths), f"{len(peaks)} kernels were seen for {len(paths)} notebooks"
+    return dict(zip([path.stem for path in paths], peaks.values(), strict=True))
+
+
+@pytest.fixture
+def within_memory(record_property):
+    """Takes what `run_under_nbval` returns. The summary of the tests prints it (conftest.py)."""
+
+    def within_memory(peaks: dict[str, int]) -> None:
+        for name, peak in peaks.items():
+            record_property(PEAK, (name, peak))
+        over = {name: peak for name, peak in peaks.items() if peak >= MOST_MEMORY}
+        assert not over, f"more than {MOST_MEMORY} MB: {over}"
+
+    return within_memory
 
 
 def predictions(path: Path) -> dict[str, object]:
@@ -65,14 +92,18 @@ def test_there_are_notebooks():
 
 @pytest.mark.notebook
 @each_notebook
-def test_a_notebook_runs_alone_for_a_reader_who_has_predicted_nothing(path, tmp_path):
+def test_a_notebook_runs_alone_for_a_reader_who_has_predicted_nothing(
+    path, tmp_path, within_memory
+):
     """All run in order below and once more in the browser; alone, those whose room has changed
     (conftest.py leaves out the others)."""
-    run_under_nbval([path], tmp_path / "progress.json")
+    within_memory(run_under_nbval([path], tmp_path / "progress.json"))
 
 
 @pytest.mark.notebook
-def test_the_notebooks_run_in_order_for_a_reader_who_locked_an_answer_to_everything(own_progress):
+def test_the_notebooks_run_in_order_for_a_reader_who_locked_an_answer_to_everything(
+    own_progress, within_memory
+):
     with progress.change() as stored:
         for path in NOTEBOOKS:
             for identity, answer in predictions(path).items():
@@ -84,7 +115,7 @@ def test_the_notebooks_run_in_order_for_a_reader_who_locked_an_answer_to_everyth
                 }
     asked = len(progress.read()["predictions"])
     assert asked >= 3 * len(NOTEBOOKS)
-    run_under_nbval(NOTEBOOKS, own_progress)
+    within_memory(run_under_nbval(NOTEBOOKS, own_progress))
     judged = [entry["right"] for entry in progress.read()["predictions"].values()]
     assert len(judged) == asked and None not in judged, "a reveal did not speak to a locked answer"
 

@@ -3,6 +3,7 @@ episodes."""
 
 import torch
 
+from course_lib.chapters.ch00.mistakes import MORE
 from course_lib.classroom.exercises import Exercise, told
 
 NAMESPACE = {}
@@ -46,6 +47,9 @@ def one_example_each(generator: torch.Generator) -> list[tuple]:
             for y in (support_y, query_y)
         )
         cases.append((support_x, support_y, query_x))
+    # grey squares: the nearest example is of another class than the nearest mean
+    grey = torch.tensor([0.0, 0.9, 0.3, 0.3])[:, None, None, None].expand(4, 1, 2, 2)
+    cases.append((grey.clone(), torch.tensor([0, 0, 1, 1]), grey[:1] + 0.1))
     return cases
 
 
@@ -170,6 +174,7 @@ EXERCISES = (
                 f"You asked, for each of {len(n.inputs[0])} support drawings, which query is "
                 f"nearest. Turn it round: one answer for each of {len(n.inputs[2])} queries."
             ),
+            **MORE["nearest"],
         },
     ),
     Exercise(
@@ -213,6 +218,7 @@ EXERCISES = (
                 f"You averaged over the episodes first and kept the {n.inputs[0].shape[1]} items. "
                 f"Keep the {n.inputs[0].shape[0]} episodes: `hits.mean(1)`."
             ),
+            **MORE["interval"],
         },
     ),
 )

@@ -3,6 +3,7 @@ function."""
 
 import torch
 
+from course_lib.chapters.ch01.mistakes import MORE
 from course_lib.classroom.exercises import Exercise, Numbers, told
 from course_lib.families import Sinusoids
 from course_lib.families.sinusoids import sine
@@ -291,6 +292,7 @@ EXERCISES = (
                 "`shots` places are support, and the others are query, as they stand in `order`",
                 seen=seen_other_split,
             ),
+            **MORE["split"],
         },
     ),
     Exercise(
@@ -354,6 +356,7 @@ EXERCISES = (
                 "numbers up to "
                 f"{int(n.result[0].max())}, and there are only {len(n.inputs[0])} classes"
             ),
+            **MORE["relabel"],
         },
     ),
     Exercise(
@@ -404,6 +407,7 @@ EXERCISES = (
                 "it estimates the variance of a larger population. The error on these tasks is "
                 "{wanted:.3f}: `correction=0`"
             ),
+            **MORE["floor"],
         },
     ),
 )

@@ -9,6 +9,7 @@ from matplotlib.collections import LineCollection
 
 from course_lib.classroom.explorer import Choice, Explorer, Points, Slider
 from course_lib.classroom.figures import COLOURS, new_figure, picture
+from course_lib.episodes import Episode
 from course_lib.families import Sinusoids
 from course_lib.families.sinusoids import sine
 
@@ -176,6 +177,20 @@ def what_is_left(know: str, shots: int, tolerance: float, query_x: float) -> dic
         "curves": A[few] * torch.sin(w[few] * X - p[few]),
         "spread": says.std().item() if len(kept) > 9 else None,
     }
+
+
+def left_open(know: str, episode: Episode, shots: int, tolerance: float = 0.3) -> float:
+    """How far apart the tasks are that pass through the first ``shots`` support points: the
+    variance of what they say, averaged over the query places and the tasks of ``episode``."""
+    (A, p, w), left = guesses(know), []
+    for support_x, support_y, query_x, _ in episode:
+        # (shots, guesses): what each guess says there
+        says = A * torch.sin(w * support_x[:shots] - p)
+        # near enough at every support point; their places in the list, 4,000 at most
+        kept = ((says - support_y[:shots]).abs() < tolerance).all(0).nonzero()[:4000, 0]
+        says = A[kept] * torch.sin(w[kept] * query_x - p[kept])
+        left.append(says.var(1, correction=0).mean().item() if len(kept) else 0.0)
+    return sum(left) / len(left)
 
 
 def draw_left(result: dict, axes: dict) -> None:

@@ -2,6 +2,7 @@
 
 import torch
 
+from course_lib.chapters.ch02.mistakes import MORE
 from course_lib.classroom.exercises import Exercise, told
 
 NAMESPACE = {}
@@ -113,6 +114,7 @@ EXERCISES = (
                 "You stepped by alpha times the loss. The loss says how wrong you are ({got:.3f} "
                 "instead of {wanted:.3f} came out); only its gradient says where to go."
             ),
+            **MORE["inner_step"],
         },
     ),
     Exercise(
@@ -158,6 +160,7 @@ EXERCISES = (
                 "{wanted:.3f}. Descent needs the minus sign.",
                 read="One step, by hand",
             ),
+            **MORE["adapt"],
         },
     ),
     Exercise(
@@ -197,6 +200,7 @@ EXERCISES = (
                 "You added all curvatures up and got {got:.3f}. Directions do not share a "
                 "budget: the largest alone decides, {wanted:.3f}."
             ),
+            **MORE["longest_step"],
         },
     ),
 )

@@ -3,6 +3,7 @@ step."""
 
 import torch
 
+from course_lib.chapters.ch03.mistakes import MORE
 from course_lib.classroom.exercises import Exercise, told
 
 NAMESPACE = {}
@@ -190,6 +191,7 @@ EXERCISES = (
                 "This is phi, {got:.3f}: where the inner step ends. Asked for is how the query "
                 "loss there changes with theta, {wanted:.3f}."
             ),
+            **MORE["meta_gradient"],
         },
     ),
     Exercise(
@@ -264,6 +266,7 @@ EXERCISES = (
                 "You adapted on the query set: the loss {got:.2f} is flattered, {wanted:.2f} is "
                 "honest. At test time nobody gives you the query targets."
             ),
+            **MORE["maml_loss"],
         },
     ),
     Exercise(
@@ -315,6 +318,7 @@ EXERCISES = (
                 "Your outer step climbs: {got:.3f} instead of {wanted:.3f}. It is gradient "
                 "descent once more."
             ),
+            **MORE["outer_step"],
         },
     ),
 )

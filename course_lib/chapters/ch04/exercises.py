@@ -3,6 +3,7 @@ and a meta-gradient on a diet."""
 
 import torch
 
+from course_lib.chapters.ch04.mistakes import MORE
 from course_lib.classroom.exercises import Exercise
 from course_lib.training.peak_memory import peak_memory
 
@@ -231,6 +232,7 @@ EXERCISES = (
             "first_order_loss(theta, loss_of, support, query, -alpha)": (
                 "Your inner step climbs: {got:.3f} instead of {wanted:.3f}."
             ),
+            **MORE["first_order"],
         },
     ),
     Exercise(
@@ -267,6 +269,7 @@ EXERCISES = (
                 "You made v one long first: {got:.3f} instead of {wanted:.3f}. H v is linear in "
                 "v: its length counts."
             ),
+            **MORE["hessian_vector"],
         },
     ),
     Exercise(
@@ -296,6 +299,7 @@ EXERCISES = (
                 "(I - alpha H) has more terms than the sum."
             ),
             "v": "This is the first-order gradient, {got:.3f}; the walk back ends at {wanted:.3f}.",
+            **MORE["walk_back"],
         },
     ),
     Exercise(
@@ -329,6 +333,7 @@ EXERCISES = (
                 "The parameters of each step are missing: {got:.3g} MB instead of {wanted:.3g}. "
                 "Every phi is a new copy."
             ),
+            **MORE["kept"],
         },
     ),
     Exercise(
@@ -358,6 +363,7 @@ EXERCISES = (
             "v - alpha * hessian_vector -> v + alpha * hessian_vector": (
                 "The sign of the step is turned: {got:.3f} instead of {wanted:.3f}."
             ),
+            **MORE["diet"],
         },
     ),
 )

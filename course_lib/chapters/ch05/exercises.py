@@ -3,6 +3,7 @@ gradient."""
 
 import torch
 
+from course_lib.chapters.ch05.mistakes import MORE
 from course_lib.classroom.exercises import Exercise, told
 
 NAMESPACE = {}
@@ -149,6 +150,7 @@ EXERCISES = (
                 "You divided by alpha, as if the difference were to be turned into a gradient "
                 "({got:.3f}). epsilon is a share of the way to phi: {wanted:.3f}."
             ),
+            **MORE["reptile_step"],
         },
     ),
     Exercise(
@@ -183,6 +185,7 @@ EXERCISES = (
                 "You added the step: {got:.3f} instead of {wanted:.3f}. phi is theta *minus* alpha "
                 "times the gradient, even where an entry of alpha is negative."
             ),
+            **MORE["meta_sgd_loss"],
         },
     ),
     Exercise(
@@ -212,6 +215,7 @@ EXERCISES = (
                 "lambda stands upside down: {got:.3f} instead of {wanted:.3f}. A strong spring, a "
                 "large lambda, must make phi follow theta, and the inverse tend to I."
             ),
+            **MORE["implicit"],
         },
     ),
 )

@@ -4,6 +4,7 @@ Koch's loss."""
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters.ch06.mistakes import MORE
 from course_lib.classroom.exercises import Exercise, told
 
 # The sections to read again
@@ -264,6 +265,7 @@ EXERCISES = (
                 "You return all pairs nearer than 1, as many as there are. The k hardest are "
                 "asked for, and no margin is given."
             ),
+            **MORE["hardest"],
         },
     ),
     Exercise(
@@ -314,6 +316,7 @@ EXERCISES = (
                 "Only pairs of the same class pay: {got:.3f} instead of {wanted:.3f}. "
                 "Cross-entropy has a second term, for pairs that differ: (1 − same)·log(1 − p)."
             ),
+            **MORE["koch"],
         },
     ),
 )

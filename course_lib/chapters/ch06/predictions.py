@@ -69,7 +69,7 @@ PREDICTIONS = {
             ),
             "close": (
                 "Characters that nobody trained on are told apart by one example each. What f "
-                "learned is no list of characters, but how drawings of one thing differ."
+                "learned is not a list of characters: it is how drawings of one thing differ."
             ),
         },
         scripts,

@@ -4,6 +4,7 @@ border, and a search for wrong labels."""
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters.ch07.mistakes import MORE
 from course_lib.classroom.exercises import Exercise, told
 
 NAMESPACE = {}
@@ -194,6 +195,7 @@ EXERCISES = (
                 "The numbers are right, but `c[n] = ...` also changed the prototypes of whoever "
                 "called you. Work on `c.clone()`."
             ),
+            **MORE["one_more"],
         },
     ),
     Exercise(
@@ -267,6 +269,7 @@ EXERCISES = (
                 "squared distance is their sum: {wanted:.2f}, not {got:.2f}.",
                 read="A class is a point",
             ),
+            **MORE["loss"],
         },
     ),
     Exercise(
@@ -320,6 +323,7 @@ EXERCISES = (
                 "Your bias has one number for each number of the embedding. It is a single one: "
                 "add them up."
             ),
+            **MORE["border"],
         },
     ),
     Exercise(
@@ -412,6 +416,7 @@ EXERCISES = (
                 "`F.one_hot` gives whole numbers, and a matrix product needs one type on both "
                 "sides. Add `.float()` to it."
             ),
+            **MORE["left_out"],
         },
     ),
 )

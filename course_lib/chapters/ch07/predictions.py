@@ -91,7 +91,7 @@ PREDICTIONS = {
             ),
             "equal": (
                 "They cannot be told apart: the paired interval contains zero",
-                "Any number of classes can train f, for it is no part of f. But twenty at once "
+                "Any number of classes can train f: f does not depend on it. But twenty at once "
                 "are a harder lesson than five: look whether the paired interval contains zero.",
             ),
         },

@@ -4,6 +4,7 @@ the logits of Meta-Baseline."""
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters.ch08.mistakes import MORE
 from course_lib.classroom.exercises import Exercise
 
 NAMESPACE = {}
@@ -99,6 +100,7 @@ def claims(_: torch.Generator) -> list[tuple]:
         (9, 60, 5),
         (21, 30, 2),
         (55, 100, 2),
+        (4, 100, 5),
     ]
 
 
@@ -124,6 +126,8 @@ def feature_cases(generator: torch.Generator) -> list[tuple]:
     return [
         (2 * torch.randn(s, c, generator=generator) + 1, torch.randn(q, c, generator=generator))
         for s, q, c in ((5, 4, 3), (10, 6, 2), (5, 5, 4))
+    ] + [  # features that hardly vary: here it matters where 1e-5 is added
+        (0.003 * torch.randn(6, 3, generator=generator), torch.randn(4, 3, generator=generator))
     ]
 
 
@@ -230,6 +234,7 @@ EXERCISES = (
                 "The variance stands where the standard deviation belongs: {got:.4f} instead of "
                 "{wanted:.4f}."
             ),
+            **MORE["paired_interval"],
         },
     ),
     Exercise(
@@ -265,6 +270,7 @@ EXERCISES = (
                 "You ask whether the interval reaches above chance anywhere. To tell a result "
                 "from guessing, all of it must lie above: compare the low end."
             ),
+            **MORE["claim"],
         },
     ),
     Exercise(
@@ -302,6 +308,7 @@ EXERCISES = (
             "without_a_leak(support, support)": (
                 "You returned the support set. The question is what becomes of the queries."
             ),
+            **MORE["without_a_leak"],
         },
     ),
     Exercise(
@@ -342,6 +349,7 @@ EXERCISES = (
                 "You return probabilities ({got:.2f}); wanted are logits ({wanted:.2f}). The "
                 "loss takes the softmax itself."
             ),
+            **MORE["meta_baseline"],
         },
     ),
 )

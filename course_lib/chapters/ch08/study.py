@@ -30,6 +30,7 @@ from course_lib.learners import (
 from course_lib.learners.inner_loop import predict_with, written_out
 from course_lib.networks import BatchNorm
 from course_lib.training.evaluation import Score, evaluate, test_episodes
+from course_lib.training.outer_loop import meta_train
 from course_lib.training.recipes import INNER, PICTURES, encoder, maml_on_pictures, prepare_pictures
 from course_lib.training.runs import Measurement, Run, load_or_train, once, printed
 
@@ -256,6 +257,25 @@ def measure_more(o) -> tuple[dict[str, Tensor], dict]:
     return found, {"test_seed": TEST_SEED}
 
 
+RATES, SHORT, CHOOSERS = (2e-3, 5e-3, 1e-2), 300, 10  # CHOOSERS: training scripts set aside
+
+
+def measure_rates(o) -> tuple[dict[str, Tensor], dict]:
+    """Right answers of short runs with three outer rates each, on training scripts set aside: the
+    scripts held out have no part in the choice."""
+    learn, choose = scripts()[0].split(CHOOSERS)
+    tasks, found = test_episodes(choose, 300, shots=1, queries=QUERIES, seed=TEST_SEED), {}
+    for name in SEEDED:
+        for beta in RATES:
+            learner, family, plan = run_of(name).prepared(0, outer_steps=SHORT, beta=beta)
+            family = Strokes(ways=family.ways, scripts=SCRIPTS, only=learn.only)
+            meta_train(learner, family, plan, progress=False)
+            score = evaluate(learner, tasks)
+            found[f"{name}, {beta:g}"] = count_right(score)
+            print(f"{name}, {beta:g}: {score}", flush=True)
+    return found, {"test_seed": TEST_SEED, "outer_steps": SHORT, "scripts": list(choose.only)}
+
+
 def measure(o) -> tuple[dict[str, Tensor], dict]:
     """Right answers of every learner in every episode, and of MAML by mode and number of queries
     asked at once."""
@@ -282,5 +302,8 @@ RUNS += [
     Measurement("look_scores", "the scores of all of them on the same episodes", measure=measure),
     Measurement(
         "look_more", "scores of other seeds and of four times the outer steps", measure=measure_more
+    ),
+    Measurement(
+        "look_rates", "which outer rate, by training scripts set aside", measure=measure_rates
     ),
 ]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters.ch09.mistakes import MORE
 from course_lib.classroom.exercises import Exercise, Numbers, told
 
 NAMESPACE = {"zlib": zlib}
@@ -64,6 +65,7 @@ def vocabularies(generator: torch.Generator) -> list[tuple]:
         "quagga",
         "book a yurt",
         "kiwi mango papaya to nairobi tonight",
+        "Book a yurt",  # the vocabulary knows book, and not Book
     )
     lengths = torch.randint(6, 9, (len(sentences),), generator=generator).tolist()
     return [
@@ -413,6 +415,7 @@ EXERCISES = (
                 f"Your row has {len(n.result)} ids where `length` is {n.inputs[3]}. Fill it up "
                 "with zeros at the end."
             ),
+            **MORE["encode"],
         },
     ),
     Exercise(
@@ -465,6 +468,7 @@ EXERCISES = (
                 "The mask is turned round: this is the mean of the padding, {got:.2f} where "
                 "{wanted:.2f} is right."
             ),
+            **MORE["masked_mean"],
         },
     ),
     Exercise(
@@ -545,6 +549,7 @@ EXERCISES = (
                 "Above the line stands the number of words; it should be the number of "
                 "sentences, n ({got:.2f}, not {wanted:.2f})."
             ),
+            **MORE["idf"],
         },
     ),
     Exercise(
@@ -643,6 +648,7 @@ EXERCISES = (
             gradient_returned: (
                 "This is the gradient, {got:.2f}. Wanted is where the step ends: {wanted:.2f}."
             ),
+            **MORE["inner_step"],
         },
     ),
 )

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters.ch09 import pretrained
 from course_lib.episodes import Episode, TaskFamily
 from course_lib.families import Intents
 from course_lib.families.hidden_words import WordDropout
@@ -26,7 +27,7 @@ from course_lib.networks.sentences import (
 )
 from course_lib.training.evaluation import Score, evaluate, test_episodes
 from course_lib.training.outer_loop import Plan
-from course_lib.training.runs import Run, load_or_train, plan_of, printed
+from course_lib.training.runs import Measurement, Run, load_or_train, plan_of, printed
 
 PIECE, BUCKETS = 4, 2048  # letters in a piece of a word, and how many numbers the pieces share
 HOLES = 0.3  # share of words hidden in training
@@ -116,6 +117,13 @@ RUNS = [
     request_run("baselinepp", "Baseline++", baseline_plus_plus, ways=20, tasks=1),
 ]
 RUN_OF = {run.name.removeprefix("intents_"): run for run in RUNS}
+RUNS.append(
+    Measurement(
+        "intents_smollm",
+        "short requests, by the frozen vectors of SmolLM2-135M-Instruct",
+        measure=lambda o: pretrained.measure(episodes, bag_of_words()),
+    )
+)
 
 
 def prepare(name: str, seed: int = 0) -> tuple[Learner, TaskFamily, Plan]:

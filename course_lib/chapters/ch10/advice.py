@@ -6,7 +6,6 @@ queries: read the differences with `paired`. The worlds are held-out ones of two
 What holds for this model need not hold for another.
 """
 
-import itertools
 from dataclasses import replace
 
 import torch
@@ -82,20 +81,15 @@ def asked(episode: Episode, first: int) -> Tensor:
     return torch.tensor([first, 1 - first] * 4).expand(episode.tasks, -1)
 
 
-def wrong_labels(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """8 examples, of which 0, 2, 4 or 8 have the wrong label."""
+def drawn_labels(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
+    """8 examples with right labels, with labels drawn from both (Min et al. 2022), or exchanged."""
     episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
-    order = torch.rand(tasks, 8, generator=torch.Generator().manual_seed(seed)).argsort(1)
+    dice = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(episode.ways, episode.support_y.shape, generator=dice)
     return {
-        f"{wrong} of 8 labels wrong": asking(
-            model,
-            replace(
-                episode,
-                support_y=torch.where(order < wrong, 1 - episode.support_y, episode.support_y),
-            ),
-            8,
-        )
-        for wrong in (0, 2, 4, 8)
+        "right labels": asking(model, episode, 8),
+        "random labels": asking(model, replace(episode, support_y=drawn), 8),
+        "flipped labels": asking(model, replace(episode, support_y=1 - episode.support_y), 8),
     }
 
 
@@ -172,82 +166,16 @@ def conciseness(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Sc
     }
 
 
-def in_all_orders(model: TinyGPT, tasks: int, seed: int) -> Tensor:
-    """Two kinds a label, one example of each kind, in all 24 orders: which queries are answered
-    rightly, (24, T, Q) of 0 and 1."""
-    episode = with_examples(some := worlds(tasks, seed, 2), torch.arange(4).expand(some.tasks, -1))
-    orders = [
-        pick(episode, torch.tensor(p).expand(tasks, -1)) for p in itertools.permutations(range(4))
-    ]
-    return torch.stack([(answers(model, one, 4) == one.query_y).float() for one in orders])
-
-
-def best_and_worst(right: Tensor) -> dict[str, Score]:
-    """Scores of the worst order, of all, and of the best. Which order that is, one half of the
-    tasks says; the other half is scored.
-
-    Args:
-        right: (orders, T, Q) of 0 and 1, from `in_all_orders`.
-    """
-    half, by_order = right.shape[1] // 2, right.mean(-1)
-    ranked, other = by_order[:, :half].mean(1).argsort(), by_order[:, half:]
-    ways = {
-        "worst order": other[ranked[0]],
-        "mean of all orders": other.mean(0),
-        "best order": other[ranked[-1]],
-    }
-    return {name: Score(each, "accuracy", chance=0.5) for name, each in ways.items()}
-
-
-def order(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """One example of each of four kinds, in all 24 orders: see `best_and_worst`, and
-    `order_decides` for single queries."""
-    return best_and_worst(in_all_orders(model, tasks, seed))
-
-
-def order_decides(right: Tensor) -> Score:
-    """The share of queries that some orders answer rightly and others wrongly; ``right`` as in
-    `best_and_worst`."""
-    return Score(
-        (right != right[0]).any(0).float().mean(1),
-        "share of queries whose answer depends on the order",
-    )
-
-
 def instruction_or_examples(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """An instruction in words seen in training, in other words, or none; with no, right or
-    contradicting examples."""
+    """An instruction in words seen in training, in other words, or none; with and without
+    examples."""
     episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
     known, unknown = WORDINGS[0], UNSEEN_WORDINGS[-1]
-    contradicted = replace(instructed(episode, known), support_y=1 - episode.support_y)
     return {
         "known wording": asking(model, instructed(episode, known), 0),
         "unknown wording": asking(model, instructed(episode, unknown), 0),
         "unknown wording, 4 examples": asking(model, instructed(episode, unknown), 4),
         "4 examples": asking(model, episode, 4),
-        "known wording, 1 contradicting example": asking(model, contradicted, 1),
-        "known wording, 4 contradicting examples": asking(model, contradicted, 4),
-    }
-
-
-def by_contradiction(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]:
-    """A known instruction, then one example that contradicts it about one of two kinds: how often
-    answers follow the instruction.
-
-    Scored a query at a time, because a query is of either kind: "of the contradicted kind" or "of
-    the other kind".
-    """
-    episode = with_examples(some := worlds(tasks, seed), asked(some, 0))
-    flipped = replace(instructed(episode, WORDINGS[0]), support_y=1 - episode.support_y)
-    follows = (answers(model, flipped, 1) == episode.query_y).float()
-    contradicted = place(episode, episode.query_x) == 0  # the first example is of kind 0
-    ways = {
-        "of the contradicted kind": follows[contradicted],
-        "of the other kind": follows[~contradicted],
-    }
-    return {
-        name: Score(each, "share that follows the instruction", chance=0.5)
-        for name, each in ways.items()
     }
 
 
@@ -266,8 +194,8 @@ def balance(model: TinyGPT, tasks: int = 300, seed: int = 0) -> dict[str, Score]
 
 
 ADVICE = {
-    "wrong labels": wrong_labels, "label words": label_words, "diversity": diversity,
+    "labels": drawn_labels, "label words": label_words, "diversity": diversity,
     "relevance": relevance, "consistency": format_consistency,
-    "conciseness": conciseness, "order": order, "instruction or examples": instruction_or_examples,
+    "conciseness": conciseness, "instruction or examples": instruction_or_examples,
     "balance": balance,
 }  # fmt: skip

@@ -1,20 +1,13 @@
 """What readers of chapter 10 predict before they see it, and what is said to each answer."""
 
-
 from course_lib import paired
+from course_lib.chapters.ch10 import readings, tables
+from course_lib.chapters.ch10.cells import Cell
 from course_lib.classroom.figures import COLOURS, new_figure
 from course_lib.classroom.predictions import Outcome, Prediction
+from course_lib.training.evaluation import Score
 
-
-def told(found):
-    """One line a way to write the prompts, one column a model."""
-    lines = [" " * 42 + "".join(f"{when:>20}" for when in found)]
-    for way in found["early"]:
-        cells = [
-            f"{100 * s[way].mean:13.1f} ± {100 * s[way].half_width:4.1f}" for s in found.values()
-        ]
-        lines.append(f"{way:42}" + "".join(cells))
-    return lines
+SHOTS = (0, 1, 2, 4, 8, 16)
 
 
 def effect(one, other):
@@ -24,182 +17,149 @@ def effect(one, other):
     return ("better" if difference.mean > 0 else "worse") if large else "same"
 
 
-def one_shot(curves, echoes):
-    one = curves[2][1]
+def one_shot(curves):
+    """Args: curves[reader][ways][shots], a `Score` each."""
+    one = curves["model"][2][1]
+    half = abs(one.mean - 0.5) < one.half_width + 0.02
+    figure, axes = new_figure(8.5, 3.2, mosaic=[["2", "4"]])
+    styles = {
+        "model": ("-o", "after"), "nearest example": ("--s", "query"),
+        "nearest or excluded": (":^", "truth"),
+    }  # fmt: skip
+    lines = ["accuracy (%), 400 tasks" + "".join(f"{f'k = {k}':>8}" for k in SHOTS)]
+    for ways in (2, 4):
+        for reader, (form, colour) in styles.items():
+            means = [100 * curves[reader][ways][k].mean for k in SHOTS]
+            axes[str(ways)].plot(range(6), means, form, color=COLOURS[colour], label=reader)
+            lines.append(f"{ways} labels, {reader:20}" + "".join(f"{m:8.1f}" for m in means))
+        axes[str(ways)].axhline(100 / ways, color=COLOURS["chance"], ls="--", lw=1, label="chance")
+        axes[str(ways)].set(
+            xticks=range(6), ylim=(0, 103), title=f"{ways} labels", xlabel="examples",
+            ylabel="accuracy (%)",
+        )  # fmt: skip
+        axes[str(ways)].set_xticklabels(SHOTS)
+    axes["4"].legend(loc="lower right", fontsize=8)
+    lines.append(f"one example, 2 labels: {one}")
     return Outcome(
-        "half"
-        if abs(one.mean - 0.5) < one.half_width + 0.02
-        else "more"
-        if one.mean > 0.5
-        else "fewer",
-        lines=[
-            f"no example:  {curves[2][0]}",
-            f"one example: {one}",
-            (
-                f"with one example, the label shown in it was chosen in {100 * echoes:.0f} % of "
-                "the tasks"
-            ),
-        ],
-    )
-
-
-def four(curves, ceilings, SHOTS):
-    figure, axes = new_figure(8.5, 3.0)
-    for ways, colour in ((2, "query"), (4, "support")):
-        mean, half = zip(
-            *((100 * s.mean, 100 * s.half_width) for s in curves[ways].values()), strict=True
-        )
-        axes.errorbar(
-            range(6), mean, half, fmt="-o", capsize=3, color=COLOURS[colour], label=f"{ways} labels"
-        )
-        axes.plot(
-            range(6),
-            [100 * c for c in ceilings[ways]],
-            ":",
-            color=COLOURS[colour],
-            label="right label is shown" if ways == 4 else None,
-        )
-        axes.axhline(100 / ways, color=COLOURS["chance"], ls="--", lw=1)
-    axes.set(
-        xticks=range(6),
-        ylim=(0, 103),
-        xlabel="examples in the prompt (dashed: chance)",
-        ylabel="accuracy (%)",
-    )
-    axes.set_xticklabels(SHOTS)
-    axes.legend(loc="lower right")
-    lines = [
-        f"4 labels, {k:2} examples: {s}   label shown: {c:.3f}"
-        for (k, s), c in zip(curves[4].items(), ceilings[4], strict=True)
-    ]
-    return Outcome(
-        100 * curves[4][4].mean,
+        "half" if half else "more" if one.mean > 0.5 else "fewer",
         lines=lines,
         show=figure,
         alt=(
-            "Accuracy against the number of examples for two and for four labels, with intervals; "
-            "from one example on each curve coincides with the share of queries whose label is "
-            "shown."
+            "Accuracy against examples for two and four labels. The model and the nearest example "
+            "lie on each other and rise from chance; a reader that also excludes is far above both "
+            "from one example on."
         ),
     )
 
 
-def wrong(found):
-    mean = found["end of training"]["8 of 8 labels wrong"].mean
+def real_shots():
+    """Zero against four examples, sentiment, the real model."""
+    figure, axes = new_figure(8.5, 3.4, mosaic=[["sentiment", "question"]])
+    for name in ("sentiment", "question"):
+        one = axes[name]
+        found = [readings.score(Cell(name, shots=k)) for k in SHOTS]
+        one.errorbar(
+            range(6), [s.mean for s in found], [s.half for s in found], fmt="-o", capsize=3,
+            color=COLOURS["after"], label="mean over sets, 95 %",
+        )  # fmt: skip
+        for place, k in enumerate(SHOTS[1:], start=1):
+            each = 100 * readings.right(readings.by_sets(Cell(name, shots=k))).mean(1)
+            one.plot([place + 0.12] * len(each), each, ".", color=COLOURS["before"],
+                     label="one example set" if k == 1 else None)  # fmt: skip
+        nearest = [tables.looked_up(name, "last", k).mean for k in SHOTS[1:]]
+        one.plot(range(1, 6), nearest, "--s", ms=4, color=COLOURS["query"], label="nearest example")
+        one.axhline(50, color=COLOURS["chance"], ls=":", label="chance")
+        one.set(xticks=range(6), ylim=(40, 102), xlabel="examples", title=name)
+        one.set_xticklabels(SHOTS)
+    axes["sentiment"].set_ylabel("accuracy (%)")
+    axes["sentiment"].legend(loc="upper right", fontsize=8)
+    gap = readings.difference(Cell("sentiment", shots=4), Cell("sentiment"))
     return Outcome(
-        "high" if mean > 0.9 else "zero" if mean < 0.1 else "half",
-        lines=["accuracy (%), chance 50"] + told(found),
-    )
-
-
-def exchanged(found):
-    follows = {
-        when: scores["names of the kinds, exchanged"].mean > 0.5 for when, scores in found.items()
-    }
-    end_follows, early_follows = follows.values()
-    return Outcome(
-        "both"
-        if end_follows and early_follows
-        else "end"
-        if end_follows
-        else "early"
-        if early_follows
-        else "none",
-        lines=["accuracy (%), chance 50"] + told(found),
-    )
-
-
-def form(RESULTS):
-    one_form, mixed = RESULTS["consistency"]["end of training"].values()
-    alone, _, ramble = RESULTS["conciseness"]["end of training"].values()
-    costs_form, costs_words = effect(one_form, mixed) == "better", effect(alone, ramble) == "better"
-    return Outcome(
-        {(1, 1): "both", (1, 0): "separators", (0, 1): "chatter", (0, 0): "neither"}[
-            costs_form, costs_words
+        "up" if gap.mean > gap.half else "down" if gap.mean < -gap.half else "level",
+        lines=[
+            *tables.by_shots("sentiment"),
+            *tables.by_shots("question"),
+            f"sentiment, 4 examples minus none: {gap.mean:+.1f} ± {gap.half:.1f}",
         ],
-        lines=["accuracy (%), chance 50"]
-        + told(RESULTS["consistency"])
-        + told(RESULTS["conciseness"]),
+        show=figure,
+        alt=(
+            "Accuracy of the real model against the number of examples, for sentiment and for "
+            "question or statement: highest without examples, lower with them, and the example "
+            "sets far apart; the nearest example lies below or near."
+        ),
     )
 
 
-def diversity(found):
-    both_kinds, one_kind = found["end of training"].values()
-    at_chance = abs(one_kind.mean - 0.5) <= one_kind.half_width
-    return Outcome(
-        "same" if effect(both_kinds, one_kind) != "better" else "chance" if at_chance else "some",
-        lines=["accuracy (%), chance 50"] + told(found),
+def reason():
+    """What falls from 0 to 4 examples: the ranking of queries, or the place of the threshold."""
+    none, four = Cell("question"), Cell("question", shots=4)
+    ranks = readings.ranks_rightly(four) - readings.ranks_rightly(none)
+    repaired = readings.score(four, "batch").mean - readings.score(four).mean
+    right = "forgets" if ranks < -10 else "one" if repaired > 10 else "copies"
+    return Outcome(right, lines=tables.why())
+
+
+def random_labels():
+    """Right against random labels, 8 examples of sentiment, in points."""
+    gap = readings.difference(
+        Cell("sentiment", shots=8), Cell("sentiment", shots=8, labels="random")
     )
+    key = "little" if abs(gap.mean) < 10 else "much" if gap.mean > 0 else "helps"
+    return Outcome(key, lines=tables.about_labels())
 
 
-def relevance(found):
-    other_kind = found["end of training"]["of the other kind with its label"]
-    return Outcome(100 * other_kind.mean, lines=["accuracy (%), chance 50"] + told(found))
+def order(early):
+    """Args: early, `orders_within_tasks` of the early model."""
+    lines = [f"{'best and worst order of each task or set':44}{'best':>8}{'worst':>8}{'mean':>8}"]
+    found = {}
+    for called, pair in {
+        "early small model, 40 tasks, 24 orders": early,
+        "real model, sentiment, 8 sets, 8 orders": readings.in_all_orders(),
+        "the same, preference divided out": readings.in_all_orders("batch"),
+    }.items():
+        ways = readings.best_and_worst_order(*pair)
+        found[called] = Score(ways["best"] - ways["worst"]), Score(ways["best"] - ways["mean"])
+        cells = "".join(f"{100 * ways[key].mean():8.1f}" for key in ("best", "worst", "mean"))
+        lines.append(f"{called:44}{cells}")
+    lines.append("chosen on one half of the query words, scored on the other, in points:")
+    for called, (gap, gain) in found.items():
+        lines.append(f"{called:44}best - worst {points(gap)}, best - mean {points(gain)}")
+    right = early[0].mean(-1)  # (tasks, 24)
+    half = len(right) // 2
+    place = right[:half].mean(0).argmax()
+    across = Score(right[half:, place] - right[half:].mean(1))
+    lines.append(f"early model, one order for all tasks, minus mean: {points(across)}")
+    gap = next(iter(found.values()))[0]
+    large = gap.mean > max(0.05, gap.half_width)
+    return Outcome("within" if large else "none", lines=lines)
 
 
-def order(RESULTS, decided):
-    spread = {
-        when: scores["best order"].mean - scores["worst order"].mean
-        for when, scores in RESULTS["order"].items()
-    }
-    end_wide, early_wide = (gap > 0.1 for gap in spread.values())
-    return Outcome(
-        "both"
-        if end_wide and early_wide
-        else "end"
-        if end_wide
-        else "early"
-        if early_wide
-        else "neither",
-        lines=["accuracy (%), chance 50"]
-        + told(RESULTS["order"])
-        + ["queries that some orders answer rightly and others wrongly:"]
-        + [
-            f"   {when:16} {100 * s.mean:.1f} ± {100 * s.half_width:.1f} %"
-            for when, s in decided.items()
-        ],
-    )
+def points(score: Score) -> str:
+    return f"{100 * score.mean:+.1f} ± {100 * score.half_width:.1f}"
 
 
-def balance(found):
-    majority = found["early"]["3 of 4 examples"].mean
-    return Outcome(
-        "more" if majority > 0.6 else "less" if majority < 0.4 else "half",
-        lines=["share of answers with the first label (%), 50 would be even"] + told(found),
-    )
-
-
-def instruction(found, asked_again):
-    follow = asked_again["end of training"]["of the contradicted kind"]
-    clear = abs(follow.mean - 0.5) > max(0.1, follow.half_width)
-    return Outcome(
-        "half" if not clear else "instruction" if follow.mean > 0.5 else "example",
-        lines=["one contradicting example: answers that follow the instruction (%)"]
-        + told(asked_again)
-        + [
-            (
-                "right answers (%), chance 50; by the examples, or by the instruction where they "
-                "contradict it"
-            )
-        ]
-        + told(found),
-    )
+def choose():
+    """The chosen prompt on the eight queries that chose it, minus on fresh ones, in points."""
+    found = readings.choose_prompt(tables.candidates(), 8)
+    flattered = round(found["on the labelled"] - found["on fresh ones"], 1)
+    return Outcome(flattered, lines=tables.choosing())
 
 
 PREDICTIONS = {
     "one_shot": Prediction(
-        "Two labels, one example, over many held-out tasks. How often does the model choose "
+        "Two labels, one example, over many held-out tasks. How often does the small model choose "
         "rightly?",
         {
             "more": (
                 "In far more than half: a word of another kind must have the other label",
-                "A person could reason like that, and would nearly always be right. This model "
-                "does not exclude: it answers with the label that it has seen, whatever is asked.",
+                "A person could reason like that, and so can a rule of one line: see the line "
+                "'nearest or excluded'. This model does not exclude. It answers with the label "
+                "that it has seen, whatever is asked.",
             ),
             "half": (
                 "In about half of the cases, like guessing",
-                "It answers with the only label that it has seen, whatever is asked. One example "
-                "shows the form of an answer, and says nothing of the other label.",
+                "It answers with the only label that it has seen. A rule that also excludes has "
+                "nearly every task right: the examples told enough, and the model did not use it.",
             ),
             "fewer": (
                 "In clearly fewer than half",
@@ -209,210 +169,111 @@ PREDICTIONS = {
         },
         one_shot,
     ),
-    "four": Prediction(
-        "Four labels, four examples drawn at random. How often does it choose the right one of "
-        "the four?",
+    "real_shots": Prediction(
+        "Positive or negative? Without examples the real model has about five of six reviews "
+        "right. Now show it four reviews with their right labels, two of each. What happens to "
+        "its accuracy?",
         {
-            "low": (
-                "It reads better than that. What limits it is the luck of the draw: in a good "
-                "part of the prompts the right label is not among the examples."
+            "up": (
+                "It rises: examples help",
+                "That is the promise of the word few-shot. On these tasks this model does worse "
+                "with examples than without. Why is the next question.",
             ),
-            "high": (
-                "Four examples need not show all four labels. Often one is missing, and this "
-                "model answers only with labels that it has seen."
+            "level": (
+                "It stays, within a few points",
+                "The mean hides how far example sets lie apart; and the mean itself falls.",
             ),
-            "close": (
-                "Close to the share of prompts in which the right label is shown at all: the "
-                "dotted line, which the curve all but covers."
+            "down": (
+                "It falls by ten points or more",
+                "It falls, on average over the sets. A prompt with four right examples is a worse "
+                "classifier here than a prompt with none.",
             ),
         },
-        four,
-        number=(0, 100, 1),
-        unit="%",
-        tolerance=6,
+        real_shots,
     ),
-    "wrong": Prediction(
-        "Eight examples, and in all of them the two made-up labels are exchanged. How often does "
-        "the model give the label that is right in the task?",
+    "reason": Prediction(
+        "Why does accuracy fall when right examples are shown? Take question or statement.",
         {
-            "high": (
-                "Still above 90 %: the format of the examples is what counts",
-                "That is what Min et al. (2022) measured in twelve large models with natural "
-                "labels: random labels cost them few points. With made-up labels there is "
-                "nothing to fall back on.",
+            "forgets": (
+                "The longer prompt confuses it: it no longer tells questions from statements",
+                "Look at 'ranks rightly': a question still leans more to 'question' than a "
+                "statement does, in nearly all pairs. What it knows is still there.",
             ),
-            "half": (
-                "About half: it no longer knows what to believe",
-                "Half is what it gets when half of the labels are wrong. When all are wrong, the "
-                "examples agree with each other, and it follows them.",
+            "one": (
+                "It gives one label for almost everything",
+                "Its ranking of the queries is as good as before. What has moved is the point "
+                "where one label turns into the other, so one label wins nearly always. Divide "
+                "the preference out, and most of the loss is gone.",
             ),
-            "zero": (
-                "Hardly ever: it follows the examples",
-                "The examples are its only source, so it does what they say. With half of the "
-                "labels wrong it is at chance.",
+            "copies": (
+                "It answers with the label of the most similar example",
+                "Then the answers would be as mixed as the examples are, two of each label. They "
+                "are not: one label wins nearly always.",
             ),
         },
-        wrong,
+        reason,
     ),
-    "exchanged": Prediction(
-        "Which of the two models follows the examples against what it believes, in most cases?",
+    "random_labels": Prediction(
+        "Eight examples of sentiment, and now each label is drawn by a coin. How much accuracy "
+        "does the real model lose against right labels?",
         {
-            "both": (
-                "Both: examples beat beliefs",
-                "One of them does not: it has learned what a dog is before it has learned to "
-                "read examples.",
+            "much": (
+                "More than ten points: wrong labels teach the wrong task",
+                "So one would think of a learner. For sentiment no such loss is to be seen, even "
+                "with all labels flipped: the model goes by what it believed before.",
             ),
-            "end": (
-                "Only the model at the end of training",
-                "Beliefs come first in training, reading later. The early model answers with "
-                "what it believes; the final one reads.",
+            "little": (
+                "Fewer than ten points",
+                "As in Min et al. (2022). As it is, the interval is wide; divided out, it is "
+                "narrow and holds zero, and even flipped labels cost nothing. Question or "
+                "statement is another matter: there, divided out, right labels are worth points.",
             ),
-            "early": (
-                "Only the early model: its beliefs are weaker",
-                "It is the other way round: naming kinds is learned before reading examples. The "
-                "early model has the beliefs, and reads only in part.",
-            ),
-            "none": (
-                "Neither: dog stays an animal",
-                "True of the early model, in most tasks. The final one has had time to learn "
-                "from prompts in which names of kinds stand for something else.",
+            "helps": (
+                "It gains: random labels mix more",
+                "No gain is to be seen beyond the interval, as it is or divided out.",
             ),
         },
-        exchanged,
-    ),
-    "form": Prediction(
-        "What costs the model at least five points?",
-        {
-            "both": (
-                "Both: mixed separators and chatter",
-                "A sensible habit, without effect here. In training, separators changed from "
-                "prompt to prompt, and half of the prompts began with random words.",
-            ),
-            "separators": (
-                "Only mixed separators",
-                "In training a prompt had one separator, and the next prompt another. The model "
-                "seems to take any of them as a separator: a mixture, which it never saw, does "
-                "no harm.",
-            ),
-            "chatter": (
-                "Only chatter",
-                "In training half of the prompts began with random words, so the model learned "
-                "to pass over them.",
-            ),
-            "neither": (
-                "Neither",
-                "In training, separators changed from prompt to prompt, and half of the prompts "
-                "began with random words. The model learned not to rely on either.",
-            ),
-        },
-        form,
-    ),
-    "diversity": Prediction(
-        "How accurate is the model when the examples show only one kind of each label?",
-        {
-            "same": (
-                "As accurate: eight examples are eight examples",
-                "They do not show the other kind, and it does not follow from the first: that a "
-                "dog is *blip* says nothing about a pear.",
-            ),
-            "some": (
-                "Clearly less accurate, and still clearly above chance",
-                "Queries of a kind that was shown are read well. For the others nothing in the "
-                "prompt helps, and half of the guesses are right.",
-            ),
-            "chance": (
-                "At chance",
-                "Half of the queries are of a kind that was shown, and those are still answered "
-                "rightly.",
-            ),
-        },
-        diversity,
-    ),
-    "relevance": Prediction(
-        "How accurate is the model with examples of the other kind only?",
-        {
-            "low": (
-                "It has no reason to be wrong either. The query is like neither label's "
-                "examples, so it guesses."
-            ),
-            "high": (
-                "The label is shown, but only beside words of another kind. Nothing connects "
-                "them with the query."
-            ),
-            "close": (
-                "Chance. A support set helps with what it shows, and here it shows another kind."
-            ),
-        },
-        relevance,
-        number=(0, 100, 1),
-        unit="%",
-        tolerance=8,
+        random_labels,
     ),
     "order": Prediction(
-        "Best order minus worst order, chosen on 100 tasks and scored on 100 others. For which "
-        "model is that more than ten points?",
+        "The same four examples in every order, for the early small model. The best and the worst "
+        "order of a task are found on one half of its query words. How far apart are they on the "
+        "other half?",
         {
-            "both": (
-                "For both",
-                "Averaged over tasks, no order is much better than another. That hides the early "
-                "model's single answers: read the last lines.",
+            "none": (
+                "Not at all, beyond luck: the content counts",
+                "Luck is what the second half is for, and the difference is still there. In "
+                "*this* task an order is good. In the next task another one is.",
             ),
-            "early": (
-                "Only for the early model",
-                "Averaged over tasks it is not. But the early model's single answers do hang on "
-                "the order: read the last lines.",
-            ),
-            "end": (
-                "Only for the model at the end",
-                "It is the one that reads best, and hardly any answer of it hangs on the order.",
-            ),
-            "neither": (
-                "For neither",
-                "On average no order stands out. Single answers of the early model still hang on "
-                "the order, and one task with one order is all that a user sees.",
+            "within": (
+                "By more than five points",
+                "As Lu et al. (2022) found: the same examples, and the order decides. In the real "
+                "model all of it goes through the preference: divided out, nothing is left. And "
+                "the last line says that there is no order to copy to the next task.",
             ),
         },
         order,
     ),
-    "balance": Prediction(
-        "How often does the early model answer with the first label?",
+    "choose": Prediction(
+        "Six prompts for one task. You try all on the same 8 labelled queries, take the best, "
+        "and report what it had there. By how many points do you flatter it, on average?",
         {
-            "half": (
-                "In about half of the cases",
-                "The model at the end manages that. The early one counts labels more than it "
-                "compares words.",
+            "low": (
+                "More than that. The best of six noisy numbers is far too good: eight queries "
+                "can differ by one answer in eight, 12.5 points, by luck."
             ),
-            "more": (
-                "In more than 60 %: it goes with the majority",
-                "A **majority bias**: Zhao et al. (2021) describe it for GPT-3, beside a bias "
-                "towards recent examples and one towards common words.",
+            "high": (
+                "Less than that: some of the six are truly better, so part of what you saw "
+                "was no luck. Luck is the rest."
             ),
-            "less": (
-                "In less than 40 %: it evens things out",
-                "It goes with the majority. Nothing in its training asks for evened-out answers.",
+            "close": (
+                "The largest of several noisy numbers is too large, always. Fresh queries say by "
+                "how much."
             ),
         },
-        balance,
-    ),
-    "instruction": Prediction(
-        "Whom does the model at the end follow, when it is asked for another animal?",
-        {
-            "instruction": (
-                "The instruction, in most tasks: it is said in so many words",
-                "It follows it about tools, of which nothing contradicts. About animals, one "
-                "line against one line is a toss-up.",
-            ),
-            "half": (
-                "Neither clearly: about half and half",
-                "One line against one line is a toss-up. About tools, which nothing contradicts, "
-                "it follows the instruction throughout.",
-            ),
-            "example": (
-                "The example, in most tasks: it is the last word on animals",
-                "One example is not enough for that. With four contradicting examples it is: see "
-                "the last line.",
-            ),
-        },
-        instruction,
+        choose,
+        number=(0, 40, 1),
+        unit="points",
+        tolerance=4,
     ),
 }

@@ -1,10 +1,12 @@
-"""The runs of chapter 10: the small language model."""
+"""The runs of chapter 10: the small language model, and prompts measured on a real one."""
 
+from course_lib.chapters.ch10 import study_smollm
 from course_lib.training.pretraining import LanguageRun
 
 RUNS = [
     LanguageRun("tiny_gpt", "the small language model, trained on prompts"),
     LanguageRun("tiny_gpt_early", "the same, in the middle of the phase change", early=True),
+    study_smollm.RUN,
 ]
 
 

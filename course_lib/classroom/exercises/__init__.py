@@ -67,15 +67,7 @@ def check(identity: str, function) -> Verdict:
     if verdict.name != "not_tried":
         with store.change() as stored:
             before = stored["exercises"].get(identity, {})
-            entry = {
-                **before,
-                "tries": int(before.get("tries", 0)) + 1,
-                "last": verdict.name,
-                "passed": bool(before.get("passed")) or verdict.passed,
-            }
-            if verdict.passed:
-                entry.setdefault("passed_at", store.now())
-            stored["exercises"][identity] = entry
+            stored["exercises"][identity] = store.tried(before, verdict.name, verdict.passed)
     return verdict
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import dis
 import html
 import inspect
+import itertools
 import random
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +22,7 @@ from typing import Any
 import numpy
 import torch
 
-from course_lib.classroom.exercises import compare, diagnose, statements
+from course_lib.classroom.exercises import compare, diagnose, kinds, mutants, statements
 from course_lib.classroom.exercises.running import Raised, run_limited
 from course_lib.classroom.exercises.wrong_lines import Told, functions_of
 from course_lib.classroom.panel import panel, paragraph
@@ -202,6 +204,13 @@ def _judge(exercise: Exercise, function: Callable) -> tuple:
     if broken:
         name, sentence = next(iter(broken.items()))
         return f"property:{name}", sentence
+    with warnings.catch_warnings(action="ignore"):  # of mutants: they are not the reader's
+        kind = run_limited(
+            lambda: by_chance(exercise, function, got) or kind_of(exercise, got, wanted),
+            exercise.seconds,
+        )
+    if isinstance(kind, kinds.Kind):
+        return f"kind:{kind.name}", f"{kind.says} {diagnose.onward(exercise)}"
     return diagnose.general(exercise, function, got, wanted, agree)
 
 
@@ -224,16 +233,78 @@ def recognised(mistake: Mistake, exercise: Exercise, got: list) -> bool:
 def outcomes(exercise: Exercise, function: Callable) -> list:
     """What `function` makes of each case: a `Made`, or `Raised`. Inputs that it changes in place
     are part of the outcome."""
-    made, pristine = [], exercise.fresh()
-    for number, case in enumerate(exercise.fresh()):
+    return [
+        outcome(function, case, pristine, number, exercise.gradients)
+        for number, (case, pristine) in enumerate(
+            zip(exercise.fresh(), exercise.fresh(), strict=True)
+        )
+    ]
+
+
+def outcome(function: Callable, case, pristine, number: int, gradients: bool):
+    """What a function makes of one case; ``pristine`` is its untouched twin."""
+    torch.manual_seed(number)
+    try:
+        result = function(**case) if isinstance(case, dict) else function(*case)
+        slopes = compare.gradients(result, case) if gradients else []
+        return compare.Made(result, slopes, compare.changed(case, pristine))
+    except Exception as error:
+        return Raised(error)
+
+
+def by_chance(exercise: Exercise, function: Callable, got: list) -> kinds.Kind | None:
+    """Does the function answer otherwise when it is asked again?"""
+    for number, (case, twin, before) in enumerate(
+        zip(exercise.fresh(), exercise.fresh(), got, strict=True)
+    ):
+        random.seed(number + 1000)
+        again = outcome(function, case, twin, number + 1000, gradients=False)
+        if isinstance(before, compare.Made) and isinstance(again, compare.Made):
+            plain = all(kinds.as_tensor(x) is not None for x in kinds.leaf_values(again.result))
+            if plain and not compare.same_values(before.result, again.result, exercise.tolerance):
+                return kinds.Kind(
+                    "by chance",
+                    "Asked again about the same arguments, your function gives another answer: is "
+                    "something drawn at random, or kept from the call before?",
+                )
+    return None
+
+
+def kind_of(exercise: Exercise, got: list, wanted: list) -> kinds.Kind | None:
+    """A kind of mistake that any exercise can meet, or the course's function with one thing
+    changed, that answers as the reader's does in every case."""
+    pairs = [(g, w) for g, w in zip(got, wanted, strict=True) if isinstance(g, compare.Made)]
+    if not all(compare.same_values(g.result, w.result, exercise.tolerance) for g, w in pairs):
+        if found := kinds.kind_of(exercise, got, wanted, made):
+            return found
+    made_it = [number for number, each in enumerate(got) if isinstance(each, compare.Made)]
+    if not made_it:
+        return None
+    first = made_it[0]
+    forms = (exercise.solution, *exercise.others)
+    for name, says, mutant in itertools.chain.from_iterable(map(mutants.mutants, forms)):
+        case, twin = exercise.fresh()[first], exercise.fresh()[first]
+        one = outcome(mutant, case, twin, first, exercise.gradients)
+        if compare.same(got[first], one, exercise.tolerance) and all(
+            compare.same(g, m, exercise.tolerance)
+            for g, m in zip(got, outcomes(exercise, mutant), strict=True)
+        ):
+            return kinds.Kind(name, f"{kinds.OPENING}as if {says}.")
+    return None
+
+
+def made(function: Callable, cases: list, originals: list, gradients: bool) -> list:
+    """What a function makes of changed cases; gradients are those of the original inputs."""
+    found = []
+    for number, (case, original) in enumerate(zip(cases, originals, strict=True)):
         torch.manual_seed(number)
         try:
-            result = function(**case) if isinstance(case, dict) else function(*case)
-            gradients = compare.gradients(result, case) if exercise.gradients else []
-            made.append(compare.Made(result, gradients, compare.changed(case, pristine[number])))
+            result = function(**case)
+            slopes = compare.gradients(result, original) if gradients else []
+            found.append(compare.Made(result, slopes, {}))
         except Exception as error:
-            made.append(Raised(error))
-    return made
+            found.append(Raised(error))
+    return found
 
 
 def failed_properties(exercise: Exercise, function: Callable) -> dict[str, str]:

@@ -8,6 +8,7 @@
   setEquations();
   hangLongLines();
   keepQuestionsApart();
+  repeatQuestions();
   const folded = unfoldStepByStep();
   document.body.getBoundingClientRect(); // a layout, so that the fonts of the equations begin to load
   await document.fonts.ready;
@@ -22,14 +23,25 @@
   Reveal.on("fragmenthidden", open(false));
   await Reveal.initialize({
     width: WIDTH, height: HEIGHT, margin: 0, minScale: 0.1, maxScale: 4, center: false, hash: true, transition: "none", backgroundTransition: "none",
-    navigationMode: "linear", controlsLayout: "edges", slideNumber: "c/t", pdfSeparateFragments: false, plugins: [RevealNotes],
+    navigationMode: "linear", totalTime: 60 * minutes(), controlsLayout: "edges", slideNumber: "c/t", pdfSeparateFragments: false, plugins: [RevealNotes],
   });
+  window.courseFit = (slide) => { // when something came onto the slide in view
+    slide.style.height = "auto";
+    [LARGE, SMALL, sizes([0.7, 0.62, 0.55], [260, 220])].some((tries) => fits(slide, tries));
+    slide.style.height = "";
+  };
   document.documentElement.dataset.lecture = "ready";
+  document.dispatchEvent(new Event("course-lecture-ready"));
+
+  // The speaker's view has a clock that runs against the minutes of the chapter.
+  function minutes() {
+    return Number(document.querySelector(".slides > section")?.textContent.match(/About (\d+) minutes/)?.[1] ?? 0);
+  }
 
   function setEquations() {
     const delimiters = [["$$", "$$", true], ["\\[", "\\]", true], ["\\(", "\\)", false], ["$", "$", false]];
     const options = { delimiters: delimiters.map(([left, right, display]) => ({ left, right, display })), strict: false };
-    document.querySelectorAll(".jp-RenderedMarkdown").forEach((words) => renderMathInElement(words, options));
+    document.querySelectorAll(".slides .jp-RenderedMarkdown").forEach((words) => { if (!words.closest("aside")) renderMathInElement(words, options); });
   }
 
   // An equation that is too wide for a slide becomes smaller, and the words around it do not.
@@ -55,7 +67,7 @@
   // A question ends its slide and what happens begins one: the audience answers in between.
   // Beside a picture there is no room for what is said to other predictions; it follows on a slide of its own.
   function keepQuestionsApart() {
-    document.querySelectorAll(".course-question").forEach((question) => splitBefore(cellOf(question).nextElementSibling));
+    document.querySelectorAll(".course-question[data-id]").forEach((question) => splitBefore(afterNotes(cellOf(question))));
     document.querySelectorAll(".course-reveal").forEach((reveal) => splitBefore(cellOf(reveal)));
     document.querySelectorAll(".course-reveal:has(img) > details > p:has(+ ul:last-child)").forEach((words) => {
       const others = Object.assign(document.createElement("div"), { className: "course-reveal" });
@@ -66,13 +78,28 @@
     });
   }
 
-  // What is folded in the notebook opens with the next press of the space bar; at once if nothing else is on its slide.
+  // Between a question and its answer no slide stands without the question: not the code that measures, nor what is folded.
+  function repeatQuestions() {
+    document.querySelectorAll(".course-question[data-id]").forEach((question) => {
+      const answer = document.querySelector(`.course-reveal[data-id="${question.dataset.id}"]`);
+      if (!answer) return;
+      const words = question.querySelector("strong").innerHTML, last = answer.closest("section");
+      for (let slide = last; slide && slide !== question.closest("section"); slide = slide.previousElementSibling) {
+        const first = slide.querySelector(":scope > :not(aside)");
+        if (slide !== last && (!first?.matches(".jp-CodeCell") || first.querySelector("img"))) continue; // a picture needs the room
+        slide.prepend(Object.assign(document.createElement("p"), { className: "asked", innerHTML: words }));
+      }
+    });
+  }
+
+  // What is folded in the notebook opens with the next press of the space bar; at once if nothing else is on its slide, and
+  // where it answers a question: that stood on the slides before.
   function unfoldStepByStep() {
     return [...document.querySelectorAll(".reveal details")].filter((details) => {
       const answer = details.closest(".course-reveal");
       details.open = true;
-      if (details.closest("aside") || (!answer && details.textContent.trim() === details.closest("section").textContent.trim())) return false;
       if (answer) details.querySelector("summary").textContent = "What happens";
+      if (answer || details.closest("aside") || details.textContent.trim() === details.closest("section").textContent.trim()) return false;
       details.classList.add("fragment", "custom");
       return true;
     });
@@ -90,13 +117,19 @@
 
   // While what is on a slide is too small to read, its last cell goes to the next one.
   function fitSlide(slide) {
-    const cells = [...slide.children].filter((cell) => !cell.matches(".running, aside"));
+    const cells = [...slide.children].filter((cell) => !cell.matches(".running, .asked, aside"));
     const least = cells[0]?.querySelector("h1:only-child, h2:only-child, h3:only-child") ? 2 : 1; // a heading does not stand alone
+    if (cells.length && cells.every((cell) => cell.matches(".jp-CodeCell") && !cell.querySelector(".jp-RenderedHTMLCommon"))) {
+      slide.classList.add("only-code"); // as large as it can be
+      if (fits(slide, LARGE)) return;
+      slide.classList.remove("only-code");
+    }
     let next;
     while (!fits(slide, LARGE)) {
       if (cells.length <= least) return fits(slide, SMALL);
       next ??= sectionAfter(slide);
-      next.prepend(cells.pop());
+      const last = cells.pop();
+      next.prepend(last, ...notesOf(last));
     }
   }
 
@@ -118,6 +151,17 @@
   function cellOf(element) {
     while (!element.parentElement.matches("section")) element = element.parentElement;
     return element;
+  }
+
+  // The speaker's notes on a cell stand behind it, and go where it goes.
+  function notesOf(cell) {
+    const notes = [];
+    for (let next = cell.nextElementSibling; next?.matches("aside"); next = next.nextElementSibling) notes.push(next);
+    return notes;
+  }
+
+  function afterNotes(cell) {
+    return [cell, ...notesOf(cell)].at(-1).nextElementSibling;
   }
 
   // Move a cell, and what follows it on its slide, to a slide of its own.

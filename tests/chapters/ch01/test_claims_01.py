@@ -112,19 +112,11 @@ def test_with_100_tasks_and_phases_from_0_to_2_pi_the_best_single_curve_does_har
 
 
 def test_most_of_the_six_grey_waves_are_taller_than_the_mean_and_they_are_shifted_to_both_sides_of_it():  # noqa: E501
-    hidden = tasks_of("own", 600).hidden
-    six = hidden["phase"].argsort()[20::100]
+    hidden = tasks_of("own", 2000).hidden
+    six = hidden["phase"].argsort()[2000 // 30 :: 2000 // 6]
     assert (hidden["amplitude"][six] > 2 * 2.55 / math.pi).sum() > 3
     shift = hidden["phase"][six] - math.pi / 2
     assert (shift < 0).sum() == (shift > 0).sum() == 3 and shift.min() < -1 < 1 < shift.max()
-
-
-def test_the_600_test_tasks_are_a_little_easier_than_average():
-    tasks, (zero, floor) = tasks_of("own", 600), floor_of(FAMILY)
-    assert (
-        0.93 < evaluate(Zero(), tasks).mean / zero < 1
-        and 0.93 < best_single(tasks).mean / floor < 1
-    )
 
 
 # Support and query, way and shot
@@ -138,29 +130,47 @@ def test_the_nearest_neighbour_makes_no_error_on_the_points_it_was_given():
     assert evaluate(Nearest(), e).mean > 1
 
 
-def test_with_reshuffled_numbers_a_memoriser_falls_to_chance_and_a_comparer_does_not_notice():
-    prints, generator = 5 * torch.eye(3), torch.Generator().manual_seed(0)
-    scores = {}
-    for reshuffled in (False, True):
-        order = torch.stack(
-            [
-                torch.randperm(3, generator=generator) if reshuffled else torch.arange(3)
-                for _ in range(2000)
-            ]
-        )
-        x, y = (
-            prints[order] + 0.1 * torch.randn(2000, 3, 3, generator=generator),
-            torch.arange(3).expand(2000, 3),
-        )
-        episode = Episode(x, y, prints[order], y)
-        memoriser, comparer = Learner(), Learner()
-        memoriser.predict = lambda sx, sy, qx: -torch.cdist(qx, prints)
-        comparer.predict = lambda sx, sy, qx: torch.nn.functional.one_hot(
-            sy[torch.cdist(qx, sx).argmin(1)], 3
-        ).float()
-        scores[reshuffled] = evaluate(memoriser, episode), evaluate(comparer, episode)
-    assert [s.mean for s in scores[False]] == [1, 1] and scores[True][1].mean == 1
-    assert within(scores[True][0], 1 / 3)
+def reads_all(reshuffled: bool, tasks: int, seed: int) -> Episode:
+    """3-way 1-shot episodes of three prints, always in one order or reshuffled."""
+    g, prints = torch.Generator().manual_seed(seed), 5 * torch.eye(3)
+    order = torch.arange(3).expand(tasks, 3)
+    if reshuffled:
+        order = torch.stack([torch.randperm(3, generator=g) for _ in range(tasks)])
+    number = torch.arange(3).expand(tasks, 3)
+    noisy = [prints[order] + 0.3 * torch.randn(tasks, 3, 3, generator=g) for _ in range(2)]
+    return Episode(noisy[0], number, noisy[1], number)
+
+
+class Reader(Learner):
+    """It sees a query item and the whole support set: it could compare, or know by heart."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = mlp(12, 3, seed=0)
+
+    def predict(self, support_x, support_y, query_x):
+        shown = support_x[support_y.argsort()].flatten().expand(len(query_x), -1)
+        return self.network(torch.cat([query_x, shown], dim=1))
+
+
+@pytest.mark.parametrize("reshuffled", [False, True])
+def test_trained_with_fixed_numbers_a_network_memorises_and_with_reshuffled_ones_it_compares(
+    reshuffled,
+):
+    reader, g = Reader(), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(reader.parameters(), 0.01)
+    tasks = reads_all(reshuffled, 2000, seed=1)
+    shown = tasks.support_x.flatten(1)[:, None].expand(-1, 3, -1)
+    x, y = torch.cat([tasks.query_x, shown], 2).flatten(0, 1), tasks.query_y.flatten()
+    for _ in range(300):
+        some = torch.randint(len(x), (60,), generator=g)
+        loss = torch.nn.functional.cross_entropy(reader.network(x[some]), y[some])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    known, anew = (evaluate(reader, reads_all(kind, 600, seed=2)) for kind in (False, True))
+    assert known.mean > 0.97
+    assert anew.mean > 0.97 if reshuffled else within(anew, 1 / 3)
 
 
 # One function cannot fit them all
@@ -210,7 +220,7 @@ def test_the_best_single_function_costs_always_zero_minus_the_mean_of_its_own_sq
 def test_a_network_trained_on_everything_sits_at_the_floor_for_a_single_function():
     difference = paired(adapted("joint", 0.02)[0], best_single(tasks_of("own")))
     assert (
-        within(difference, 0)
+        abs(difference.mean) < 0.03
         and difference.half_width < 0.05 < best_single(tasks_of("own")).half_width / 3
     )
 
@@ -328,6 +338,18 @@ def test_with_longer_steps_than_the_chosen_alpha_the_middle_task_gains_a_little_
         assert not errors[a].mean() < errors[0.02].mean() and 0 < (~(errors[a] < 30)).sum() < 15
 
 
+def test_for_a_hundred_steps_transfer_chooses_a_shorter_step_than_for_ten():
+    tasks = test_episodes(FAMILY, 300, shots=10, queries=100, seed=1)
+    network = named_run("sinusoids_joint_10shot").load().network
+    ten, hundred = (
+        evaluate_each_step(MAML(network, alpha=a, way="vmap"), tasks, 100) for a in (0.02, 0.01)
+    )
+    assert ten[10].mean < hundred[10].mean and hundred[100].mean < ten[100].mean
+    few = tasks_of("own")
+    after = evaluate_each_step(MAML(network, alpha=0.01, way="vmap"), few, 100)[100]
+    assert adapted("maml", 0.01)[10].mean < after.mean / 3
+
+
 def test_transfer_gains_with_patience_and_stays_behind():
     few = tasks_of("own", 100)
     transfer = evaluate_each_step(
@@ -384,20 +406,6 @@ def test_on_taller_waves_ten_steps_blow_up_in_a_few_tasks_and_in_none_of_the_fam
         for name in ("own", "taller")
     }
     assert lost["own"] == 0 < lost["taller"] < 0.1
-
-
-def test_taller_waves_have_larger_gradients():
-    network, x = (
-        named_run("sinusoids_maml_10shot").load().network,
-        torch.linspace(-5, 5, 10)[:, None],
-    )
-    size = {}
-    for A in (2.0, 8.0):
-        loss = (network(x) - sine(x, A, 1.0)).square().mean()
-        size[A] = torch.cat(
-            [g.flatten() for g in torch.autograd.grad(loss, list(network.parameters()))]
-        ).norm()
-    assert size[8.0] > 2 * size[2.0]
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,14 @@ from course_lib.chapters.ch06.explorers import (
     running_mean,
     watch,
 )
+from course_lib.chapters.ch06.study import by_margin, on_omniglot
 from course_lib.episodes import Episode
 from course_lib.families import Strokes
 from course_lib.families.hand_drawn import SHAPES, another_hand, render
 from course_lib.learners import Koch, Siamese
 from course_lib.learners.siamese import contrastive, distance, pairs_of
 from course_lib.networks.small import conv4
-from course_lib.training.evaluation import evaluate, paired, test_episodes
+from course_lib.training.evaluation import Score, evaluate, paired, test_episodes
 from course_lib.training.outer_loop import Plan
 
 TRAINING, HELD_OUT = Strokes().split(20)
@@ -205,21 +206,69 @@ def test_characters_of_unseen_scripts_are_told_apart_far_better_than_by_pixels(r
     assert 0.35 < results["pixels"].mean < 0.47
 
 
-@torch.no_grad()
-def test_with_20_look_alikes_the_task_is_much_harder_and_the_order_of_the_three_stays(
-    shipped, results
+def test_margins_of_4_and_10_are_level_on_training_scripts_and_far_above_1_and_2():
+    mean = {margin: sum(s.mean for s in seeds) / 3 for margin, seeds in by_margin().items()}
+    assert abs(mean[4.0] - mean[10.0]) < 0.01 and mean[4.0] - 0.04 > mean[2.0] > mean[1.0]
+    low, high = named_run("siamese_margins").about()["scripts"]
+    assert TRAINING.only[0] <= low < high <= TRAINING.only[1] <= HELD_OUT.only[0]
+
+
+def test_at_equal_drawings_the_learner_that_does_not_adapt_is_ahead_of_maml():
+    stored = named_run("look_scores").tensors()
+    one, other = (Score(stored[f"held out/{n}"] / 25) for n in ("siamese", "maml, support"))
+    ahead = paired(one, other)
+    assert ahead.mean - ahead.half_width > 0.05
+
+
+def test_one_network_has_three_accuracies_on_omniglot_by_classes_and_alphabets():
+    five, twenty, within = (found for found in on_omniglot().values())
+    for name in ("contrastive", "Koch"):
+        assert five[name].mean - 0.1 > twenty[name].mean
+        assert twenty[name].mean - within[name].mean > 0.1
+        assert within[name].mean > within["pixels"].mean + 0.2
+
+
+def turned(x, quarters):
+    return sum(x.rot90(k, (-2, -1)) * (quarters == k)[..., None, None, None] for k in range(4))
+
+
+def test_turned_together_classes_are_as_good_as_upright_and_turned_one_by_one_they_are_not(
+    shipped, tasks, results
 ):
-    alike = test_episodes(
-        Strokes(ways=20, only=HELD_OUT.only, within=1.0), 40, shots=1, queries=1, seed=22
+    g = torch.Generator().manual_seed(0)
+    own = torch.randint(4, tasks.support_y.shape, generator=g)
+    support = turned(tasks.support_x, own.gather(1, tasks.support_y))
+    found = [
+        evaluate(
+            shipped["siamese"],
+            Episode(support, tasks.support_y, turned(tasks.query_x, turns), tasks.query_y),
+        )
+        for turns in (
+            own.gather(1, tasks.query_y),
+            torch.randint(4, tasks.query_y.shape, generator=g),
+        )
+    ]
+    assert abs(found[0].mean - results["siamese"].mean) < 0.03
+    assert found[0].mean - found[1].mean > 0.2
+
+
+def test_four_turns_of_one_character_are_harder_than_four_characters(shipped, tasks):
+    four = torch.arange(4).expand(200, 4)
+    asked = torch.arange(4).repeat_interleave(3).expand(200, 12)
+    one = tasks.support_x[tasks.support_y == 0][:, None].expand(-1, 4, -1, -1, -1)
+    its = tasks.query_x[tasks.query_y == 0].view(200, 3, 1, 28, 28).repeat(1, 4, 1, 1, 1)
+    turns = evaluate(
+        shipped["siamese"], Episode(turned(one, four), four, turned(its, asked), asked)
     )
-    scores = {
-        name: evaluate(learner, alike)
-        for name, learner in (shipped | {"pixels": Siamese(nn.Flatten())}).items()
-    }
-    for better, worse in (("siamese", "koch"), ("koch", "pixels")):
-        ahead = paired(scores[better], scores[worse])
-        assert ahead.mean - ahead.half_width > 0
-    assert all(results[name].mean - scores[name].mean > 0.1 for name in scores)
+    few, kept = tasks.support_y < 4, tasks.query_y < 4
+    others = Episode(
+        tasks.support_x[few].view(200, 4, 1, 28, 28),
+        tasks.support_y[few].view(200, 4),
+        tasks.query_x[kept].view(200, 12, 1, 28, 28),
+        tasks.query_y[kept].view(200, 12),
+    )
+    harder = paired(evaluate(shipped["siamese"], others), turns)
+    assert harder.mean - harder.half_width > 0
 
 
 def test_in_32_numbers_training_brings_similar_pairs_nearer_and_hardly_moves_dissimilar_ones(

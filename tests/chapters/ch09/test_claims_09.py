@@ -4,8 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from course_lib.chapters import named_run
 from course_lib.chapters.ch09 import study as intent_line_up
 from course_lib.chapters.ch09.cue_words import COUNTS, DOMAINS, IDF, LEARNED, cues, shuffled
+from course_lib.chapters.ch09.pretrained import LAYERS, pretrained_scores
 from course_lib.chapters.ch09.sentence_typist import QUERIES, SUPPORTS, classify
 from course_lib.chapters.ch09.study import (
     EPISODES,
@@ -325,3 +327,34 @@ def test_the_settings_are_those_that_the_chapter_names():
     assert with_learned_vectors()[2].outer_steps == 400
     f = maml.network[0](episodes(5, count=1).query_x[0])
     torch.testing.assert_close(f.norm(dim=1), torch.ones(25), rtol=1e-4, atol=1e-4)
+
+
+def test_wider_random_vectors_come_close_to_counting(bag):
+    tasks, words = episodes(5, count=200), len(bag.idf)
+    found = [
+        evaluate(
+            Prototypical(SentenceEncoder(words, width, weights=bag.idf, learned=True), "cosine"),
+            tasks,
+            batch=50,
+        ).mean
+        for width in (128, 512)
+    ]
+    counted = evaluate(bag, tasks).mean
+    assert found[0] + 0.1 < found[1] < counted and counted - found[1] < (counted - found[0]) / 2
+
+
+def test_frozen_smollm2_is_level_with_counting_at_one_example_and_ten_points_below_at_five(table):
+    frozen, layer = pretrained_scores()
+    one, five = (paired(frozen[k], table["bag"][k]) for k in (1, 5))
+    assert abs(one.mean) < 0.03 and -0.12 < five.mean < -0.08
+    told = named_run("intents_smollm").tensors()
+    means = {k: told[f"validation, layer {k}"].mean() for k in LAYERS}
+    assert layer == max(means, key=means.get)
+
+
+def test_the_gain_of_practice_is_not_the_same_in_every_domain():
+    trained_one, start, gains = trained("baselinepp"), prepare("baselinepp")[0], {}
+    for name in ("banking", "travel"):
+        tasks = same_episodes(Intents(domains=[name]), 200, shots=5, queries=5, seed=9)
+        gains[name] = paired(*(evaluate(who, tasks, batch=50) for who in (trained_one, start)))
+    assert 0 <= gains["banking"].mean < gains["travel"].mean - 0.005 < 0.02

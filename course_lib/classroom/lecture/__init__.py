@@ -1,0 +1,1 @@
+"""A chapter before a class: slides as one offline file, and live with a kernel behind them."""
