@@ -5,7 +5,7 @@ import re
 
 import nbformat
 from nbconvert.preprocessors import Preprocessor
-from traitlets import Integer
+from traitlets import CInt
 
 from course_lib.classroom.controls import Points, Text
 from course_lib.classroom.frames import POSITIONS, explorer_of, moving, player
@@ -25,7 +25,7 @@ GUESS = "Ask for a guess before you move anything, and move one thing at a time.
 class LectureCells(Preprocessor):
     """Started by nbconvert for the template in this folder; see conf.json."""
 
-    positions = Integer(
+    positions = CInt(
         POSITIONS, help="of a control, drawn beforehand; 0 leaves still pictures"
     ).tag(config=True)
 
