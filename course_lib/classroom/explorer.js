@@ -304,6 +304,8 @@ export default () => {
     // JupyterLab's shortcuts (arrows, N, Enter...) stay away from whatever has this attribute.
     root.querySelectorAll("input, textarea, select, button, .course-stage").forEach((node) => node.setAttribute("data-lm-suppress-shortcuts", "true"));
     const observer = new ResizeObserver(fit);
+    const later = () => setTimeout(fit, 200); // a slide is scaled with its window and keeps its own size
+    window.addEventListener("resize", later);
     const view = { show, wait: (yes) => { wait.hidden = !yes; } };
     views.add(view);
     observer.observe(root);
@@ -312,6 +314,7 @@ export default () => {
       pause();
       views.delete(view);
       observer.disconnect();
+      window.removeEventListener("resize", later);
       URL.revokeObjectURL(address);
     };
   }

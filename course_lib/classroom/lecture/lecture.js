@@ -86,7 +86,7 @@
       const words = question.querySelector("strong").innerHTML, last = answer.closest("section");
       for (let slide = last; slide && slide !== question.closest("section"); slide = slide.previousElementSibling) {
         const first = slide.querySelector(":scope > :not(aside)");
-        if (slide !== last && (!first?.matches(".jp-CodeCell") || first.querySelector("img"))) continue; // a picture needs the room
+        if ((slide === last ? answer : first)?.querySelector("img") || (slide !== last && !first?.matches(".jp-CodeCell"))) continue; // a picture needs the room
         slide.prepend(Object.assign(document.createElement("p"), { className: "asked", innerHTML: words }));
       }
     });
