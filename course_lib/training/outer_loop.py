@@ -2,6 +2,7 @@
 every learner."""
 
 import math
+import re
 import time
 from dataclasses import asdict, dataclass, field
 from statistics import mean
@@ -265,11 +266,17 @@ def check_run(tensors: dict, about: dict, learner, optimizer, generator) -> None
         ) from error
 
 
+def in_one_form(value):
+    """A setting without what only some releases of torch say of a network: batch norm's bias has
+    always come with affine=True, and newer releases print it too."""
+    return re.sub(r"(affine=True), bias=True", r"\1", value) if isinstance(value, str) else value
+
+
 def differences(found: dict, wanted: dict) -> str:
     """In words, which settings differ; empty where none does."""
     keys = sorted(found.keys() | wanted.keys())
     return ", ".join(
         f"{key} is {wanted.get(key)!r} here and {found.get(key)!r} there"
         for key in keys
-        if found.get(key) != wanted.get(key)
+        if in_one_form(found.get(key)) != in_one_form(wanted.get(key))
     )

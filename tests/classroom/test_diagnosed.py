@@ -7,6 +7,17 @@ from course_lib.classroom.exercises import chapter
 from tools import diagnosed
 
 REACHED = {  # per cent, rounded down: of the tabled answers, and of those held out
+    # (who wrote the answers for 03 had read its table before)
+    "00": (100, 66),
+    "01": (100, 66),
+    "02": (100, 58),
+    "03": (100, 75),
+    "04": (98, 70),
+    "05": (100, 80),
+    "06": (100, 52),
+    "07": (100, 77),
+    "08": (100, 66),
+    "09": (100, 69),
 }
 
 

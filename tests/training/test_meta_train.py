@@ -17,7 +17,7 @@ from course_lib.families import Sinusoids
 from course_lib.learners import MAML, Joint, Learner
 from course_lib.networks import checkpoints
 from course_lib.networks.small import mlp
-from course_lib.training.outer_loop import Plan, meta_train, run_settings
+from course_lib.training.outer_loop import Plan, differences, meta_train, run_settings
 
 
 def weights(learner) -> torch.Tensor:
@@ -250,6 +250,16 @@ def test_the_key_of_a_run_survives_being_stored():
     settings = run_settings(tiny_learner(), Sinusoids(), tiny_plan())
     assert json.loads(json.dumps(settings)) == settings
     assert run_settings(tiny_learner(seed=1), Sinusoids(), tiny_plan()) != settings
+
+
+@pytest.mark.parametrize("said", [repr(nn.BatchNorm2d(4)), repr(nn.Sequential(nn.BatchNorm1d(2)))])
+def test_how_a_release_of_torch_words_batch_norm_makes_no_other_run(said):
+    """Newer releases print bias=True, which older ones do not know."""
+    older = said.replace(", bias=True", "")
+    newer = older.replace("affine=True", "affine=True, bias=True")
+    assert differences({"network": newer}, {"network": older}) == ""
+    other = newer.replace("bias=True", "bias=False")
+    assert differences({"network": other}, {"network": older}) != ""
 
 
 def test_beta_sinks_along_half_a_cosine_where_the_plan_says_so():

@@ -300,7 +300,7 @@ EXERCISES = (
         solution=relabel,
         cases=labelled_items,
         others=(relabel_by_comparing,),
-        read="Way and shot",
+        read="Why class numbers are reshuffled",
         mistakes={
             "tuple(numbers.tolist() for numbers in relabel(names, support, query))": told(
                 "Your two results are lists; two tensors are wanted. Wrap each in "
@@ -337,14 +337,14 @@ EXERCISES = (
                     f"{len(n.inputs[2].unique())} in the query set. One table, from `names`, "
                     "must serve both"
                 ),
-                read="Why the numbers are reshuffled",
+                read="Why class numbers are reshuffled",
             ),
             "support, query": lambda n: (
                 f"You kept the global names: {int(n.got)} stands where the episode has "
                 f"{int(n.wanted)}. "
                 f"A learner with {len(n.inputs[0])} outputs has no output {int(n.result[0].max())}"
             ),
-            by_size: told(says_by_size, read="Why the numbers are reshuffled"),
+            by_size: told(says_by_size, read="Why class numbers are reshuffled"),
             "by_first_appearance(support), by_first_appearance(query)": says_separate,
             in_order_of_the_support: lambda n: (
                 "You number classes in the order in which they come up in the support set: "
@@ -365,7 +365,7 @@ EXERCISES = (
         cases=grids_of_curves,
         others=(floor_by_variance,),
         tolerance=1e-5,
-        read="What the best single function costs",
+        read="Why no function can do better",
         mistakes={
             "curves.square().mean()": told(
                 "{got:.3f} is the error of always answering zero. A better single function "

@@ -10,7 +10,6 @@ from course_lib.classroom.exercises import Exercise, told
 # The sections to read again
 
 BY_HAND = "Two points, by hand"
-HINGES = "Three hinges"
 HARD = "Easy and hard pairs"
 PAIRS = "All pairs of a task"
 NEAREST = "From distances to classes"
@@ -172,12 +171,12 @@ EXERCISES = (
                 "You have max(0, m − D²): {got:.3f} instead of {wanted:.3f}. Then a pair stops "
                 "paying at D = √m, and pairs that lie on each other are not pushed at all. The "
                 "square stands around the hinge: max(0, m − D)².",
-                read=HINGES,
+                read=BY_HAND,
             ),
             "(min=0) ** 2 -> (min=0)": told(
                 "The hinge of dissimilar pairs lacks its square: {got:.3f} instead of "
                 "{wanted:.3f}. Without it every pair inside the margin is pushed equally hard.",
-                read=HINGES,
+                read=BY_HAND,
             ),
             "D**2 -> D": "Similar pairs pay D² and not D: {got:.3f} instead of {wanted:.3f}.",
             "(m - D).clamp(min=0) -> (m - D)": (

@@ -5,7 +5,7 @@ from course_lib import faces
 FACES = {  # what the notebook takes from here, and the file it lives in
     "advice": ["ADVICE", "with_examples", "worlds"],
     "cells": ["Cell", "written"],
-    "explorers": ["prompt_editor", "what_examples_tell"],
+    "explorers": ["what_examples_tell"],
     "live": ["opened", "repeated"],
     "lookup": ["most_like"],
     "readings": ["choose_prompt", "repaired", "said", "truth"],

@@ -13,10 +13,7 @@ SHARE = (
     Cell("question"),
     Cell("question", shots=4),
 )
-MISSING = (
-    f"{smollm.NAME} is not on this machine: what needs it is left out, what was stored is shown. "
-    f"To fetch it: {smollm.ADVICE} (93 MB)"
-)
+MISSING = f"{smollm.NAME} is not here, only its stored answers: {smollm.ADVICE}"
 
 
 def opened():

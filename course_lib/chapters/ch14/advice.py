@@ -73,14 +73,16 @@ def advise(kind: str, labels: str, change: str, leave: str, related: str) -> lis
             Advice(
                 "Prompt a language model"
                 + (" of your own machine" if leave == "must stay here" else ""),
-                "It brings words from outside of your file. Test order and labels of the examples.",
+                "A new class is one more line of the prompt. Test order and labels of the examples."
+                if change == "every day"
+                else "It brings words from outside of your file. Test order and labels.",
                 "10",
             )
             if labels == "1 to 5"
             else Advice(
                 "A new last layer, or LoRA, on a pretrained model",
                 "With tens of labels tuning pays, once a task stays for many queries.",
-                "prompt or tune",
+                "12",
             )
         )
     else:

@@ -12,7 +12,7 @@ from course_lib.classroom.figures import COLOURS
 from course_lib.classroom.quick import write
 
 POINTS = 801  # of the densities
-WIDE = 84  # letters in a line of advice
+WIDE = 124  # letters in a line of advice
 
 # Which methods first?
 
@@ -24,8 +24,8 @@ def draw_advice(found: list, axes) -> None:
     for place, (one, colour) in enumerate(zip(found, colours, strict=True)):
         axes.plot([0.005, 0.005], [place + 0.08, place + 0.85], color=colour, lw=5)
         write(axes, 0.025, place + 0.28, one.what, va="center", size=13, weight="bold")
-        where = one.chapter if not one.chapter[0].isdigit() else f"chapter {one.chapter}"
-        why = textwrap.shorten(f"{one.why}  ({where})", WIDE + 40, placeholder=" ...")
+        said = f"{one.why} (chapter {one.chapter})"
+        why = textwrap.shorten(said, WIDE, placeholder=" ...")
         write(axes, 0.025, place + 0.66, why, va="center", size=10.5)
 
 

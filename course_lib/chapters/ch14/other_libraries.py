@@ -119,7 +119,7 @@ def with_easyfsl() -> tuple[Tensor, Tensor]:
 
 def with_peft() -> tuple[Tensor, Tensor]:
     """peft: LoRA of rank 2 around a network, and the gradient for its thin matrices; ours is
-    W + (a / r) B A, as in the chapter on prompting and tuning."""
+    W + (a / r) B A, as in chapter 12."""
     from peft import LoraConfig, get_peft_model
 
     episode, network = waves()

@@ -43,7 +43,7 @@ def lucky(found):
 
 PREDICTIONS = {
     "requests": Prediction(
-        "With one request of a kind shown, trained prototypes and counting could not be told apart. "
+        "With one request of a kind shown, prototypes and counting could not be told apart. "
         "Now five of a kind are shown, of the same 8 kinds. The learners are the same, trained on "
         "requests of other domains. Which row comes first?",
         {

@@ -35,10 +35,14 @@ ASSETS = {  # file of the site: where it comes from
 }
 TEXTS = (
     "docs/words.md",
-    "docs/teaching.md",
     "docs/questions.md",
+    "docs/capstone.md",
+    "docs/other_libraries.md",
     "docs/scaling.md",
     "data/README.md",
+    "docs/teaching.md",
+    "docs/exam.md",
+    "docs/tutor.md",
 )
 NAMES = {"data/README.md": "data"}  # of a page, where it is not that of the file
 HEXED = re.compile(r"[0-9a-f]{16}\.\w+")
@@ -153,7 +157,8 @@ def course(notebooks: list[Path], put=None, tell=lambda words: None) -> list[Pag
     for path in notebooks:
         tell(path.stem)
         chapters.append(notebook.chapter(path, put))
-    more = [notebook.text(ROOT / text, text) for text in TEXTS if (ROOT / text).is_file()]
+    there = [text for text in TEXTS if (ROOT / text).is_file() and (ROOT / text).stat().st_size]
+    more = [notebook.text(ROOT / text, text) for text in there]
     for page in more:
         page.name = NAMES.get(page.source, page.name)
     if "words" not in [page.name for page in more]:

@@ -64,9 +64,15 @@ def chapter(path: Path, put: Callable[[bytes], str] | None = None) -> Page:
 
 
 def text(path: Path, source: str) -> Page:
-    """The page of a Markdown file; `source` is its path from the root of the project."""
+    """The page of a Markdown file; `source` is its path from the root of the project.
+
+    Raises:
+        ValueError: it has no title.
+    """
     cell = nbformat.v4.new_markdown_cell(path.read_text(encoding="utf-8"))
     body = to_html(nbformat.v4.new_notebook(cells=[cell]))
+    if body.h1 is None:
+        raise ValueError(f"{source} has no title: begin it with a line `# Title`")
     parts = body.find_all("h1")[1:]
     if parts:  # of a long text; a page has one title
         for heading in body.find_all(["h1", "h2", "h3"])[1:]:

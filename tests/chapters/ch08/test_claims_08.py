@@ -308,3 +308,13 @@ def test_replacing_the_cosine_by_minus_the_squared_distance_makes_a_prototypical
     torch.testing.assert_close(
         MetaBaseline(torch.nn.Flatten()).compare(support, y, query).detach(), cosines
     )
+
+
+def test_on_training_scripts_two_learners_hardly_mind_the_rate_and_baseline_gains_a_little_from_twice_ours():  # noqa: E501
+    tensors, about = named_run("look_rates").tensors(), named_run("look_rates").about()
+    found = {key: Score(right / 25) for key, right in tensors.items()}
+    for name in ("siamese", "prototypical"):
+        means = [found[f"{name}, {rate}"].mean for rate in ("0.002", "0.005", "0.01")]
+        assert max(means) - min(means) < 0.02
+    gain = paired(found["baseline, 0.01"], found["baseline, 0.005"])
+    assert 0.005 < gain.mean < 0.025 and about["scripts"] == [40, 50]

@@ -1,15 +1,19 @@
 """The study on a real model: its prompts, what is computed from the stored answers, and the same
 functions on a small model that the test makes and, where it was fetched, on the real one."""
 
+import nbformat
 import own_models
 import pytest
 import torch
 
+from course_lib import ROOT
 from course_lib.chapters.ch10 import design, live, readings, summaries, tables
 from course_lib.chapters.ch10 import study_smollm as study
 from course_lib.chapters.ch10.cells import Cell, arranged, examples, task, written
 from course_lib.chapters.ch10.lookup import alike_or_spread, count_vectors
 from course_lib.chapters.ch10.real_editor import EXAMPLES, real_prompt_editor
+from course_lib.families.prompt_worlds import Worlds
+from course_lib.language_models.tiny_gpt import shipped_model
 
 
 def texts_of(cell):
@@ -241,3 +245,17 @@ def test_the_real_model_says_again_what_is_stored(real_model):
     ):
         same = int(line.split(" answers as stored")[0].rpartition(" ")[2])
         assert same >= 0.9 * len(readings.truth(cell)), line
+
+
+def test_the_cell_for_your_own_model_runs_with_one(tmp_path, capsys):
+    """With a model that the test makes: what it answers is noise, but accuracies come out."""
+    pytest.importorskip("transformers")
+    folder = own_models.gpt2(tmp_path, context=2048)
+    notebook = nbformat.read(ROOT / "notebooks" / "10_few_shot_prompting.ipynb", 4)
+    space = {"real": None, "model": shipped_model(), "family": Worlds()}
+    for first in ("import random", "reviews = AsWritten", "MODEL = None"):
+        (source,) = [c.source for c in notebook.cells if c.source.startswith(first)]
+        source = source.replace("MODEL = None", f"MODEL = {str(folder)!r}")
+        exec(source.replace("sample(8, shots=2, queries=8", "sample(2, shots=2, queries=2"), space)
+    said = capsys.readouterr().out
+    assert said.count("mean divided out") == 4 and "without a label" in said and "done" in said
