@@ -1,6 +1,7 @@
 """What a notebook's cells become in a lecture, before nbconvert makes slides of them: explorers
 move, and the speaker's view says what to ask and what goes wrong."""
 
+import hashlib
 import re
 
 import nbformat
@@ -57,7 +58,9 @@ class LectureCells(Preprocessor):
 
 def note(words: str):
     """A cell that stands in the speaker's view only."""
-    return nbformat.v4.new_markdown_cell(words, metadata={"slideshow": {"slide_type": "notes"}})
+    name = f"note-{hashlib.sha256(words.encode()).hexdigest()[:8]}"  # the same in each export
+    metadata = {"slideshow": {"slide_type": "notes"}}
+    return nbformat.v4.new_markdown_cell(words, metadata=metadata, id=name)
 
 
 def _told(cell):
