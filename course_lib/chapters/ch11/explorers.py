@@ -234,10 +234,10 @@ def draw_descent(result: dict, axes) -> None:
     axes.set(yscale="log", ylim=(0.01, 3.5), xticks=range(len(COUNTS)), xlabel="examples")
     axes.set_xticklabels(COUNTS)
     axes.set_yticks([0.03, 0.1, 0.3, 1, 3])
-    axes.set_yticklabels(["0.03", "0.1", "0.3", "1", "3 or more"])
+    axes.set_yticklabels(["0.03", "0.1", "0.3", "1", "3+"])
     axes.minorticks_off()
-    axes.set(ylabel=f"squared error, median of {FEW}")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set(ylabel=f"error, median of {FEW}")
+    axes.legend(loc="lower left")
 
 
 def descent_words(result: dict) -> str:
