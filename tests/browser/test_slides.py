@@ -296,3 +296,12 @@ def test_a_chapter_is_named_by_its_number_or_its_path(capsys):
     assert slides.find(NOTEBOOKS[0].name[:2]) == slides.find(str(NOTEBOOKS[0])) == NOTEBOOKS[0]
     assert commands.main(["slides", "77"]) == 2
     assert "there is no chapter 77: name one of 0" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chapter", ["03", "08"])
+def test_explorers_that_move_add_less_than_three_megabytes(chapter):
+    notebook = slides.find(chapter)
+    moving, still = slides.lecture(notebook), slides.lecture(notebook, positions=0)
+    assert 100_000 < len(moving) - len(still) < 3_000_000
+    assert "course-moving" in moving and "course-moving" not in still.split("</style>")[-1]

@@ -69,10 +69,11 @@ def real_shots():
         nearest = [tables.looked_up(name, "last", k).mean for k in SHOTS[1:]]
         one.plot(range(1, 6), nearest, "--s", ms=4, color=COLOURS["query"], label="nearest example")
         one.axhline(50, color=COLOURS["chance"], ls=":", label="chance")
-        one.set(xticks=range(6), ylim=(40, 102), xlabel="examples", title=name)
+        one.set(xticks=range(6), ylim=(30, 125), xlabel="examples", title=name)
+        one.set_yticks(range(40, 101, 20))
         one.set_xticklabels(SHOTS)
     axes["sentiment"].set_ylabel("accuracy (%)")
-    axes["sentiment"].legend(loc="upper right", fontsize=8)
+    axes["sentiment"].legend(loc="upper right", fontsize=8, ncols=2)
     gap = readings.difference(Cell("sentiment", shots=4), Cell("sentiment"))
     return Outcome(
         "up" if gap.mean > gap.half else "down" if gap.mean < -gap.half else "level",

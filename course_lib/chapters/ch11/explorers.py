@@ -160,10 +160,12 @@ def head_words(result: dict) -> str:
     names, cast, says = result["names"], result["votes"], result["model"]
     won = max(range(2), key=lambda n: cast[n])
     said = max(range(2), key=lambda n: says[n])
-    same = "the same" if won == said else "another"
+    same = "the same label" if won == said else "the other label"
+    if max(cast) < 0.1:
+        same = "and the head has hardly a vote"
     return (
         f"Head {result['head']} gives {names[0]} {cast[0]:.2f} and {names[1]} {cast[1]:.2f} votes. "
-        f"The model chooses {names[said]}, {same} label; right is {names[result['truth']]}."
+        f"The model chooses {names[said]}, {same}; right is {names[result['truth']]}."
     )
 
 
@@ -174,7 +176,7 @@ def which_head_votes() -> Explorer:
         compute=look_at_head,
         draw=draw_head,
         controls=[
-            Choice("head", "head", HEADS, "2.1"),
+            Choice("head", "head", HEADS, "1.4"),
             Slider("shots", "examples", 1, MOST, 1, value=6),
             Slider("task", "task", 1, 6, 1, value=1),
         ],
@@ -226,25 +228,25 @@ def draw_descent(result: dict, axes) -> None:
     for name, form, colour in (
         ("transformer", "-o", "after"), ("ridge", "--s", "truth"), ("descent", "-^", "theta"),
     ):  # fmt: skip
-        label = f"descent, {result['steps']} steps" if name == "descent" else name
+        label = f"descent, steps: {result['steps']}" if name == "descent" else name
         values = [min(max(value, 0.012), 3.0) for value in result[name]]
         axes.plot(range(len(COUNTS)), values, form, color=COLOURS[colour], label=label)
     axes.set(yscale="log", ylim=(0.01, 3.5), xticks=range(len(COUNTS)), xlabel="examples")
     axes.set_xticklabels(COUNTS)
     axes.set_yticks([0.03, 0.1, 0.3, 1, 3])
-    axes.set_yticklabels(["0.03", "0.1", "0.3", "1", "3 or more"])
+    axes.set_yticklabels(["0.03", "0.1", "0.3", "1", "3+"])
     axes.minorticks_off()
-    axes.set(ylabel=f"squared error, median of {FEW}")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set(ylabel=f"error, median of {FEW}")
+    axes.legend(loc="lower left")
 
 
 def descent_words(result: dict) -> str:
     """The sentence under the picture."""
-    far = [f"{k}: {d / t:.2f}" for k, d, t in
+    far = [f"{d / t:.2f} at {k}" for k, d, t in
            zip(COUNTS, result["descent"], result["transformer"], strict=True)]  # fmt: skip
     return (
-        f"{result['steps']} steps of size {result['eta']:g}: their error is, in multiples of the "
-        f"transformer's, at {', '.join(far)} (examples: times)."
+        f"Steps of gradient descent: {result['steps']}, of size {result['eta']:g}. The error is so "
+        f"many times that of the transformer: {', '.join(far)} examples."
     )
 
 

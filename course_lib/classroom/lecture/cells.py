@@ -1,11 +1,12 @@
 """What a notebook's cells become in a lecture, before nbconvert makes slides of them: explorers
 move, and the speaker's view says what to ask and what goes wrong."""
 
+import hashlib
 import re
 
 import nbformat
 from nbconvert.preprocessors import Preprocessor
-from traitlets import Integer
+from traitlets import CInt
 
 from course_lib.classroom.controls import Points, Text
 from course_lib.classroom.frames import POSITIONS, explorer_of, moving, player
@@ -25,7 +26,7 @@ GUESS = "Ask for a guess before you move anything, and move one thing at a time.
 class LectureCells(Preprocessor):
     """Started by nbconvert for the template in this folder; see conf.json."""
 
-    positions = Integer(
+    positions = CInt(
         POSITIONS, help="of a control, drawn beforehand; 0 leaves still pictures"
     ).tag(config=True)
 
@@ -57,7 +58,9 @@ class LectureCells(Preprocessor):
 
 def note(words: str):
     """A cell that stands in the speaker's view only."""
-    return nbformat.v4.new_markdown_cell(words, metadata={"slideshow": {"slide_type": "notes"}})
+    name = f"note-{hashlib.sha256(words.encode()).hexdigest()[:8]}"  # the same in each export
+    metadata = {"slideshow": {"slide_type": "notes"}}
+    return nbformat.v4.new_markdown_cell(words, metadata=metadata, id=name)
 
 
 def _told(cell):

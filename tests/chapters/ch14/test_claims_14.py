@@ -106,7 +106,7 @@ def test_luck_is_what_many_drawn_tables_show(advantage):
 # --- the sensors ----------------------------------------------------------------------------------
 
 
-def test_who_knows_the_formula_needs_the_fewest_readings_and_maml_is_not_far_behind():
+def test_at_five_readings_both_pass_the_bar_and_the_formula_has_about_half_of_the_error():
     data, fit, maml = own_data(made("sensors")), "least squares, 1, sin x, cos x", "MAML, 10 steps"
     names = [fit, maml, "joint training, 10 steps", "nearest point"]
     tables = {n: compare(data, shots=n, episodes=600, only=names) for n in (3, 5, 10)}
@@ -118,7 +118,8 @@ def test_who_knows_the_formula_needs_the_fewest_readings_and_maml_is_not_far_beh
             assert far.mean > far.half_width
     means = {n: {row.name: row.score.mean for row in t.rows} for n, t in tables.items()}
     bar = PROJECTS["sensors"].needs
-    assert means[3][fit] > bar > means[5][fit] and means[10][maml] < bar
+    assert min(means[3].values()) > bar > max(means[5][fit], means[5][maml])
+    assert 0.35 < means[5][fit] / means[5][maml] < 0.65
 
 
 # --- the page that decides ------------------------------------------------------------------------
