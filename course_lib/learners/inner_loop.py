@@ -40,6 +40,7 @@ def written_out(
     steps: int,
     first_order: bool = False,
     adapted: list[str] | None = None,
+    last_only: bool = False,
 ) -> list[Parameters]:
     """One task, nothing hidden: ``torch.autograd.grad`` with ``create_graph=True``.
 
@@ -48,9 +49,11 @@ def written_out(
         alpha: inner learning rate, or one for each parameter.   steps: k, how many inner steps.
         first_order: treat each inner gradient as a constant (FOMAML). phi still hangs on theta.
         adapted: names of the parameters that move; all that are not frozen when None.
+        last_only: keep phi^k alone, cut from theta: where nothing is learned from it, a thousand
+            steps then take the memory of one.
 
     Returns:
-        k + 1 dictionaries from parameter name to value.
+        k + 1 dictionaries from parameter name to value, or one.
 
     Raises:
         ValueError: the support loss does not depend on any of the parameters that move.
@@ -62,6 +65,9 @@ def written_out(
         gradients = slopes(loss, [phi[n] for n in names], graph=not first_order)
         moves = zip(names, gradients, strict=True)
         phi = phi | {n: phi[n] - rate(alpha, n, step) * g for n, g in moves}
+        if last_only:
+            phi = phi | {n: phi[n].detach().requires_grad_() for n in names}
+            path.clear()
         path.append(phi)
     return path
 
@@ -128,6 +134,7 @@ def all_tasks_at_once(
     steps: int,
     first_order: bool = False,
     adapted: list[str] | None = None,
+    last_only: bool = False,
 ) -> list[Parameters]:
     """Every task in one go with ``torch.func.vmap``: support_x is (T, S, ...), and each phi^j has a
     leading T.
@@ -147,6 +154,9 @@ def all_tasks_at_once(
         gradients = slopes(total, [phi[n] for n in names], graph=not first_order)
         moves = zip(names, gradients, strict=True)
         phi = phi | {n: phi[n] - rate(alpha, n, step) * g for n, g in moves}
+        if last_only:
+            phi = phi | {n: phi[n].detach().requires_grad_() for n in names}
+            path.clear()
         path.append(phi)
     return path
 
@@ -272,6 +282,8 @@ def query_predictions(
     Returns:
         (T, Q, outputs), or (k + 1, T, Q, outputs) with every_step.
     """
+    if way != "higher":
+        walk["last_only"] = not (graph or every_step)
     # first is 0, unless the queries are normalised with the support set
     with ready(network, episode.query_x.device, episode.support_x.shape[1]) as first:
         asked = torch.cat([episode.support_x[:, :first], episode.query_x], dim=1)

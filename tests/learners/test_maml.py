@@ -206,3 +206,13 @@ def test_every_setting_that_changes_the_numbers_is_in_the_key_and_the_way_is_not
     ]
     keys.append(json.dumps(MAML(mlp(hidden=(5, 4)), alpha=0.1, steps=2).settings()))
     assert len(set(keys)) == len(changes) + 2
+
+
+@pytest.mark.parametrize("way", ["autograd", "vmap"])
+def test_without_a_graph_many_steps_take_the_memory_of_few(way):
+    """And the predictions are those of the last place of the whole walk."""
+    short, long = learner(way=way, steps=5), learner(way=way, steps=60)
+    tasks = episode()
+    with torch.no_grad():
+        assert peak_memory(lambda: long(tasks)) < 1.2 * peak_memory(lambda: short(tasks))
+        assert torch.equal(long(tasks), long.after_each_step(tasks)[-1])
