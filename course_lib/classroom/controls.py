@@ -20,6 +20,7 @@ class Slider:
     Args:
         play: add a button that steps through the values, for scrubbers.
         unit: written after the value, as in "5 steps".
+        words: what is written for each position, where that says more than its number.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Slider:
     log: bool = False
     play: bool = False
     unit: str = ""
+    words: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.low < self.high:
@@ -46,6 +48,10 @@ class Slider:
             raise ValueError(
                 f"{self.name}: {self.step} steps from {self.low} do not arrive at {self.high}: "
                 "change high"
+            )
+        if self.words and len(self.words) != len(self.values):
+            raise ValueError(
+                f"{self.name}: {len(self.words)} words for {len(self.values)} positions"
             )
         if self.value not in self.values:
             nearest = min(self.values, key=lambda value: abs(value - self.value))
@@ -67,6 +73,8 @@ class Slider:
         )
 
     def text(self, value) -> str:
+        if self.words:
+            return self.words[self.values.index(value)]
         places = max(
             0, *(-Decimal(str(number)).as_tuple().exponent for number in (self.low, self.step))
         )

@@ -382,3 +382,10 @@ def test_markup_in_words_is_only_words():
         and "&lt;b&gt;1&lt;/b&gt;" in data["text/html"]
         and "<i>" not in data["text/html"]
     )
+
+
+def test_a_slider_may_say_words_instead_of_numbers():
+    slider = Slider("look", "steps", 1, 3, 1, value=2, words=("0", "10", "1000"))
+    assert slider.spec()["texts"] == ["0", "10", "1000"] and slider.text(3) == "1000"
+    with pytest.raises(ValueError, match="look: 2 words for 3 positions"):
+        Slider("look", "steps", 1, 3, 1, value=2, words=("0", "10"))

@@ -407,8 +407,11 @@ def inside_tuning() -> Explorer:
         controls=[
             Choice("tasks", "tasks", tuple(TASKS_NAMED), "kinds of words"),
             Choice("method", "method", tuple(VARIANTS), "LoRA, rank 4"),
-            Slider("rate", "rate, lowest to highest", 1, 4, 1, value=3),
-            Slider("look", "look along training", 1, len(SEEN), 1, value=len(SEEN), play=True),
+            Slider("rate", "rate", 1, 4, 1, value=3, words=("lowest", "low", "high", "highest")),
+            Slider(
+                "look", "steps of training", 1, len(SEEN), 1, value=len(SEEN), play=True,
+                words=tuple(map(str, SEEN)),
+            ),
         ],
         number=inside_words,
         alt=lambda r: (
