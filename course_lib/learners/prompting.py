@@ -111,8 +111,7 @@ class Prompting(Learner):
             An episode may say which classes of its family are behind the numbers of a task,
             ``episode.names["classes"]`` (T, N): then for each class of the family.
             None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
-        read: turns a row of ids of x into text, such as ``vocabulary.text`` of a family of
-            sentences. None: as the model itself reads its words, ``model.text``, if it has any.
+        read: turns a row of ids of x into text, such as ``text`` of a family `AsWritten`. None: as the model itself reads its words, ``model.text``, if it has any.
         shots: show the first so many support items only; None shows all. With 0 the prompt holds
             the query alone.
         neutral: queries without content for contextual calibration (Zhao et al. 2021), such as
@@ -159,7 +158,7 @@ class Prompting(Learner):
         if read is None:
             raise ValueError(
                 f"{type(model).__name__} has no words of its own: give read=..., what turns a row "
-                "of ids into text, such as vocabulary.text"
+                "of ids into text, such as AsWritten(family).text"
             )
         self.model, self.template, self.read, self.shots, self.neutral = (
             model,
