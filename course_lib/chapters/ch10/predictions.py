@@ -202,14 +202,15 @@ PREDICTIONS = {
             ),
             "one": (
                 "It gives one label for almost everything",
-                "Its ranking of the queries is as good as before. What has moved is the point "
-                "where one label turns into the other, so one label wins nearly always. Divide "
+                "Its ranking of the queries is nearly as good as before. What has moved is the "
+                "point where one label turns into the other, so one label wins nearly always. "
+                "Divide "
                 "the preference out, and most of the loss is gone.",
             ),
             "copies": (
                 "It answers with the label of the most similar example",
-                "Then the answers would be as mixed as the examples are, two of each label. They "
-                "are not: one label wins nearly always.",
+                "A rule of likeness would follow which example is near, and change with the "
+                "query. The answers hardly change: one label wins nearly always.",
             ),
         },
         reason,
@@ -249,8 +250,9 @@ PREDICTIONS = {
             "within": (
                 "By more than five points",
                 "As Lu et al. (2022) found: the same examples, and the order decides. In the real "
-                "model all of it goes through the preference: divided out, nothing is left. And "
-                "the last line says that there is no order to copy to the next task.",
+                "model, on sentiment, all of it goes through the preference: divided out, nothing"
+                " is left. The last line, of the small model: an order copied to the next task "
+                "gains nothing.",
             ),
         },
         order,
@@ -260,16 +262,16 @@ PREDICTIONS = {
         "and report what it had there. By how many points do you flatter it, on average?",
         {
             "low": (
-                "More than that. The best of six noisy numbers is far too good: eight queries "
-                "can differ by one answer in eight, 12.5 points, by luck."
+                "More than that. The best of six noisy numbers is far too good: with eight "
+                "queries one lucky answer is 12.5 points."
             ),
             "high": (
                 "Less than that: some of the six are truly better, so part of what you saw "
                 "was no luck. Luck is the rest."
             ),
             "close": (
-                "The largest of several noisy numbers is too large, always. Fresh queries say by "
-                "how much."
+                "The largest of several noisy numbers is too large, on average. Fresh queries say"
+                " by how much."
             ),
         },
         choose,

@@ -209,8 +209,9 @@ PREDICTIONS = {
             ),
             "many": (
                 "Sixteen steps or ridge, which are hard to tell apart here",
-                "Both describe it about equally well, so this test cannot say which of them it "
-                "computes, or whether it computes either.",
+                "With four examples both describe it about equally well, so this test cannot say "
+                "which of them it computes, or whether it computes either. With sixteen it errs "
+                "more than both.",
             ),
             "least": (
                 "Least squares: it fits its examples",

@@ -2,6 +2,7 @@
 test."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -189,3 +190,21 @@ def test_descent_of_one_step_is_linear_attention():
     x, y = tasks.support_x[:, :8], tasks.support_y[:, :8]
     answers = Descent(1, 0.4).predict(x, y, tasks.query_x)
     torch.testing.assert_close(answers, linear_attention(x, y, tasks.query_x, 0.4 / 8))
+
+
+def test_on_spoiled_labels_the_votes_still_say_what_the_model_says_and_the_nearest_does_not(model):
+    """Model, votes and look-up are all right on clean labels; here they can disagree."""
+    clean = held_out(tasks=400)
+    where = torch.rand(clean.support_y.shape, generator=torch.Generator().manual_seed(SEED)) < 0.25
+    odd = replace(clean, support_y=torch.where(where, 1 - clean.support_y, clean.support_y))
+    with torch.no_grad():
+        said = InContext(model, 8)(odd).argmax(-1)
+        voted = votes(model, odd, 8, 2, 3).argmax(-1)
+        near = LookUp(model.embedding.weight, shots=8)(odd).argmax(-1)
+        control = votes(model, odd, 8, 2, 0).argmax(-1)
+    same = {
+        name: (answers == said).float().mean().item()
+        for name, answers in {"votes": voted, "near": near, "3.1": control}.items()
+    }
+    assert same["votes"] > 0.92 and same["near"] < 0.84 and same["3.1"] < 0.65
+    assert (voted == odd.query_y).float().mean() > (near == odd.query_y).float().mean() + 0.03
