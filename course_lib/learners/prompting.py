@@ -111,7 +111,8 @@ class Prompting(Learner):
             An episode may say which classes of its family are behind the numbers of a task,
             ``episode.names["classes"]`` (T, N): then for each class of the family.
             None: each task brings its own, ``episode.names["labels"]`` (T, N) of token ids.
-        read: turns a row of ids of x into text, such as ``text`` of a family `AsWritten`. None: as the model itself reads its words, ``model.text``, if it has any.
+        read: turns a row of ids of x into text, such as ``text`` of a family `AsWritten`. None: as
+            the model itself reads its words, ``model.text``, if it has any.
         shots: show the first so many support items only; None shows all. With 0 the prompt holds
             the query alone.
         neutral: queries without content for contextual calibration (Zhao et al. 2021), such as

@@ -255,7 +255,8 @@ PREDICTIONS = {
             "lora": (
                 "LoRA: it changes how the model compares words",
                 "It trains few numbers, but at ten times the rate of fine-tuning. At a third of "
-                "that rate it keeps nearly everything: see below. Whether its place in the "
+                "that rate it keeps nearly everything, and learns lists less well: see below. "
+                "Whether its place in the "
                 "attention matters too, was not measured.",
             ),
             "adapter": (
@@ -280,8 +281,9 @@ PREDICTIONS = {
                 "lie where a few steps bind any label to any kind.",
             ),
             "more": (
-                "The meta-trained start is clearly ahead",
-                "It was trained for exactly this: to be good five steps later. That is MAML, for "
+                "The meta-trained start is ahead",
+                "It was trained for exactly this: to be good five steps later. In one of the "
+                "three seeds the interval of the lead still holds zero. That is MAML, for "
                 "4,608 parameters instead of a whole network.",
             ),
             "less": (

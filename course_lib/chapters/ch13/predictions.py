@@ -58,7 +58,8 @@ PREDICTIONS = {
         {
             "Thompson": (
                 "Thompson: without exploring one gets stuck on a poor arm",
-                "In a long game, yes. In ten pulls what you find out has hardly any time to pay, "
+                "Longer games narrow the gap. In ten pulls what you find out has hardly any "
+                "time to pay, "
                 "and greedy explores too: an arm that fails falls below those never tried.",
             ),
             "greedy": (

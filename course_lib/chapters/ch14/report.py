@@ -92,6 +92,8 @@ def verdict(found: Comparison) -> list[str]:
     """What the table says, in sentences."""
     best, yardstick, tied = found.best, found.yardstick, found.tied()
     said = [f"The best figure is that of {best.name}: {best.score}."]
+    if found.nothing_learned:
+        said.append(f"{found.nothing_learned.capitalize()}.")
     if tied:
         names = ", ".join(row.name for row in tied)
         said.append(f"By paired intervals it cannot be told apart from: {names}.")

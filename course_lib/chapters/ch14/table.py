@@ -97,6 +97,18 @@ class Comparison:
         return found
 
     @property
+    def nothing_learned(self) -> str:
+        """A sentence where no row lies above chance with its whole interval; else nothing."""
+        if self.data.ways is None or any(
+            row.score.mean - row.score.half_width > 1 / self.data.ways for row in self.answered
+        ):
+            return ""
+        return (
+            "no row lies above chance: on these items the table shows no method that has learned "
+            "anything; collect more of each label"
+        )
+
+    @property
     def setting(self) -> str:
         """One line: whose data, which tasks, how many, chance."""
         kind = "points shown" if self.data.kind == "curves" else "-shot"
@@ -126,8 +138,10 @@ class Comparison:
         best, others = self.best, self.tied()
         told = f"best: {best.name}"
         if others:
-            told += f"; not told apart from it: {len(others)} more, by paired intervals"
-        rest = [row for note in (told, *self.notes) for row in textwrap.wrap(note, WIDE)]
+            names = ", ".join(row.name for row in others)
+            told += f"; not told apart from it, by paired intervals: {names}"
+        notes = filter(None, (told, self.nothing_learned, *self.notes))
+        rest = [row for note in notes for row in textwrap.wrap(note, WIDE)]
         return "\n".join([*lines, *rest])
 
 

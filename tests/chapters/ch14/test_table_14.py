@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,12 +14,12 @@ from course_lib.chapters import named_run
 from course_lib.chapters.ch14 import study
 from course_lib.chapters.ch14.methods import GROUPS, PICTURES, TABLES, MeanOfSupport, WaveFit
 from course_lib.chapters.ch14.projects import HELP_DESK, made
-from course_lib.chapters.ch14.report import as_html, as_markdown, plain, write_report
+from course_lib.chapters.ch14.report import as_html, as_markdown, plain, verdict, write_report
 from course_lib.chapters.ch14.sources import of_stacks, own_data
 from course_lib.chapters.ch14.table import Row, compare
 from course_lib.episodes import Episode
 from course_lib.learners import Nearest
-from course_lib.training.evaluation import evaluate
+from course_lib.training.evaluation import Score, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +152,17 @@ def test_a_task_of_curves_and_its_settings_are_plain_values():
     assert json.dumps(data.family.settings())
     piece = next(data.pieces(3, shots=2, queries=4, seed=0))["usual"]
     assert isinstance(piece, Episode) and piece.ways is None and piece.query_x.shape == (3, 4, 1)
+
+
+def test_a_table_in_which_nothing_was_learned_says_so(of_symbols):
+    """The same rows with answers at chance; a row that learned takes the sentence away."""
+    assert of_symbols.nothing_learned == ""
+    guesses = torch.tensor([0.2, 0.5, 0.3, 0.4, 0.1, 0.5])
+    at_chance = [
+        replace(row, score=Score(guesses, "accuracy", 1 / 3)) for row in of_symbols.rows[:3]
+    ]
+    guessed = replace(of_symbols, rows=at_chance)
+    assert "no row lies above chance" in str(guessed)
+    assert any(said.startswith("No row lies above chance") for said in verdict(guessed))
+    sure = replace(at_chance[0], score=Score(guesses + 0.5, "accuracy", 1 / 3))
+    assert "chance:" not in replace(guessed, rows=[sure, *at_chance[1:]]).nothing_learned
