@@ -52,9 +52,15 @@ def one_shot(curves):
     )
 
 
+def short_table(name: str) -> list[str]:
+    """Without what divides a preference out, and with the nearest example by last vectors alone."""
+    hidden = ("divided out", "input vectors")
+    return [line for line in tables.by_shots(name) if not any(word in line for word in hidden)]
+
+
 def real_shots():
     """Zero against four examples, sentiment, the real model."""
-    figure, axes = new_figure(8.5, 3.4, mosaic=[["sentiment", "question"]])
+    figure, axes = new_figure(8.5, 2.4, mosaic=[["sentiment", "question"]])
     for name in ("sentiment", "question"):
         one = axes[name]
         found = [readings.score(Cell(name, shots=k)) for k in SHOTS]
@@ -78,8 +84,8 @@ def real_shots():
     return Outcome(
         "up" if gap.mean > gap.half else "down" if gap.mean < -gap.half else "level",
         lines=[
-            *tables.by_shots("sentiment"),
-            *tables.by_shots("question"),
+            *short_table("sentiment")[:-1],
+            *short_table("question"),
             f"sentiment, 4 examples minus none: {gap.mean:+.1f} ± {gap.half:.1f}",
         ],
         show=figure,
@@ -197,8 +203,8 @@ PREDICTIONS = {
         {
             "forgets": (
                 "The longer prompt confuses it: it no longer tells questions from statements",
-                "Look at 'ranks rightly': a question still leans more to 'question' than a "
-                "statement does, in nearly all pairs. What it knows is still there.",
+                "Look at 'ranks rightly': in nearly all pairs a question still leans more to "
+                "'question'.",
             ),
             "one": (
                 "It gives one label for almost everything",
@@ -222,7 +228,7 @@ PREDICTIONS = {
             "much": (
                 "More than ten points: wrong labels teach the wrong task",
                 "So one would think of a learner. For sentiment no such loss is to be seen, even "
-                "with all labels flipped: the model goes by what it believed before.",
+                "with all labels flipped.",
             ),
             "little": (
                 "Fewer than ten points",
@@ -232,7 +238,7 @@ PREDICTIONS = {
             ),
             "helps": (
                 "It gains: random labels mix more",
-                "No gain is to be seen beyond the interval, as it is or divided out.",
+                "No gain is to be seen beyond the interval.",
             ),
         },
         random_labels,

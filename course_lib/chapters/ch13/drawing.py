@@ -17,6 +17,8 @@ def draw_game(result: dict, axes: dict) -> None:
         for arm, chance in enumerate(result["chances"], start=1):
             pulls.text(10.7, arm, f"{chance:.2f}", va="center", fontsize=10)
     title = f"Game {result['game']}. Full: it paid" + "; right: chances" * result["done"]
+    if result["foreign"]:
+        title = f"No arm: {result['foreign'][:12]!r}. Arms are 1 to 5"
     pulls.set(
         xlim=(0.3, 12), ylim=(ARMS + 0.6, 0.4), xticks=range(1, PULLS + 1),
         yticks=range(1, ARMS + 1), xlabel="pull", ylabel="arm", title=title,
@@ -46,7 +48,8 @@ def draw_head(result: dict, axes) -> None:
     past = " ".join(f"{arm + 1}{'+' if won else '−'}" for arm, won in result["events"])
     axes.set(
         ylim=(0, 1.45), xticks=places, yticks=[0, 0.25, 0.5, 0.75, 1], xlabel="arm",
-        title=f"After the past: {past or 'nothing'}",
+        title=f"After the past: {past or 'nothing'}"
+        + (f" (passed over: {result['foreign'][:12]!r})" if result["foreign"] else ""),
     )  # fmt: skip
     axes.legend(loc="upper right", ncols=3, fontsize=9)
 

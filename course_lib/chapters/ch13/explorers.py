@@ -51,6 +51,7 @@ def your_game(pulls: str, game: int) -> dict:
     return {
         "arms": arms, "paid": paid, "game": game, "done": len(arms) == PULLS,
         "others": others, "chances": chances[game - 1].tolist(),
+        "foreign": re.sub(rf"[1-{ARMS}\s]", "", pulls),
     }  # fmt: skip
 
 
@@ -117,6 +118,7 @@ def after_past(past: str, who: str, forgets: bool, blind: bool) -> dict:
     worths = counter.preferences(counts)[0]
     return {
         "events": events,
+        "foreign": re.sub(r"\s", "", EVENT.sub("", past)),
         "chances": player.preferences(memory).softmax(-1)[0].tolist(),
         "means": Greedy().preferences(counts)[0].tolist(),
         "best": (worths >= worths.max() - 1e-6).tolist(),

@@ -17,8 +17,15 @@ WIDE = 124  # letters in a line of advice
 # Which methods first?
 
 
-def draw_advice(found: list, axes) -> None:
+def with_words(**answers: str) -> dict:
+    """The advice, and the answers that led to it."""
+    return {"found": advise(**answers), "for": "; ".join(answers.values())}
+
+
+def draw_advice(result: dict, axes) -> None:
+    found = result["found"]
     axes.set(xlim=(0, 1), ylim=(3.1, -0.1))
+    axes.set_title(textwrap.fill(f"For: {result['for']}", 52), loc="left", fontsize=9)
     axes.set_axis_off()
     colours = [COLOURS["before"], COLOURS["after"], COLOURS["support"]]
     for place, (one, colour) in enumerate(zip(found, colours, strict=True)):
@@ -33,7 +40,7 @@ def which_methods() -> Explorer:
     """Five questions about a problem, and three pieces of advice."""
     return Explorer(
         question="What do you have? What would this course try first, and what not?",
-        compute=advise,
+        compute=with_words,
         draw=draw_advice,
         controls=[
             Choice("kind", "your data", KINDS, value="sentences"),
@@ -42,10 +49,10 @@ def which_methods() -> Explorer:
             Choice("leave", "the data", LEAVE, value="must stay here"),
             Choice("related", "related tasks with labels", RELATED, value="none"),
         ],
-        number=lambda found: "In this order: " + "; ".join(one.what for one in found) + ".",
-        alt=lambda found: (
-            "Three pieces of advice with a reason each: "
-            + " ".join(f"{one.what}: {one.why}" for one in found)
+        number=lambda r: "In this order: " + "; ".join(one.what for one in r["found"]) + ".",
+        alt=lambda r: (
+            f"Three pieces of advice with a reason each, for {r['for']}: "
+            + " ".join(f"{one.what}: {one.why}" for one in r["found"])
         ),
         size=(9.0, 2.9),
     )
