@@ -284,16 +284,24 @@ def append(partial: Path, start: int, blocks: Iterator[bytes]) -> int:
         return file.tell()
 
 
+def full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+
+
 def no_room(partial: Path, error: OSError) -> FetchError:
     """The errors of a disk as sentences."""
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-        partial.unlink(missing_ok=True)
-        return FetchError(
-            f"the disk of {partial.parent} is full, so the begun download was removed; free 50 "
-            "MB, or set COURSE_CACHE to another disk"
-        )
+    if not full(error):
+        return not_writable(partial.parent, error)
+    partial.unlink(missing_ok=True)
     return FetchError(
-        f"{partial.parent} cannot be written to ({error.strerror}); set COURSE_CACHE to a folder "
+        f"the disk of {partial.parent} is full, so the begun download was removed; free 50 "
+        "MB, or set COURSE_CACHE to another disk"
+    )
+
+
+def not_writable(folder: Path, error: OSError) -> FetchError:
+    return FetchError(
+        f"{folder} cannot be written to ({error.strerror or error}); set COURSE_CACHE to a folder "
         "that you may write to"
     )
 

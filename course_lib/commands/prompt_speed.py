@@ -79,12 +79,11 @@ def prompt_speed(model, learner: Prompting, episode: Episode, rounds: int) -> li
 
 def whole(model, learner: Prompting, episode: Episode) -> Tensor:
     """The learner's scores with nothing kept from one query to the next."""
-    keeps = model.remember
-    model.remember = lambda ids: None
+    model.remember = lambda ids: None  # of this model alone, in front of its class's
     try:
         return learner(episode)
     finally:
-        model.remember = keeps
+        del model.remember
 
 
 def plain_loop(model, learner: Prompting, episode: Episode) -> Tensor:

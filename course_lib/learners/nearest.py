@@ -7,10 +7,13 @@ from torch import Tensor, nn
 from course_lib.learners.base import Learner
 
 
-def nearest(distances: Tensor, support_y: Tensor) -> Tensor:
-    """Logits (Q, N): minus the distance (Q, S) to the nearest support item of each class."""
-    logits = distances.new_full((len(distances), int(support_y.max()) + 1), -torch.inf)
-    return logits.scatter_reduce(1, support_y.expand(len(distances), -1), -distances, "amax")
+def nearest(distances: Tensor, support_y: Tensor, ways: int | None = None) -> Tensor:
+    """Logits (..., Q, N): minus the distance (..., Q, S) to the nearest support item of each class,
+    support_y (..., S); -inf for a class without one. N is ``ways``, or what support_y shows."""
+    ways = int(support_y.max()) + 1 if ways is None else ways
+    logits = distances.new_full((*distances.shape[:-1], ways), -torch.inf)
+    owners = support_y[..., None, :].expand_as(distances)
+    return logits.scatter_reduce(-1, owners, -distances, "amax")
 
 
 class Nearest(Learner):

@@ -232,7 +232,8 @@ class Prompting(Learner):
         every = self.model.log_probs(prompts, labels, **mean).to(device)
         scores = every.split([len(query_x) for _, _, query_x, _ in tasks])
         if self.batch:
-            return [calibrated(score, score) for score in scores]
+            shares = [score.log_softmax(-1) for score in scores]  # of the labels alone
+            return [calibrated(share, share) for share in shares]
         if not self.neutral:
             return list(scores)
         empty = self.model.log_probs(blank, blank_labels, **mean).to(device)

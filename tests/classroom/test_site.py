@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from course_lib.classroom.predictions import Outcome, Question, find, reveal
-from course_lib.classroom.site import notebook, predictions, search, words
+from course_lib.classroom.site import notebook, predictions, search
 from course_lib.classroom.site.builder import Home, course
 from course_lib.classroom.site.notebook import chapter as chapter_page
 from course_lib.classroom.site.page import Page, anchor, name_headings, parsed, take_pictures_out
@@ -178,20 +178,6 @@ def test_the_index_has_sections_without_folded_code_and_can_be_read_by_a_browser
     assert [entry[2] for entry in entries] == ["99 · Toy", "Über alles < 3"]
     assert entries[1][0] == "99_toy.html#über-alles--3"
     assert "학습" in entries[1][3] and "hidden_words" not in text
-
-
-def test_words_of_all_chapters_stand_on_one_page(tmp_path):
-    table = "| English | 한국어 | 中文 | here |\n|---|---|---|---|\n| {} | 가 | 人 | `x` |"
-    pages = [
-        chapter(tmp_path, nbformat.v4.new_markdown_cell(table.format(word)), name=f"0{at}_{word}")
-        for at, word in enumerate(["zebra", "ant"])
-    ]
-    found = words.rows(pages)
-    assert [(row[0], row[3], row[4].name) for row in found] == [
-        ("ant", "<code>x</code>", "01_ant"),
-        ("zebra", "<code>x</code>", "00_zebra"),
-    ]
-    assert len(words.page(pages).body.find_all("tr")) == 3
 
 
 def test_links_that_run_a_chapter_need_a_place_on_the_web():

@@ -1,13 +1,13 @@
 """Language models that can be prompted: the small one of the course, and one of Hugging Face that
 the test makes itself."""
 
-import os
 import sys
 import textwrap
 
 import own_models
 import pytest
 import torch
+from own_models import needs_transformers
 
 from course_lib import ROOT
 from course_lib.families.prompt_worlds import TOKENS, Worlds, encode, text
@@ -22,17 +22,6 @@ from course_lib.language_models.opening import (
 )
 from course_lib.language_models.tiny_gpt import Size, TinyGPT
 from course_lib.learners.prompting import Prompting, Template
-
-try:
-    import transformers
-except ImportError:
-    transformers = None
-    if os.environ.get("CI"):
-        raise
-
-needs_transformers = pytest.mark.skipif(
-    transformers is None, reason="transformers is not installed: TransformersModel was NOT tested"
-)
 
 PROMPTS = ["the dog is", "a cat and the dog is", "is"]
 LABELS = [[" good", " not good", " not"]] * 3

@@ -1,29 +1,20 @@
 """What the prompts of a task begin with is read once: the same scores in fewer tokens, for models
 of several kinds; and other ways to score and to write the same examples."""
 
-import os
 
 import own_models
 import pytest
 import torch
+from own_models import needs_transformers, transformers
 
 from course_lib.families import AsWritten, SentenceClasses, Vocabulary
 from course_lib.families.prompt_worlds import Worlds
 from course_lib.language_models.label_scores import together
 from course_lib.language_models.opening import ModelError, TransformersModel, open_model
+from course_lib.language_models.sentence_vectors import sentence_vectors
 from course_lib.learners.bag_of_words import BagOfWords
 from course_lib.learners.prompting import Prompting, Template
 
-try:
-    import transformers
-except ImportError:
-    transformers = None
-    if os.environ.get("CI"):
-        raise
-
-needs_transformers = pytest.mark.skipif(
-    transformers is None, reason="transformers is not installed: NOT tested"
-)
 LABELS = [" good", " not good", " great"]
 
 
@@ -247,3 +238,42 @@ def test_a_sentence_goes_into_the_prompt_as_it_was_written(tmp_path):
     for sentence in WRITTEN["odd"] + WRITTEN["plain"]:
         assert f"{sentence} -> " in text
     assert model.decode(model.tokens(text)) == text
+
+
+def test_each_query_counts_alike_in_the_mean_answer():
+    """A query after which the labels are improbable altogether weighs as much as another."""
+
+    class Says:
+        def tokens(self, text):
+            return list(text.encode())
+
+        def log_probs(self, prompts, labels):
+            found = torch.tensor([[0.6, 0.4], [0.8, 0.2], [0.9, 0.1]]).log()
+            return found - torch.tensor([[0.0], [7.0], [9.0]]) * self.rare
+
+    x, answers = torch.arange(3)[:, None], []
+    for rare in (0.0, 1.0):
+        model = Says()
+        model.rare = rare
+        ask = Prompting(
+            model, Template("{x}={y}\n", "{x}="), ["yes", "no"], read=str, shots=0, batch=True
+        )
+        answers.append(ask.predict(x[:0], x[:0, 0], x))
+    torch.testing.assert_close(answers[0], answers[1])
+
+
+# --- sentences as vectors -------------------------------------------------------------------------
+
+
+@needs_transformers
+def test_a_sentence_is_the_mean_over_its_own_tokens_after_any_layer(tmp_path):
+    model = TransformersModel(own_models.gpt2(tmp_path))
+    texts = ["the dog is good", "a cat", "they are not bad"]
+    found = sentence_vectors(model, texts, (0, 1, -1))
+    assert found.shape == (3, 3, 16)
+    torch.testing.assert_close(sentence_vectors(model, texts, (0, 1, -1), batch=2), found)
+    ids = torch.tensor([model.tokens(texts[1])])
+    with torch.no_grad():
+        states = model.network(ids, output_hidden_states=True).hidden_states
+    torch.testing.assert_close(found[0, 1], model.network.get_input_embeddings()(ids)[0].mean(0))
+    torch.testing.assert_close(found[1:, 1], torch.stack([states[k][0].mean(0) for k in (1, 2)]))

@@ -22,7 +22,7 @@ from course_lib.language_models.opening import ModelError, open_model
 from course_lib.learners.answering import Answering
 from course_lib.learners.prompting import Prompting, Template
 
-pytest.importorskip("transformers", reason="transformers is not installed: NOT tested")
+pytestmark = own_models.needs_transformers
 REVIEW = Template(example="Review: {x}\nSentiment: {y}\n\n", query="Review: {x}\nSentiment:")
 
 

@@ -2,25 +2,16 @@
 is no language model, and free text."""
 
 import json
-import os
 
 import own_models
 import pytest
 import torch
+from own_models import needs_transformers, transformers
 
 from course_lib.language_models.opening import ModelError, TransformersModel, open_model
 from course_lib.learners.prompting import Prompting, Template
 
-try:
-    import transformers
-except ImportError:
-    transformers = None
-    if os.environ.get("CI"):
-        raise
-
-pytestmark = pytest.mark.skipif(
-    transformers is None, reason="transformers is not installed: TransformersModel was NOT tested"
-)
+pytestmark = needs_transformers
 
 
 @pytest.fixture(scope="module")

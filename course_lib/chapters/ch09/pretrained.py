@@ -11,6 +11,7 @@ from torch import Tensor
 from course_lib import DATA
 from course_lib.families import Intents
 from course_lib.language_models.opening import open_model
+from course_lib.language_models.sentence_vectors import sentence_vectors
 from course_lib.learners import Prototypical
 from course_lib.networks import checkpoints
 from course_lib.training.evaluation import Score, evaluate, paired
@@ -20,30 +21,7 @@ SHOTS = (1, 5)
 LAYERS = (0, 10, 20, 30)  # of 30: the mean over the tokens after each; 0 are the word vectors
 
 
-@torch.no_grad()
-def vectors(model, sentences: list[str], batch: int = 30) -> Tensor:
-    """The mean over its tokens of each sentence, after each of LAYERS: (layers, sentences, width).
-
-    Args:
-        model: a `TransformersModel`.
-    """
-    found = []
-    for i in range(0, len(sentences), batch):
-        rows = [model.tokens(sentence) for sentence in sentences[i : i + batch]]
-        real = torch.zeros(len(rows), max(map(len, rows)))
-        ids = torch.zeros(real.shape, dtype=torch.long)
-        for row, own in enumerate(rows):
-            ids[row, : len(own)], real[row, : len(own)] = torch.tensor(own), 1
-        ids, real = ids.to(model.device), real.to(model.device)
-        states = model.network(
-            input_ids=ids, attention_mask=real.long(), output_hidden_states=True
-        ).hidden_states
-        weights = (real / real.sum(1, keepdim=True))[..., None]
-        found.append(torch.stack([(states[k].float() * weights).sum(1) for k in LAYERS]).cpu())
-    return torch.cat(found, dim=1)
-
-
-class LookUp(torch.nn.Module):
+class KnownVectors(torch.nn.Module):
     """Word ids of sentences that are known, to vectors that were computed beforehand.
 
     Args:
@@ -62,7 +40,7 @@ class LookUp(torch.nn.Module):
 def prototypes(part: str, known: Tensor) -> Prototypical:
     """Nearest mean by cosine over vectors of the sentences of one part, less their mean."""
     centred = F.normalize(known - known.mean(0), dim=1)
-    return Prototypical(LookUp(Intents(part=part).rows, centred), "cosine")
+    return Prototypical(KnownVectors(Intents(part=part).rows, centred), "cosine")
 
 
 def measure(episodes, bag) -> tuple[dict[str, Tensor], dict]:
@@ -77,7 +55,7 @@ def measure(episodes, bag) -> tuple[dict[str, Tensor], dict]:
     for part in ("validation", "test"):
         family = Intents(part=part)
         sentences = [s for name in family.names for s in family.sentences(name)]
-        by_part[part] = vectors(model, sentences)
+        by_part[part] = sentence_vectors(model, sentences, LAYERS, batch=30).cpu()
     for k, layer in enumerate(LAYERS):
         score = evaluate(prototypes("validation", by_part["validation"][k]),
                          episodes(5, "validation"), batch=50)  # fmt: skip

@@ -13,10 +13,11 @@ from torch import Tensor
 from course_lib.chapters.ch10 import design, summaries
 from course_lib.chapters.ch10.cells import Cell, examples, task, with_examples, written
 from course_lib.chapters.ch10.lookup import most_like, prototypes_answer
+from course_lib.language_models.sentence_vectors import sentence_vectors
 from course_lib.training.runs import Measurement
 
 TASKS = ("sentiment", "question", "subject")
-LAYERS = ("input", "last")  # which frozen vectors of a sentence are compared
+LAYERS = {"input": 0, "last": -1}  # which frozen vectors of a sentence are compared
 LOOKED = (1, 2, 4, 8, 16)
 CHOOSING = ("random", "nearest", "nearest of each label")  # ways to choose four demonstrations
 DEMONSTRATIONS = 4
@@ -45,19 +46,9 @@ def ask(model, cell: Cell) -> Tensor:
 # --- frozen vectors, and demonstrations that they choose ------------------------------------------
 
 
-@torch.no_grad()
 def vectors(model, sentences, layer: str) -> Tensor:
-    """Sentences as means over their tokens, of the input embedding or of the last hidden layer:
-    (n, W). Nothing is trained."""
-    found = []
-    for sentence in sentences:
-        ids = torch.tensor([model.tokens(sentence)], device=model.device)
-        if layer == "input":
-            rows = model.network.get_input_embeddings()(ids)
-        else:
-            rows = model.network(ids, output_hidden_states=True, use_cache=False).hidden_states[-1]
-        found.append(rows[0].float().mean(0))
-    return torch.stack(found)
+    """Sentences by one of `LAYERS`: (n, W). See `sentence_vectors`."""
+    return sentence_vectors(model, sentences, (LAYERS[layer],))[0]
 
 
 def looked_up(model, name: str) -> dict[str, Tensor]:

@@ -43,10 +43,16 @@ class FrozenHead(Learner):
         """All tasks of an episode: (T, Q, N)."""
         shown, asked = self.vectors(episode.support_x), self.vectors(episode.query_x)
         y = F.one_hot(episode.support_y, labels_of(episode).shape[1]).to(shown)
-        middle = shown.mean(1, keepdim=True)
-        x, gram = shown - middle, torch.eye(shown.shape[1]) * self.penalty
-        weights = x.mT @ torch.linalg.solve(x @ x.mT + gram, y - y.mean(1, keepdim=True))
-        return (asked - middle) @ weights + y.mean(1, keepdim=True)
+        return ridge_head(shown, y, asked, self.penalty)
+
+
+def ridge_head(shown: Tensor, y: Tensor, asked: Tensor, penalty: float) -> Tensor:
+    """Ridge regression on the classes, its constant not penalised: vectors (..., S, W) with classes
+    as rows of 0 and 1 (..., S, N), queries (..., Q, W) -> (..., Q, N)."""
+    middle, usual = shown.mean(-2, keepdim=True), y.mean(-2, keepdim=True)
+    x, gram = shown - middle, torch.eye(shown.shape[-2]) * penalty
+    weights = x.mT @ torch.linalg.solve(x @ x.mT + gram, y - usual)
+    return (asked - middle) @ weights + usual
 
 
 @torch.no_grad()

@@ -6,19 +6,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib import DATA
+from course_lib.chapters.ch12.frozen import PENALTY, ridge_head
 from course_lib.episodes import Episode
 from course_lib.families.as_written import AsWritten
 from course_lib.families.intents import Intents
 from course_lib.language_models.opening import open_model
+from course_lib.language_models.sentence_vectors import sentence_vectors
 from course_lib.learners.bag_of_words import BagOfWords
+from course_lib.learners.prompting import Template, fill
 from course_lib.networks import checkpoints
 from course_lib.training.evaluation import Score
 from course_lib.training.progress_bar import bar
 from course_lib.training.runs import Measurement
 
 WAYS, SHOTS, QUERIES, SEED = 5, 4, 5, 21
-PENALTY = 0.003  # of the linear head, as for the small model; not chosen on these tasks
-EXAMPLE, QUERY = "Request: {x}\nIntent: {y}\n\n", "Request: {x}\nIntent:"
+REQUEST = Template("Request: {x}\nIntent: {y}\n\n", "Request: {x}\nIntent:")
 ROWS = (
     "bag of words, idf", "nearest example, input embedding", "nearest example, last layer",
     "frozen vectors, linear head", "prompt, no example", "prompt, one example a class",
@@ -26,32 +28,12 @@ ROWS = (
 )  # fmt: skip
 
 
-@torch.no_grad()
-def vectors(own, texts: list[str]) -> tuple[Tensor, Tensor]:
-    """Every text as the mean of its input embeddings and of its last hidden vectors, both (n, W),
-    of length one."""
-    first, last = [], []
-    for text in bar(texts, len(texts), "sentences"):
-        ids = torch.tensor([own.tokens(text)], device=own.device)
-        found = own.network(input_ids=ids, output_hidden_states=True).hidden_states
-        first.append(found[0][0].float().mean(0).cpu())
-        last.append(found[-1][0].float().mean(0).cpu())
-    return F.normalize(torch.stack(first), dim=-1), F.normalize(torch.stack(last), dim=-1)
-
-
-def by_head(shown: Tensor, y: Tensor, asked: Tensor) -> Tensor:
-    """Ridge regression on the classes: (S, W), (S,), (Q, W) -> answers (Q,)."""
-    target, middle = F.one_hot(y, WAYS).float(), shown.mean(0)
-    x = shown - middle
-    weights = x.T @ torch.linalg.solve(x @ x.T + PENALTY * torch.eye(len(x)), target - 1 / WAYS)
-    return ((asked - middle) @ weights).argmax(-1)
-
-
 def by_prompt(own, shown: list[tuple[str, str]], asked: list[str], labels: list[str]) -> Tensor:
     """The label of the largest log-probability for each query, behind the examples shown: (Q,)."""
-    front = "".join(EXAMPLE.format(x=x, y=y) for x, y in shown)
-    prompts = [front + QUERY.format(x=x) for x in asked]
-    return own.log_probs(prompts, [[f" {label}" for label in labels]] * len(asked)).argmax(-1).cpu()
+    xs, ys = [x for x, _ in shown], [y for _, y in shown]
+    prompts = [REQUEST.write(xs, ys, x) for x in asked]
+    scored = [[fill(REQUEST.label, y=label) for label in labels]] * len(asked)
+    return own.log_probs(prompts, scored).argmax(-1).cpu()
 
 
 def answers(own, family: AsWritten, first: Tensor, last: Tensor, tasks: Episode) -> Tensor:
@@ -73,8 +55,9 @@ def answers(own, family: AsWritten, first: Tensor, last: Tensor, tasks: Episode)
         ]
         rows = [
             y[(first[q] @ first[s].T).argmax(-1)], y[near.argmax(-1)],
-            by_head(last[s], y, last[q]), by_prompt(own, [], asked, labels),
-            by_prompt(own, few, asked, labels), torch.cat(chosen),
+            ridge_head(last[s], F.one_hot(y, WAYS).float(), last[q], PENALTY).argmax(-1),
+            by_prompt(own, [], asked, labels), by_prompt(own, few, asked, labels),
+            torch.cat(chosen),
         ]  # fmt: skip
         found[1:, t] = torch.stack(rows) == tasks.query_y[t]
     return found
@@ -83,7 +66,8 @@ def answers(own, family: AsWritten, first: Tensor, last: Tensor, tasks: Episode)
 def measure(o) -> tuple[dict[str, Tensor], dict]:
     """Right answers of each row, task by task; the bag of words too, on the same tasks."""
     own, family = open_model("smollm"), AsWritten(Intents(ways=WAYS, part="test"))
-    first, last = vectors(own, family.texts)
+    texts = bar(family.texts, len(family.texts), "sentences")
+    first, last = F.normalize(sentence_vectors(own, texts, (0, -1)).cpu(), dim=-1)
     tasks = family.sample(o.tasks, shots=SHOTS, queries=1, generator=family.generator(SEED))
     right = answers(own, family, first, last, tasks)
     for name, one in zip(ROWS, right, strict=True):

@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 
 from course_lib import ROOT
-from course_lib.classroom.site import notebook, search, words
+from course_lib.classroom.site import notebook, search
 from course_lib.classroom.site.page import (
     Page,
     address,
@@ -161,8 +161,6 @@ def course(notebooks: list[Path], put=None, tell=lambda words: None) -> list[Pag
     more = [notebook.text(ROOT / text, text) for text in there]
     for page in more:
         page.name = NAMES.get(page.source, page.name)
-    if "words" not in [page.name for page in more]:
-        more = [words.page(chapters), *more]
     return [contents(chapters, more), *chapters, *more]
 
 
