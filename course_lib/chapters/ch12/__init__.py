@@ -3,10 +3,11 @@
 from course_lib import faces
 
 FACES = {  # what the notebook takes from here, and the file it lives in
+    "decision": ["decision_table"],
     "explorers": ["WHO", "find_the_crossover", "inside_tuning", "what_is_stored"],
     "frozen": ["FrozenHead", "seconds_of"],
     "line_up": [
-        "SHOTS", "from_counts", "percent", "practise", "stored", "stored_score", "tasks_of",
+        "SHOTS", "from_counts", "practise", "stored", "stored_score", "tasks_of",
     ],
     "lora_start": ["meta_train_start", "start_table"],
     "real_rows": ["stored_rows"],
